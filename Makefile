@@ -1,0 +1,64 @@
+# `make` or `make help` lists the targets. Each sets up what it needs; a fresh machine needs Python 3.11 or newer,
+# make and git. PYTHON=... names another interpreter.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+ARGS ?=
+export PYTHON
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: run-env ## the whole nightly job against the built-in simulator
+	$(BIN)/ecgrid-stats demo $(ARGS)
+
+.PHONY: test
+test: dev-env ## all tests but those that take minutes (ARGS="-k plan" for some of them)
+	$(PYTEST) -m "not extended" $(ARGS)
+
+.PHONY: test-extended
+test-extended: dev-env ## the tests that take minutes: load, soak, kill and resume
+	@$(PYTEST) -m extended $(ARGS) || { [ $$? -eq 5 ] && echo "no test takes minutes"; }
+
+.PHONY: coverage
+coverage: dev-env ## the tests again, with branch coverage and its floor
+	$(PYTEST) -m "not extended" --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+.PHONY: lint
+lint: dev-env ## ruff's rules and format, unused and missing dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/deptry collector pipelines
+
+.PHONY: types
+types: dev-env ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: format
+format: dev-env ## rewrite the sources as `make lint` wants them
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: dev-env ## every measurement in bench/, one after the other
+	@set -e; for program in $(sort $(wildcard bench/*.py)); do \
+		echo "== $$program"; $(BIN)/python "$$program" $(ARGS); done
+
+.PHONY: lock
+lock: dev-env ## write the locks again; UPGRADE=1 takes newer releases (Python 3.11 only)
+	@PYTHON= UPGRADE=$(UPGRADE) sh requirements/lock
+
+.PHONY: clean
+clean: ## remove the environment and what the tools leave behind; data/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: run-env dev-env
+run-env:
+	@sh requirements/install run
+dev-env:
+	@sh requirements/install dev

@@ -1,0 +1,162 @@
+"""A TOML file, and the CSV it may name -> settings; every error names key, value and what is allowed."""
+
+import csv
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from collector.config.settings import SessionEntry, Settings
+from collector.errors import ConfigError
+from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
+from collector.secret import MASK
+
+__all__ = ["load"]
+
+_FORMS: Final = (  # what a validator's kind of error starts with -> what would be right
+    ("greater_than_equal", "must be at least {ge}"),
+    ("less_than_equal", "must be at most {le}"),
+    ("greater_than", "must be more than {gt}"),
+    ("less_than", "must be less than {lt}"),
+    ("literal_error", "must be {expected}"),
+    ("enum", "must be {expected}"),
+    ("too_short", "must have at least {min_length} entry"),
+    ("string_too_short", "must not be empty"),
+    ("string_too_long", "must have at most {max_length} characters"),
+    ("string", "must be text"),
+    ("int", "must be a whole number"),
+    ("float", "must be a number"),
+    ("finite_number", "must be a number"),
+    ("tuple", "must be a list"),
+    ("path", "must be a path"),
+    ("model", "must be a table"),
+)
+_CSV_COLUMNS: Final = ("label", "api_key", "login_name", "password")
+
+
+def load(path: Path) -> Settings:
+    """Read and validate a configuration file.
+
+    Raises:
+        ConfigError: unreadable, not TOML, or a key or value that is not allowed.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {path}: not TOML: {error}") from error
+    if isinstance(document.get("sessions_file"), str):
+        listed = _listed_sessions(path.parent / document["sessions_file"])
+        own = document.get("sessions", [])
+        document["sessions"] = [*own, *listed] if isinstance(own, list) else own
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"configuration {path}: {_explained(error, document)}") from error
+
+
+def _listed_sessions(path: Path) -> list[dict[str, str]]:
+    """The rows of a sessions file; cells that are empty count as absent."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
+            columns = tuple(rows.fieldnames or ())
+            unknown = [column for column in columns if column not in _CSV_COLUMNS]
+            if unknown or "label" not in columns:
+                raise ConfigError(
+                    f"sessions_file {path}: columns {', '.join(columns) or '(none)'}:"
+                    f" must be {', '.join(_CSV_COLUMNS)}"
+                )
+            listed = []
+            for row in rows:
+                if None in row:
+                    raise ConfigError(f"sessions_file {path}, line {rows.line_num}: too many cells")
+                listed.append({column: cell for column, cell in row.items() if cell})
+            return listed
+    except OSError as error:
+        raise ConfigError(f"sessions_file {path}: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"sessions_file {path}: not a CSV file: {error}") from error
+
+
+def _explained(error: ValidationError, document: dict[str, Any]) -> str:
+    """The first problems in one sentence: key, value, what is allowed."""
+    details = error.errors(include_url=False)
+    causes = [
+        each for each in details if not _follows(each["loc"], [one["loc"] for one in details])
+    ]
+    problems = [_problem(dict(detail), document) for detail in causes]
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more
+
+
+def _problem(detail: dict[str, Any], document: dict[str, Any]) -> str:
+    location = list(detail["loc"])
+    key = ".".join(str(part) for part in location)
+    message = _wanted(detail)
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key}{_suggestion(location)}"
+    if detail["type"] == "missing":
+        return f"{key} is missing"
+    value = _value_at(document, location)
+    # whatever else stands where credentials belong may be one
+    is_secret = location[:1] in (["sessions"], ["warehouse"]) and location[-1] != "label"
+    if not location or is_secret or isinstance(value, dict | list):
+        return f"{key}: {message}" if key else message
+    return f"{key} = {_shown(value)}: {message}"
+
+
+def _follows(location: tuple[int | str, ...], others: list[tuple[int | str, ...]]) -> bool:
+    """A list is called empty because its entries were refused; the entries are the cause."""
+    return any(other != location and other[: len(location)] == location for other in others)
+
+
+def _wanted(detail: dict[str, Any]) -> str:
+    """What would be right, in our words where the validator speaks of Python."""
+    if list(detail["loc"])[:2] == ["windows", "minutes"] and len(detail["loc"]) > 2:
+        return f"must be a whole number of minutes, {MIN_WINDOW_MINUTES} to {MAX_WINDOW_MINUTES}"
+    kind, context = str(detail["type"]), detail.get("ctx", {})
+    for start, form in _FORMS:
+        if kind.startswith(start):
+            return form.format(**context)
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value: object) -> str:
+    """The value, without the credentials that a URL may hold."""
+    if isinstance(value, str) and "//" in value:
+        value = re.sub(r"[?#].*", "?" + MASK, re.sub(r"(?<=//).*@", MASK + "@", value))
+    return repr(value)
+
+
+def _value_at(document: object, location: list[str | int]) -> object:
+    for part in location:
+        try:
+            document = document[part]  # type: ignore[index]  # what TOML holds is known only here
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def _suggestion(location: list[str | int]) -> str:
+    """The known keys of the table in which an unknown one stands, the closest first."""
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if isinstance(part, str):
+            model = SessionEntry if part == "sessions" else _submodel(model, part)
+    known = list(model.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f": did you mean {close[0]}?" if close else f": known are {', '.join(known)}"
+
+
+def _submodel(model: type[BaseModel], name: str) -> type[BaseModel]:
+    annotation = model.model_fields[name].annotation
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    return next(
+        kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)
+    )

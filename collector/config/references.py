@@ -1,0 +1,84 @@
+"""References to secrets (`env:NAME`, `file:PATH`) -> the credentials of the sessions."""
+
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.config.settings import Settings
+from collector.errors import ConfigError
+from collector.secret import Secret
+
+__all__ = ["ApiKey", "Credential", "Login", "credentials"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that is used as the SessionID; no login needed."""
+
+    key: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login name and password; the operation Login gives the SessionID."""
+
+    name: Secret
+    password: Secret
+
+
+Credential = ApiKey | Login
+
+
+def credentials(settings: Settings, beside: Path) -> dict[str, Credential]:
+    """The credential of every session, by label; `file:` paths are relative to the folder `beside`.
+
+    Raises:
+        ConfigError: a variable or file that is missing, empty, or readable by everyone.
+    """
+
+    def secret(label: str, key: str, reference: str) -> Secret:
+        value = _resolved(f"session {label!r}: {key} = {reference!r}", reference, beside)
+        return Secret(value)
+
+    found: dict[str, Credential] = {}
+    for entry in settings.sessions:
+        if entry.api_key is not None:
+            found[entry.label] = ApiKey(key=secret(entry.label, "api_key", entry.api_key))
+        elif entry.login_name is not None and entry.password is not None:
+            found[entry.label] = Login(
+                name=secret(entry.label, "login_name", entry.login_name),
+                password=secret(entry.label, "password", entry.password),
+            )
+    return found
+
+
+def _resolved(what: str, reference: str, beside: Path) -> str:
+    kind, _, target = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(target)
+        if value is None:
+            raise ConfigError(f"{what}: the environment variable {target} is not set")
+    else:
+        value = _read_secret_file(what, beside / target)
+    if not value.strip():
+        raise ConfigError(f"{what}: it is empty")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value.strip()):
+        raise ConfigError(f"{what}: must be one line of text, without control characters")
+    return value.strip()
+
+
+def _read_secret_file(what: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & stat.S_IROTH:
+                raise ConfigError(
+                    f"{what}: {path} can be read by everyone (mode {mode:04o}); chmod 0600 {path}"
+                )
+            return file.read(65_536)
+    except OSError as error:
+        raise ConfigError(f"{what}: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what}: {path} is not UTF-8 text") from error

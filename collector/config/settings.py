@@ -1,0 +1,228 @@
+"""The configuration's sections and keys: types, ranges and defaults. Reads no file."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pairing
+from collector.wire.namespaces import ECGRID
+
+__all__ = [
+    "DuckDb",
+    "Iceberg",
+    "Limits",
+    "Logging",
+    "Postgres",
+    "Quality",
+    "Retry",
+    "Run",
+    "Service",
+    "SessionEntry",
+    "Settings",
+    "Storage",
+    "Warehouse",
+    "Windows",
+]
+
+_MAX_LABEL: Final = 300
+
+
+def _reference(value: object) -> object:
+    """A reference to a secret; the value itself is never shown, it may be the secret."""
+    if (
+        isinstance(value, str)
+        and value.partition(":")[0] in ("env", "file")
+        and value.partition(":")[2]
+    ):
+        return value
+    raise ValueError(
+        "must be env:NAME or file:PATH (the credential itself does not belong in the file)"
+    )
+
+
+def _service_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        _ = url.port
+    except ValueError:
+        raise ValueError("must be an https:// address") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("must be an https:// address")
+    if "@" in value or url.query or url.fragment:
+        raise ValueError("must have no credentials, query or fragment")
+    if url.scheme == "http" and not _is_loopback(url.hostname):
+        raise ValueError("plain http is allowed to this machine only: use https")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _local_folder(value: Path) -> Path:
+    if re.match(r"[a-z0-9]+:/", str(value), re.IGNORECASE):
+        raise ValueError("must be a folder of this machine")
+    return value
+
+
+_Reference = Annotated[str, BeforeValidator(_reference)]
+_Label = Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)]
+_Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
+_Severity = Literal["off", "warn", "quarantine"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Service(_Section):
+    """Where the service is and how it is spoken to."""
+
+    url: Annotated[str, AfterValidator(_service_url)]
+    namespace: str = ECGRID
+    binding: Binding = Binding.SOAP12
+    timeout_seconds: _Seconds = 60
+    contact: str = ""
+
+
+class Limits(_Section):
+    """What the service is asked to bear. It publishes no limits for SOAP, so the defaults are modest."""
+
+    requests_per_second: Annotated[float, Field(strict=True, gt=0, le=10_000)] = 1.5
+    per_session_per_second: Annotated[float, Field(strict=True, gt=0, le=10_000)] = 1.0
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 8
+    per_session_concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 2
+    max_reply_bytes: Annotated[int, Field(strict=True, ge=1_024, le=1 << 30)] = 16 << 20
+
+
+class Retry(_Section):
+    """How often and how patiently a call is tried again."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=20)] = 4
+    backoff_seconds: _Seconds = 0.5
+    max_backoff_seconds: _Seconds = 30
+    max_retry_after_seconds: _Seconds = 300
+
+
+class Windows(_Section):
+    """Which trailing windows are asked for, and how they are paired into calls."""
+
+    minutes: Annotated[
+        tuple[
+            Annotated[int, Field(strict=True, ge=MIN_WINDOW_MINUTES, le=MAX_WINDOW_MINUTES)], ...
+        ],
+        Field(min_length=1),
+    ]
+    pairing: Pairing = Pairing.PAIRS
+
+
+class Run(_Section):
+    """Bounds of one run."""
+
+    resume_within_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 6 * 3600
+    deadline_seconds: Annotated[float, Field(strict=True, gt=0, le=7 * 86_400)] | None = None
+    drain_seconds: _Seconds = 60
+
+
+class SessionEntry(_Section):
+    """One session: its label, and references to an API key or to a login name and password."""
+
+    label: _Label
+    api_key: _Reference | None = None
+    login_name: _Reference | None = None
+    password: _Reference | None = None
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        has_login = self.login_name is not None or self.password is not None
+        if (self.api_key is not None) == has_login:
+            raise ValueError("must have either api_key, or login_name and password")
+        if has_login and (self.login_name is None or self.password is None):
+            raise ValueError("login_name and password belong together")
+        return self
+
+
+class Storage(_Section):
+    """Where landing store, lake and reports live."""
+
+    root: Annotated[Path, AfterValidator(_local_folder)] = Path("data")
+    keep_landing_days: Annotated[float, Field(strict=True, ge=1, le=3_650)] = 30
+
+
+class Quality(_Section):
+    """What a failed check does: nothing, a warning in the ledger, or no rows for that answer."""
+
+    longer_window_not_less: _Severity = "warn"
+    no_negative_counts: _Severity = "quarantine"
+    probe_halves_agree: _Severity = "warn"
+    expected_columns: _Severity = "quarantine"
+    answer_for_call: _Severity = "warn"
+
+
+class Logging(_Section):
+    """What is logged, and in which form where there is no terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "plain", "json"] = "auto"
+
+
+class DuckDb(_Section):
+    """A DuckDB file to load into."""
+
+    path: Path
+
+
+class Postgres(_Section):
+    """A PostgreSQL database to load into."""
+
+    dsn: _Reference
+
+
+class Iceberg(_Section):
+    """An Iceberg catalog to register in."""
+
+    catalog_uri: str
+
+
+class Warehouse(_Section):
+    """Where the published tables go next."""
+
+    duckdb: DuckDb | None = None
+    postgres: Postgres | None = None
+    iceberg: Iceberg | None = None
+
+
+class Settings(_Section):
+    """Everything a command needs to know, validated once."""
+
+    service: Service
+    limits: Limits = Limits()
+    retry: Retry = Retry()
+    windows: Windows
+    run: Run = Run()
+    sessions: tuple[SessionEntry, ...] = ()
+    sessions_file: Path | None = None
+    storage: Storage = Storage()
+    quality: Quality = Quality()
+    logging: Logging = Logging()
+    warehouse: Warehouse = Warehouse()
+
+    @model_validator(mode="after")
+    def _labels_once(self) -> Self:
+        if not self.sessions:
+            raise ValueError("sessions: there are none; add [[sessions]] or sessions_file")
+        seen: set[str] = set()
+        for entry in self.sessions:
+            if entry.label in seen:
+                raise ValueError(
+                    f"sessions: label {entry.label!r} stands twice; labels must differ"
+                )
+            seen.add(entry.label)
+        return self

@@ -1,0 +1,98 @@
+"""The collector's errors, named by what the caller must do; knows nothing of HTTP or XML.
+
+CollectorError
+├── FatalError                stop the run
+│   ├── ConfigError           exit 2: the configuration or the command line is wrong
+│   ├── LockHeldError         exit 3: another run holds the storage root
+│   └── LandingError          exit 5: the landing store cannot be written or read
+│       └── LandingVersionError   another version wrote it
+├── WireError                 a reply that is not what the binding promises: classify it
+│   ├── ReplyTooLargeError    the body is larger than the configured limit, as received or decompressed
+│   └── ThrottledError        429, or 503 with Retry-After: wait, then try again
+├── TransportError            nothing usable came back: retry
+│   ├── ConnectError          no connection was made, so nothing was sent
+│   ├── DroppedError          a reused connection was closed before a byte came back
+│   └── ReplyTimeoutError     the time limit passed after the request was sent
+└── CredentialError           this credential is refused; only its sessions fail
+"""
+
+__all__ = [
+    "CollectorError",
+    "ConfigError",
+    "ConnectError",
+    "CredentialError",
+    "DroppedError",
+    "FatalError",
+    "LandingError",
+    "LandingVersionError",
+    "LockHeldError",
+    "ReplyTimeoutError",
+    "ReplyTooLargeError",
+    "ThrottledError",
+    "TransportError",
+    "WireError",
+]
+
+
+class CollectorError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class FatalError(CollectorError):
+    """The run cannot go on."""
+
+
+class ConfigError(FatalError):
+    """The configuration or the command line is wrong; the message names key, value and what is allowed."""
+
+
+class LockHeldError(FatalError):
+    """Another run works on the same storage root."""
+
+
+class LandingError(FatalError):
+    """The landing store cannot be created, written or read."""
+
+
+class LandingVersionError(LandingError):
+    """The landing store was written by another version of this program."""
+
+
+class WireError(CollectorError):
+    """The reply is not what the binding promises (not XML, another operation's answer, a DTD)."""
+
+
+class ReplyTooLargeError(WireError):
+    """The body is larger than the limit, as received or decompressed."""
+
+
+class ThrottledError(WireError):
+    """The service asks to slow down.
+
+    Attributes:
+        retry_after: seconds, as the service says; None if it does not.
+    """
+
+    def __init__(self, status: int, retry_after: float | None) -> None:
+        super().__init__(f"HTTP {status}: asked to slow down")
+        self.status, self.retry_after = status, retry_after
+
+
+class TransportError(CollectorError):
+    """Nothing usable came back from the service."""
+
+
+class ConnectError(TransportError):
+    """No connection could be made; the request was not sent."""
+
+
+class DroppedError(TransportError):
+    """A kept-alive connection was closed by the other side before any byte of a reply."""
+
+
+class ReplyTimeoutError(TransportError):
+    """The request was sent and no complete reply came within the time limit."""
+
+
+class CredentialError(CollectorError):
+    """There is no SessionID for this credential, and there will be none in this run."""

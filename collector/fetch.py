@@ -1,0 +1,320 @@
+"""One attempt of one call: send, land, look, judge. Whether and when there is another one is in the verdict.
+
+The reply is on disk before anything parses it. Replies that carry credentials (Login, WhoAmI) are never landed.
+"""
+
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from collector.config import Settings
+from collector.credentials import Answered, Credentials, Exchange, LoginFailedError
+from collector.errors import (
+    CredentialError,
+    DroppedError,
+    ThrottledError,
+    TransportError,
+    WireError,
+)
+from collector.judge import FAULT_TEXT_LIMIT, date_us, judge
+from collector.landing import Landing
+from collector.limits import Permit
+from collector.model import Call, FaultClass, LandedReply, Outcome, Reply, SessionFacts, State
+from collector.policy import (
+    Action,
+    action_for,
+    backoff_seconds,
+    classify_error,
+    classify_fault_at,
+    classify_status,
+    retry_after_seconds,
+)
+from collector.secret import Secret, mask
+from collector.transport import Received, Transport
+from collector.wire.body import decoded_body
+from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
+from collector.wire.replies import Fault, Payload, open_reply
+from collector.wire.requests import Argument, encode, masked_text
+
+__all__ = ["Admit", "Fetch", "Verdict"]
+
+# returns when a request may be sent, at once; raised errors pass through
+Admit = Callable[[], Awaitable[Permit]]
+
+_BEYOND: Final = 2**31  # the contract says int and short; anything else is not one of its numbers
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_KEPT_HEADERS: Final[tuple[str, ...]] = (
+    "content-type",
+    "content-encoding",
+    "date",
+    "retry-after",
+    "server",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a call stands after an attempt.
+
+    Attributes:
+        wait_seconds: try again after that long; None if the outcome is final.
+        throttled_seconds: the Retry-After that the service sent along.
+    """
+
+    outcome: Outcome
+    wait_seconds: float | None = None
+    throttled_seconds: float | None = None
+
+
+class Fetch:
+    """Performs attempts for one run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        credentials: Credentials,
+        landing: Landing | None = None,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._credentials = credentials
+        self._landing = landing
+
+    async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
+        """Attempt `number` of a call.
+
+        Raises:
+            LandingError: the reply could not be made durable.
+        """
+        try:
+            session_id = self._credentials.session_id(call.session)
+        except CredentialError as error:
+            return _refused(call, number - 1, error)
+        if session_id is None or self._landing is None:
+            raise LookupError(f"session {call.session!r} has no SessionID: Login comes first")
+        arguments: dict[str, Argument] = {
+            "SessionID": session_id,
+            "Minutes1": call.window1.minutes,
+            "Minutes2": call.window2.minutes,
+        }
+        started_at_us = time.time_ns() // 1_000
+        try:
+            received = await self._send(REPORT_INSTANT_STATS, arguments, admit)
+        except TransportError as error:
+            outcome = self._masked(call, _unanswered(call, number, error, started_at_us))
+            return self._verdict(call, outcome, None, session_id)
+        landed = self._landed(call, number, arguments, received)
+        await self._landing.land(landed)
+        outcome = self._masked(call, judge(landed, self._settings.limits.max_reply_bytes))
+        if outcome.state is not State.FAILED:
+            self._credentials.answered(call.session)
+            return Verdict(outcome)
+        retry_after = self._retry_after(received.reply)
+        return self._verdict(call, outcome, retry_after, session_id)
+
+    async def ask_who(self, session: str, admit: Admit) -> SessionFacts:
+        """What WhoAmI says of a session; a fault is among the facts.
+
+        Raises:
+            ThrottledError: asked to slow down.
+        """
+        asked_at_us = time.time_ns() // 1_000
+        try:
+            session_id = self._credentials.session_id(session)
+            if session_id is None:
+                raise CredentialError("the session is not logged in")
+            answered = await self.exchange(session, admit)(WHO_AM_I, {"SessionID": session_id})
+        except CredentialError as error:
+            return _no_facts(session, asked_at_us, _class_of(error), str(error))
+        except ThrottledError:
+            raise
+        except (TransportError, WireError) as error:
+            return _no_facts(session, asked_at_us, classify_error(error), str(error))
+        if isinstance(answered.content, Payload):
+            return _facts(session, asked_at_us, answered.content)
+        fault_class = classify_fault_at(answered.status, answered.content, has_retry_after=False)
+        if fault_class is FaultClass.AUTHENTICATION:
+            self._credentials.gone(session, session_id)
+        return _no_facts(session, asked_at_us, fault_class, str(answered.content))
+
+    def exchange(self, session: str, admit: Admit) -> Exchange:
+        """How `credentials` sends: through the gates, with secrets masked in what is said about a failure."""
+
+        async def send(operation: Operation, arguments: Mapping[str, Argument]) -> Answered:
+            received = await self._send(operation, arguments, admit)
+            reply = received.reply
+            retry_after = self._retry_after(reply)
+            has_retry_after = "retry-after" in reply.headers
+            by_status = classify_status(reply.status, has_retry_after=has_retry_after)
+            if by_status is FaultClass.THROTTLED:  # whatever the body is
+                raise ThrottledError(reply.status, retry_after)
+            content_type = reply.headers.get("content-type", "")
+            try:
+                content = open_reply(operation, reply.status, content_type, self._plain(reply))
+            except WireError as error:
+                raise type(error)(self._masked_text(session, str(error))) from None
+            if isinstance(content, Fault):
+                content = Fault(
+                    content.code,
+                    self._masked_text(session, content.text),
+                    content.detail_code,
+                    self._masked_text(session, content.detail_text),
+                )
+            return Answered(content, reply.status, retry_after)
+
+        return send
+
+    async def _send(
+        self, operation: Operation, arguments: Mapping[str, Argument], admit: Admit
+    ) -> Received:
+        service = self._settings.service
+        request = encode(operation, arguments, service.binding, service.url, service.namespace)
+        for is_again in (False, True):
+            permit = await admit()
+            if operation is LOGIN and self._landing is not None:
+                self._landing.count_login()
+            try:
+                received = await self._transport.send(request, permit.sent)
+            except DroppedError:
+                # the other side closed an idle connection as we wrote to it: no attempt, but a send to pay for
+                if is_again:
+                    raise
+            else:
+                permit.replied()
+                return received
+        raise AssertionError("unreachable: the second send returns or raises")
+
+    def _landed(
+        self, call: Call, number: int, arguments: Mapping[str, Argument], received: Received
+    ) -> LandedReply:
+        service, reply = self._settings.service, received.reply
+        body, masked = mask(reply.body, self._credentials.secrets(call.session))
+        headers: dict[str, str] = {
+            name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers
+        }
+        if not masked and "content-encoding" in headers:
+            body, masked = self._masked_inside(call.session, reply, body)
+            if masked:
+                del headers["content-encoding"]
+        return LandedReply(
+            call_id=call.call_id,
+            attempt=number,
+            session=call.session,
+            window1_minutes=call.window1.minutes,
+            window2_minutes=call.window2.minutes,
+            binding=service.binding,
+            request=masked_text(
+                REPORT_INSTANT_STATS, arguments, service.binding, service.url, service.namespace
+            ),
+            status=reply.status,
+            headers=headers,
+            body=body,
+            sent_at_us=reply.sent_at_us,
+            received_at_us=reply.received_at_us,
+            masked=masked,
+            cut=received.cut,
+        )
+
+    def _masked(self, call: Call, outcome: Outcome) -> Outcome:
+        """What was said may have been unescaped, or quote the bytes of a reply: masked once more as text."""
+        if not outcome.fault_text:
+            return outcome
+        return replace(outcome, fault_text=self._masked_text(call.session, outcome.fault_text))
+
+    def _masked_text(self, session: str, text: str) -> str:
+        masked, _ = mask(text.encode(errors="replace"), self._credentials.unspoken(session))
+        return masked.decode()
+
+    def _masked_inside(self, session: str, reply: Reply, body: bytes) -> tuple[bytes, bool]:
+        """A compressed body may hold a credential too; if it does, it is landed uncompressed and masked."""
+        try:
+            plain = self._plain(reply)
+        except WireError:
+            return body, False
+        inside, masked = mask(plain, self._credentials.secrets(session))
+        return (inside, True) if masked else (body, False)
+
+    def _plain(self, reply: Reply) -> bytes:
+        limit = self._settings.limits.max_reply_bytes
+        return decoded_body(reply.body, reply.headers.get("content-encoding"), limit)
+
+    def _retry_after(self, reply: Reply) -> float | None:
+        now = date_us(reply.headers.get("date")) or reply.received_at_us
+        cap = self._settings.retry.max_retry_after_seconds
+        return retry_after_seconds(reply.headers.get("retry-after"), now / 1_000_000, cap)
+
+    def _verdict(
+        self, call: Call, outcome: Outcome, retry_after: float | None, sent_as: Secret
+    ) -> Verdict:
+        retry = self._settings.retry
+        fault_class = outcome.fault_class or FaultClass.UNCLASSIFIED
+        action = action_for(fault_class, outcome.attempts, retry.attempts)
+        if fault_class is FaultClass.AUTHENTICATION:
+            may_help = self._credentials.gone(call.session, sent_as)
+            return Verdict(outcome, 0.0 if may_help and action is not Action.FAIL else None)
+        throttled = retry_after if fault_class is FaultClass.THROTTLED else None
+        if action is Action.FAIL:
+            return Verdict(outcome, throttled_seconds=throttled)
+        # the jitter spreads retries in time; nothing about it needs to be unpredictable
+        jitter = random.random()  # noqa: S311
+        wait = backoff_seconds(
+            outcome.attempts, retry.backoff_seconds, retry.max_backoff_seconds, jitter
+        )
+        return Verdict(outcome, max(wait, throttled or 0.0), throttled)
+
+
+def _unanswered(call: Call, number: int, error: TransportError, started_at_us: int) -> Outcome:
+    return Outcome(
+        call.call_id,
+        State.FAILED,
+        number,
+        fault_class=classify_error(error),
+        fault_text=str(error)[:FAULT_TEXT_LIMIT],
+        requested_at_us=started_at_us,
+    )
+
+
+def _refused(call: Call, attempts: int, error: CredentialError) -> Verdict:
+    return Verdict(
+        Outcome(
+            call.call_id,
+            State.FAILED,
+            attempts,
+            fault_class=_class_of(error),
+            fault_text=str(error)[:FAULT_TEXT_LIMIT],
+        )
+    )
+
+
+def _class_of(error: CredentialError) -> FaultClass:
+    """A service that is down refuses nobody: such a call failed like any other."""
+    return error.fault_class if isinstance(error, LoginFailedError) else FaultClass.CREDENTIAL
+
+
+def _no_facts(session: str, asked_at_us: int, fault_class: FaultClass, text: str) -> SessionFacts:
+    return SessionFacts(
+        session, asked_at_us, fault_class=fault_class, fault_text=text[:FAULT_TEXT_LIMIT]
+    )
+
+
+def _facts(session: str, asked_at_us: int, payload: Payload) -> SessionFacts:
+    """The fields of SessionInfo, by the names the contract gives them."""
+
+    def number(name: str) -> int | None:
+        text = payload.field(name) or ""
+        value = int(text) if _INTEGER.fullmatch(text) else _BEYOND
+        return value if -_BEYOND <= value < _BEYOND else None
+
+    return SessionFacts(
+        session=session,
+        asked_at_us=asked_at_us,
+        network_id=number("NetworkID"),
+        mailbox_id=number("MailboxID"),
+        user_id=number("UserID"),
+        timeout_seconds=number("TimeOut"),
+        open_sessions=number("OpenSessions"),
+    )

@@ -1,0 +1,84 @@
+"""What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from collector.errors import WireError
+from collector.model import FaultClass, LandedReply, Outcome, State
+from collector.policy import (
+    classify_error,
+    classify_fault,
+    classify_fault_at,
+    classify_status,
+    http_date,
+)
+from collector.wire.body import decoded_body
+from collector.wire.operations import REPORT_INSTANT_STATS
+from collector.wire.replies import Fault, NotServiceError, open_reply
+
+__all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge"]
+
+FAULT_TEXT_LIMIT: Final = 500
+_TELLING: Final = (FaultClass.AUTHENTICATION, FaultClass.NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    state: State
+    fault_class: FaultClass | None = None
+    text: str | None = None
+
+
+def judge(landed: LandedReply, limit: int) -> Outcome:
+    """How the call stands after this reply.
+
+    The body is read first: SOAP faults travel as HTTP 500. The status decides where the body does not.
+    """
+    judged = _judged(landed, limit)
+    return Outcome(
+        landed.call_id,
+        judged.state,
+        landed.attempt,
+        answer_attempt=None if judged.state is State.FAILED else landed.attempt,
+        http_status=landed.status,
+        fault_class=judged.fault_class,
+        fault_text=judged.text,
+        requested_at_us=landed.sent_at_us,
+        observed_at_us=date_us(landed.headers.get("date")),
+        latency_us=landed.received_at_us - landed.sent_at_us,
+        reply_bytes=len(landed.body),
+    )
+
+
+def _judged(landed: LandedReply, limit: int) -> _Judged:
+    if landed.cut:
+        return _failed(FaultClass.TOO_LARGE, f"a body of more than {limit} bytes")
+    has_retry_after = "retry-after" in landed.headers
+    by_status = classify_status(landed.status, has_retry_after=has_retry_after)
+    content_type = landed.headers.get("content-type", "")
+    try:
+        body = decoded_body(landed.body, landed.headers.get("content-encoding"), limit)
+        content = open_reply(REPORT_INSTANT_STATS, landed.status, content_type, body)
+    except NotServiceError as error:
+        # GET and POST faults may come as a page of the web server: its words, where they say something
+        said = classify_fault(Fault("", str(error)))
+        is_telling = landed.status == 500 and said in _TELLING
+        return _failed(said if is_telling else by_status or classify_error(error), str(error))
+    except WireError as error:
+        return _failed(by_status or classify_error(error), str(error))
+    if isinstance(content, Fault):
+        fault_class = classify_fault_at(landed.status, content, has_retry_after=has_retry_after)
+        return _failed(fault_class, str(content))
+    if by_status is not None:
+        return _failed(by_status, f"an answer at status {landed.status}")
+    return _Judged(State.OK if content.has_rows else State.EMPTY)
+
+
+def _failed(fault_class: FaultClass, text: str) -> _Judged:
+    return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT])
+
+
+def date_us(value: str | None) -> int | None:
+    """An HTTP date in microseconds since 1970; None if absent or unreadable."""
+    instant = http_date(value or "")
+    return None if instant is None else int(instant) * 1_000_000

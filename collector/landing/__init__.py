@@ -1,0 +1,11 @@
+"""The durable store of a run: its plan, every reply as received, and how each call ended.
+
+One SQLite file per run, `<root>/landing/<run_id>.db`. While a run is on it is in WAL mode with an fsync for every
+commit; a closed store is one plain file. Knows nothing of what a reply says.
+"""
+
+from collector.landing.reader import LandedRun, landed_runs
+from collector.landing.records import LANDING_VERSION
+from collector.landing.writer import Landing
+
+__all__ = ["LANDING_VERSION", "LandedRun", "Landing", "landed_runs"]

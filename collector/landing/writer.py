@@ -1,0 +1,246 @@
+"""The writing side of a landing store: a thread that commits in groups, off the event loop."""
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Self
+
+from collector.errors import LandingError
+from collector.landing.reader import LandedRun
+from collector.landing.records import (
+    ADD_LOGIN,
+    APPLICATION_ID,
+    LANDING_VERSION,
+    PUT_CALL,
+    PUT_FACTS,
+    PUT_OUTCOME,
+    PUT_REPLY,
+    PUT_VALUE,
+    TABLES,
+    Row,
+    call_rows,
+    info_values,
+    named_errors,
+    outcome_row,
+    reply_row,
+)
+from collector.model import Call, LandedReply, Outcome, RunInfo, SessionFacts
+
+__all__ = ["Landing"]
+
+_GROUP: Final = 512  # at most this many records in one commit
+_STOP: Final = object()
+
+_Record = tuple[str, Row | LandedReply, asyncio.Future[None] | None]
+
+
+class Landing:
+    """The writing side. Made by `create` or `resume`; `close` before the program ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._records: queue.SimpleQueue[_Record | object] = queue.SimpleQueue()
+        self._failure: LandingError | None = None
+        self._failing = threading.Lock()
+        self._thread = threading.Thread(target=self._write, name="landing", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def create(cls, folder: Path, info: RunInfo, calls: Iterable[Call]) -> Self:
+        """Start the store of a new run: the whole plan is durable before the first request.
+
+        Raises:
+            LandingError: the folder or file cannot be written, or the run exists already.
+        """
+        path = folder / f"{info.run_id}.db"
+        with named_errors(path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # written aside and renamed, so that a store is either whole or absent
+            draft = folder / f".{info.run_id}.db.new"
+            draft.unlink(missing_ok=True)
+            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as store:
+                store.executescript(f"BEGIN; {TABLES}")
+                store.executemany(PUT_VALUE, info_values(info))
+                store.executemany(PUT_CALL, call_rows(calls))
+                store.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                store.execute(f"PRAGMA user_version = {LANDING_VERSION}")
+                store.execute("COMMIT")
+            if path.exists():
+                raise LandingError(f"landing store {path} exists already: a run id is used once")
+            draft.rename(path)
+            _sync_folder(folder)
+        _keep_journal(path, "WAL")
+        return cls(path)
+
+    @classmethod
+    def resume(cls, path: Path) -> Self:
+        """Go on with the store of an unfinished run.
+
+        Raises:
+            LandingError: not a landing store, damaged, or not readable.
+            LandingVersionError: another version wrote it.
+        """
+        LandedRun.open(path).close()
+        _keep_journal(path, "WAL")
+        return cls(path)
+
+    async def land(self, reply: LandedReply) -> None:
+        """Return once the reply is on disk.
+
+        Raises:
+            LandingError: it could not be written (a full disk, say).
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._put(PUT_REPLY, reply, done)
+        await done
+
+    def settle(self, outcome: Outcome, *, final: bool) -> None:
+        """Record how a call stands; written with the next group. A final outcome is never asked for again."""
+        self._put(PUT_OUTCOME, outcome_row(outcome, final=final))
+
+    def note(self, facts: SessionFacts) -> None:
+        """Record what WhoAmI said of a session."""
+        fault = facts.fault_class.value if facts.fault_class else None
+        row = (facts.session, facts.asked_at_us, facts.network_id, facts.mailbox_id, facts.user_id)
+        self._put(
+            PUT_FACTS, (*row, facts.timeout_seconds, facts.open_sessions, fault, facts.fault_text)
+        )
+
+    def count_login(self) -> None:
+        """Record one Login request of this run."""
+        self._put(ADD_LOGIN, ())
+
+    def finish(self, finished_at_us: int) -> None:
+        """Mark the run as complete: it will not be resumed."""
+        self._put(PUT_VALUE, ("finished_at_us", str(finished_at_us)))
+
+    async def flush(self) -> None:
+        """Return once everything recorded so far is on disk.
+
+        Raises:
+            LandingError: it could not be written.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._put("SELECT 1", (), done)
+        await done
+
+    async def close(self) -> None:
+        """Write what is queued and let go of the file.
+
+        Raises:
+            LandingError: something could not be written.
+        """
+        self._records.put(_STOP)
+        await asyncio.to_thread(self._thread.join)
+        if self._failure:
+            raise self._failure
+        # one plain file again: nothing beside it to lose, readable from read-only storage; while somebody reads, it
+        # stays as it is, which is as safe
+        with contextlib.suppress(LandingError):
+            await asyncio.to_thread(_keep_journal, self.path, "DELETE")
+
+    def _put(
+        self, statement: str, row: Row | LandedReply, done: asyncio.Future[None] | None = None
+    ) -> None:
+        with self._failing:  # a record put behind the writer's last look would never be answered
+            if self._failure:
+                raise self._failure
+            self._records.put((statement, row, done))
+
+    def _write(self) -> None:
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as store:
+                store.execute("PRAGMA synchronous = FULL")
+                while group := self._next_group():
+                    self._commit(store, group)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for this thread for ever
+            self._fail(LandingError(f"landing store {self.path}: {error}"))
+
+    def _next_group(self) -> list[_Record]:
+        """What is queued, in order, at least one record; empty when it is time to stop."""
+        group: list[_Record] = []
+        while len(group) < _GROUP:
+            try:
+                record = self._records.get(block=not group)
+            except queue.Empty:
+                break
+            if record is _STOP:
+                self._records.put(_STOP)
+                break
+            group.append(record)  # type: ignore[arg-type]  # the queue holds records and _STOP only
+        return group
+
+    def _commit(self, store: sqlite3.Connection, group: list[_Record]) -> None:
+        try:
+            store.execute("BEGIN")
+            for statement, row, _ in group:
+                # hashing and encoding a reply belong here, off the event loop
+                values = reply_row(row) if isinstance(row, LandedReply) else row
+                store.execute(statement, values)
+            store.execute("COMMIT")
+        except Exception as error:
+            self._fail(LandingError(f"landing store {self.path}: {error}"), group)
+            raise
+        _resolve([done for _, _, done in group if done is not None], None)
+
+    def _fail(self, failure: LandingError, group: Iterable[_Record] = ()) -> None:
+        waiting = [done for _, _, done in group if done is not None]
+        with self._failing, contextlib.suppress(queue.Empty):
+            self._failure = self._failure or failure
+            while True:
+                record = self._records.get_nowait()
+                if isinstance(record, tuple) and record[2] is not None:
+                    waiting.append(record[2])
+        _resolve(waiting, self._failure)
+
+
+def _resolve(waiting: list[asyncio.Future[None]], failure: LandingError | None) -> None:
+    """Tell the event loop, once for the whole group."""
+    if not waiting:
+        return
+
+    def tell() -> None:
+        for done in waiting:
+            if done.done():  # the worker was cancelled while it waited
+                continue
+            if failure:
+                done.set_exception(failure)
+            else:
+                done.set_result(None)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        waiting[0].get_loop().call_soon_threadsafe(tell)
+
+
+def _keep_journal(path: Path, mode: str) -> None:
+    """Switch the journal; SQLite refuses while another connection is open, so it is tried for a second."""
+    with (
+        named_errors(path),
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store,
+    ):
+        for tries_left in range(20, -1, -1):
+            try:
+                ((now,),) = store.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+            except sqlite3.OperationalError:
+                if not tries_left:
+                    raise
+            else:
+                if now.upper() == mode:
+                    return
+            time.sleep(0.05)
+    raise LandingError(f"landing store {path}: in use by another program")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

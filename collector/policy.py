@@ -1,0 +1,270 @@
+"""What came back -> what to do about it, as tables; backoff and Retry-After as pure functions. Waits for nothing."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Final
+
+from collector.errors import (
+    ConnectError,
+    DroppedError,
+    ReplyTimeoutError,
+    ReplyTooLargeError,
+    ThrottledError,
+    TransportError,
+    WireError,
+)
+from collector.model import FaultClass
+from collector.wire.replies import Fault, NotServiceError
+
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "action_for",
+    "backoff_seconds",
+    "classify_error",
+    "classify_fault",
+    "classify_fault_at",
+    "classify_status",
+    "http_date",
+    "retry_after_seconds",
+]
+
+
+class Action(Enum):
+    """What the caller does next."""
+
+    FAIL = "fail"
+    RETRY = "retry"
+    RETRY_ONCE = "retry once"
+    REAUTHENTICATE = "re-authenticate"
+
+
+ACTIONS: Final = {
+    FaultClass.AUTHENTICATION: Action.REAUTHENTICATE,
+    FaultClass.AUTHORISATION: Action.FAIL,
+    FaultClass.PARAMETER: Action.FAIL,
+    FaultClass.NOT_FOUND: Action.FAIL,
+    FaultClass.THROTTLED: Action.RETRY,
+    FaultClass.SERVER: Action.RETRY,
+    FaultClass.NOT_SERVICE: Action.RETRY,
+    FaultClass.MALFORMED: Action.RETRY,
+    FaultClass.TRANSPORT: Action.RETRY,
+    FaultClass.TIMEOUT: Action.RETRY,
+    FaultClass.TOO_LARGE: Action.FAIL,
+    FaultClass.CREDENTIAL: Action.FAIL,
+    FaultClass.UNCLASSIFIED: Action.RETRY_ONCE,
+    FaultClass.QUARANTINED: Action.FAIL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """A fault's wording, and the class it means; the first that matches counts."""
+
+    pattern: re.Pattern[str]
+    fault_class: FaultClass
+
+
+def _wording(pattern: str, fault_class: FaultClass) -> _Wording:
+    return _Wording(re.compile(pattern, re.IGNORECASE), fault_class)
+
+
+# appendix/error-codes (SOAP words, the REST ones beside them), and the members of the contract's RetCode
+_WORDS: Final = {
+    "authentication": FaultClass.AUTHENTICATION,
+    "invalidsession": FaultClass.AUTHENTICATION,
+    "invalidapikey": FaultClass.AUTHENTICATION,
+    "sessiontimeout": FaultClass.AUTHENTICATION,
+    "authorization": FaultClass.AUTHORISATION,
+    "accessdenied": FaultClass.AUTHORISATION,
+    "objectnotfound": FaultClass.NOT_FOUND,
+    "notfound": FaultClass.NOT_FOUND,
+    "invalidparameter": FaultClass.PARAMETER,
+    "invalidid": FaultClass.PARAMETER,
+    "invaliddatatype": FaultClass.PARAMETER,
+    "invaliddatalength": FaultClass.PARAMETER,
+    "ratelimitexceeded": FaultClass.THROTTLED,
+    "systemerror": FaultClass.SERVER,
+    "internalerror": FaultClass.SERVER,
+    "sqlerror": FaultClass.SERVER,
+}
+# GET and POST faults have nothing but their wording; numbers in a SOAP detail are not documented as a list, so
+# the wording beside them decides, and the two numbers that the pages do show are the last resort
+_WORDINGS: Final = (
+    _wording(
+        r"\bsession(\W?id)?\b.{0,40}(expired|time limit|timed? ?out|terminated)",
+        FaultClass.AUTHENTICATION,
+    ),
+    _wording(
+        r"(too many|maximum|limit).{0,40}\bsessions?\b|\bsessions?\b.{0,40}(limit|exceeded)",
+        FaultClass.THROTTLED,
+    ),
+    _wording(r"rate limit|too many requests", FaultClass.THROTTLED),
+    _wording(
+        r"\b(invalid|expired|unknown|missing|bad)\W*(session|api\W?key|login|password|user)",
+        FaultClass.AUTHENTICATION,
+    ),
+    _wording(
+        r"\bsession(\W?id)?\b.{0,40}(not valid|invalid|not found)",
+        FaultClass.AUTHENTICATION,
+    ),
+    _wording(
+        r"not logged in|log ?in (is )?required|login failed|not authenticated|authentication",
+        FaultClass.AUTHENTICATION,
+    ),
+    _wording(
+        r"access (is )?denied|not authori[sz]ed|unauthori[sz]ed|permission|authori[sz]ation",
+        FaultClass.AUTHORISATION,
+    ),
+    _wording(
+        r"did not recognize the value of HTTP Header SOAPAction|valid (soap )?action|action .* was not recognized",
+        FaultClass.NOT_FOUND,
+    ),
+    _wording(
+        r"request format is (unrecognized|invalid)|no such method|method name is not valid",
+        FaultClass.NOT_FOUND,
+    ),
+    _wording(
+        r"missing parameter|cannot convert|unable to read request|invalid (data|parameter|value|argument|minutes)",
+        FaultClass.PARAMETER,
+    ),
+    _wording(r"out of range|must be (between|positive|greater|less)", FaultClass.PARAMETER),
+    _wording(r"not found|does not exist|unknown (mailbox|network|object)", FaultClass.NOT_FOUND),
+)
+# what the stack wraps around everything says little: the service's own number comes before it
+_SERVER_WORDINGS: Final = (
+    _wording(
+        r"unable to process request|internal (server )?error|system error|unexpected error|timeout|deadlock",
+        FaultClass.SERVER,
+    ),
+    _wording(r"object reference|unavailable|try again|overload", FaultClass.SERVER),
+)
+# the members of the contract's RetCode, in its order: Success is 0; the pages show 1, 5 and 8, and use 5 for a session
+_NUMBERS: Final = {
+    "1": FaultClass.AUTHENTICATION,
+    "2": FaultClass.AUTHORISATION,
+    "3": FaultClass.NOT_FOUND,
+    "4": FaultClass.PARAMETER,
+    "5": FaultClass.AUTHENTICATION,
+    **dict.fromkeys(("6", "7", "8", "9"), FaultClass.PARAMETER),
+    **dict.fromkeys(("10", "11"), FaultClass.SERVER),
+}
+_STATUSES: Final = {
+    400: FaultClass.PARAMETER,
+    401: FaultClass.AUTHORISATION,  # a proxy's: the service itself answers 500 to a bad session
+    403: FaultClass.AUTHORISATION,
+    404: FaultClass.NOT_FOUND,
+    405: FaultClass.NOT_FOUND,
+    408: FaultClass.TIMEOUT,
+    415: FaultClass.PARAMETER,
+    429: FaultClass.THROTTLED,
+}
+_ERRORS: Final[tuple[tuple[type[Exception], FaultClass], ...]] = (
+    (ReplyTooLargeError, FaultClass.TOO_LARGE),
+    (ThrottledError, FaultClass.THROTTLED),
+    (ReplyTimeoutError, FaultClass.TIMEOUT),
+    (ConnectError, FaultClass.TRANSPORT),
+    (DroppedError, FaultClass.TRANSPORT),
+    (TransportError, FaultClass.TRANSPORT),
+    (NotServiceError, FaultClass.NOT_SERVICE),
+    (WireError, FaultClass.MALFORMED),
+)
+
+
+def _meant(wordings: tuple[_Wording, ...], said: str) -> FaultClass | None:
+    return next((each.fault_class for each in wordings if each.pattern.search(said)), None)
+
+
+def classify_fault(fault: Fault) -> FaultClass:
+    """The class of a fault the service sent: its word first, then its wording, then its number."""
+    word = fault.detail_code.replace(" ", "").lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    said = f"{fault.text} {fault.detail_text}"
+    meant = _meant(_WORDINGS, said) or _NUMBERS.get(fault.detail_code)
+    if meant is None and fault.code in ("Server", "Receiver"):
+        return FaultClass.SERVER
+    return meant or _meant(_SERVER_WORDINGS, said) or FaultClass.UNCLASSIFIED
+
+
+def classify_fault_at(status: int, fault: Fault, *, has_retry_after: bool) -> FaultClass:
+    """The class of a fault that came with a status.
+
+    The service says 500 to everything, so that says nothing; any other status is a proxy's, and decides what the
+    fault's words do not.
+    """
+    by_status = classify_status(status, has_retry_after=has_retry_after)
+    if by_status is FaultClass.THROTTLED:
+        return by_status
+    fault_class = classify_fault(fault)
+    if fault_class is FaultClass.UNCLASSIFIED and by_status is not None and status != 500:
+        return by_status
+    return fault_class
+
+
+def classify_status(status: int, *, has_retry_after: bool) -> FaultClass | None:
+    """The class that a status alone tells, or None where the body decides."""
+    if status == 503 and has_retry_after:
+        return FaultClass.THROTTLED
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 300 <= status < 400:
+        return FaultClass.NOT_SERVICE  # a redirect is never followed: the credential would go along
+    if status >= 500:
+        return FaultClass.SERVER
+    return FaultClass.PARAMETER if status >= 400 else None
+
+
+def classify_error(error: Exception) -> FaultClass:
+    """The class of an exception of the transport or the wire."""
+    for kind, fault_class in _ERRORS:
+        if isinstance(error, kind):
+            return fault_class
+    raise TypeError(f"{type(error).__name__} is not an error of transport or wire") from error
+
+
+def action_for(fault_class: FaultClass, attempt: int, attempts: int) -> Action:
+    """What to do after attempt number `attempt` of at most `attempts` ended in `fault_class`."""
+    action = ACTIONS[fault_class]
+    if attempt >= attempts:
+        return Action.FAIL
+    if action is Action.RETRY_ONCE:
+        return Action.RETRY if attempt == 1 else Action.FAIL
+    return action
+
+
+def backoff_seconds(attempt: int, base: float, cap: float, random: float) -> float:
+    """Full jitter: `random` (0 to 1) times the doubled base, capped: random * min(cap, base * 2**(attempt - 1))."""
+    return random * min(cap, base * 2.0 ** min(attempt - 1, 60))
+
+
+def retry_after_seconds(value: str | None, now: float, cap: float) -> float | None:
+    """Seconds to wait as a Retry-After header says, at most `cap`; None for absent, past or unreadable.
+
+    Args:
+        value: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+        now: the server's clock if known, else ours, in seconds since 1970.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value[:12])
+    else:
+        instant = http_date(value)
+        if instant is None:
+            return None
+        seconds = instant - now
+    return min(seconds, cap) if seconds > 0 else None
+
+
+def http_date(value: str) -> float | None:
+    """An HTTP date in seconds since 1970; None if unreadable. One that names no zone is UTC (RFC 9110, 5.6.7)."""
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

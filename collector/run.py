@@ -1,0 +1,236 @@
+"""Plan minus landed -> bounded workers -> summary. Drains on a signal or a deadline; logs out on every way out."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from collector.config import Credential, Settings
+from collector.credentials import Credentials
+from collector.dispatch import Dispatch, Errand, Lane
+from collector.fetch import Fetch
+from collector.judge import judge
+from collector.landing import LandedRun, Landing, landed_runs
+from collector.limits import ServiceGate, SessionGate
+from collector.model import FaultClass, RunInfo, RunSummary
+from collector.plan import calls, digest, run_id
+from collector.policy import Action, action_for
+from collector.transport import Transport
+from collector.version import VERSION
+from collector.worker import Progress, Worker
+
+__all__ = ["Collected", "Progress", "Stop", "collect", "transport_of", "unfinished"]
+
+_LOG = structlog.get_logger("collector")
+_AGENT: Final = f"ecgrid-stats/{VERSION}"
+
+
+class Stop:
+    """Tells a run to end early, from a signal handler or a deadline."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.reason: str | None = None
+
+    def ask(self, reason: str) -> None:
+        """End the run: what is in flight is awaited, nothing more is sent but Logout."""
+        self.reason = self.reason or reason
+        self._asked.set()
+
+    async def wait(self) -> None:
+        """Return when the run was asked to end."""
+        await self._asked.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A run as this invocation leaves it.
+
+    Attributes:
+        path: its landing store.
+        faults: failed calls by the class of their fault.
+        stopped: why it ended early; None if every planned call is settled.
+        resumed: an earlier invocation had begun it.
+    """
+
+    path: Path
+    summary: RunSummary
+    faults: dict[FaultClass, int]
+    stopped: str | None
+    resumed: bool
+
+
+def transport_of(settings: Settings) -> Transport:
+    """The transport that these settings describe."""
+    return Transport(
+        concurrency=settings.limits.concurrency,
+        timeout_seconds=settings.service.timeout_seconds,
+        max_reply_bytes=settings.limits.max_reply_bytes,
+        user_agent=" ".join(filter(None, (_AGENT, settings.service.contact))),
+    )
+
+
+def unfinished(folder: Path) -> list[RunInfo]:
+    """The runs in a landing folder for which calls are missing, oldest first.
+
+    Raises:
+        LandingError: a store that cannot be read.
+    """
+    found = []
+    for path in landed_runs(folder):
+        with LandedRun.open(path) as landed:
+            if landed.info.finished_at_us is None:
+                found.append(landed.info)
+    return found
+
+
+async def collect(
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    stop: Stop,
+    progress: Progress | None = None,
+) -> Collected:
+    """Resume the unfinished run of this plan, or start one, and make the calls that are missing.
+
+    Raises:
+        LandingError: the landing store failed; what was landed before is safe.
+    """
+    progress = progress or Progress()
+    landing, resumed = _open_run(settings)
+    path = landing.path
+    try:
+        with LandedRun.open(path) as landed:
+            _judge_leftovers(settings, landed, landing)
+        # what was just judged must be on disk before the missing calls are counted
+        await landing.flush()
+        accounts = Credentials(credentials, attempts=settings.retry.attempts)
+        with LandedRun.open(path) as landed:
+            lanes = _lanes(settings, accounts, landed, progress)
+        await _perform(settings, accounts, landing, lanes, stop, progress)
+        if progress.settled == progress.planned:
+            landing.finish(time.time_ns() // 1_000)
+    finally:
+        await landing.close()
+    with LandedRun.open(path) as landed:
+        stopped = (
+            None if landed.info.finished_at_us else stop.reason or "not every call was settled"
+        )
+        return Collected(path, landed.summary(), landed.faults(), stopped, resumed)
+
+
+def _open_run(settings: Settings) -> tuple[Landing, bool]:
+    folder = settings.storage.root / "landing"
+    plan_digest = digest(settings)
+    now_us = time.time_ns() // 1_000
+    oldest_us = now_us - int(settings.run.resume_within_seconds * 1_000_000)
+    for info in reversed(unfinished(folder)):
+        if info.plan_digest == plan_digest and info.started_at_us >= oldest_us:
+            _LOG.info("resuming", run_id=info.run_id)
+            return Landing.resume(folder / f"{info.run_id}.db"), True
+    info = RunInfo(
+        run_id=run_id(now_us, plan_digest),
+        plan_digest=plan_digest,
+        service_url=settings.service.url,
+        namespace=settings.service.namespace,
+        binding=settings.service.binding,
+        started_at_us=now_us,
+    )
+    return Landing.create(folder, info, calls(settings)), False
+
+
+def _judge_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
+    """Replies that were landed, but whose outcome was not written before the program was killed."""
+    for reply in landed.unjudged():
+        outcome = judge(reply, settings.limits.max_reply_bytes)
+        fault_class = outcome.fault_class
+        final = fault_class is None or (
+            action_for(fault_class, reply.attempt, settings.retry.attempts) is Action.FAIL
+        )
+        landing.settle(outcome, final=final)
+
+
+def _lanes(
+    settings: Settings, credentials: Credentials, landed: LandedRun, progress: Progress
+) -> list[Lane]:
+    """The sessions that have something left to do, each with its calls that are missing."""
+    settled, attempts = landed.settled(), landed.attempts()
+    known = {facts.session for facts in landed.session_facts() if facts.fault_class is None}
+    lanes: dict[str, Lane] = {}
+    for call in landed.calls():
+        progress.planned += 1
+        if call.call_id in settled:
+            progress.settled += 1
+            continue
+        if call.session not in lanes:
+            lanes[call.session] = _lane(settings, credentials, call.session, known)
+        lanes[call.session].calls.append((call, attempts.get(call.call_id, 0)))
+    # neighbours in a list of sessions are often neighbours in trouble: visit them in the order of their call ids
+    return sorted(lanes.values(), key=lambda lane: lane.calls[0][0].call_id)
+
+
+def _lane(settings: Settings, credentials: Credentials, session: str, known: set[str]) -> Lane:
+    has_login = credentials.has_login(session)
+    errands = deque([] if session in known else [Errand.WHO_AM_I])
+    if has_login:
+        errands.append(Errand.LOGOUT)
+    gate = SessionGate(settings.limits.per_session_per_second)
+    return Lane(session, gate, deque(), errands, needs_login=has_login)
+
+
+async def _perform(
+    settings: Settings,
+    credentials: Credentials,
+    landing: Landing,
+    lanes: list[Lane],
+    stop: Stop,
+    progress: Progress,
+) -> None:
+    """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened."""
+    limits = settings.limits
+    dispatch = Dispatch(
+        lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
+    )
+    async with transport_of(settings) as transport:
+        fetch = Fetch(settings, transport, credentials, landing)
+        gate = ServiceGate(limits.requests_per_second)
+        gates = {lane.session: lane.gate for lane in lanes}
+        worker = Worker(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
+        try:
+            await _work_until_done(worker, settings, stop, min(limits.concurrency, len(lanes) or 1))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            await worker.log_out_all()
+
+
+async def _work_until_done(worker: Worker, settings: Settings, stop: Stop, count: int) -> None:
+    async with asyncio.TaskGroup() as group:
+        working = [group.create_task(worker.work()) for _ in range(count)]
+        watch = group.create_task(_drain_on(stop, worker.dispatch, working, settings))
+        await asyncio.wait(working)
+        watch.cancel()
+
+
+async def _drain_on(
+    stop: Stop, dispatch: Dispatch, working: list[asyncio.Task[None]], settings: Settings
+) -> None:
+    """When asked to end: hand out nothing more, and give what is in flight a bounded time."""
+    await stop.wait()
+    _LOG.warning("stopping", reason=stop.reason)
+    dispatch.close()
+    await asyncio.wait(working, timeout=settings.run.drain_seconds)
+    for task in working:
+        task.cancel()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error that is no group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

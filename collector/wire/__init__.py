@@ -1,0 +1,1 @@
+"""How an operation travels: requests out of calls, payloads or faults out of replies."""

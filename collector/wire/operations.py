@@ -1,0 +1,76 @@
+"""The operations we use, as data: name, ordered typed parameters, what they answer.
+
+Signatures as on the ASMX help pages and in the v3.2 WSDL (Login has five spellings in the guides; these agree
+with the vendor's own client).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+__all__ = [
+    "LOGIN",
+    "LOGOUT",
+    "NOW_UTC",
+    "OPERATIONS",
+    "REPORT_INSTANT_STATS",
+    "VERSION",
+    "WHO_AM_I",
+    "Answer",
+    "Operation",
+    "Parameter",
+    "XsdType",
+]
+
+
+class XsdType(StrEnum):
+    """Types of parameters, as their XML Schema names."""
+
+    STRING = "string"
+    SHORT = "short"
+
+
+class Answer(StrEnum):
+    """What the result element holds."""
+
+    DATASET = "DataSet"
+    TEXT = "text"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; `is_secret` ones are masked wherever a request is shown or kept."""
+
+    name: str
+    type: XsdType = XsdType.STRING
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of the service."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    answer: Answer
+
+
+_SESSION_ID: Final = Parameter("SessionID", is_secret=True)
+
+REPORT_INSTANT_STATS: Final = Operation(
+    "ReportInstantStats",
+    (_SESSION_ID, Parameter("Minutes1", XsdType.SHORT), Parameter("Minutes2", XsdType.SHORT)),
+    Answer.DATASET,
+)
+LOGIN: Final = Operation(
+    "Login",
+    (Parameter("LoginName", is_secret=True), Parameter("Password", is_secret=True)),
+    Answer.TEXT,
+)
+LOGOUT: Final = Operation("Logout", (_SESSION_ID,), Answer.TEXT)
+WHO_AM_I: Final = Operation("WhoAmI", (_SESSION_ID,), Answer.RECORD)
+NOW_UTC: Final = Operation("NowUTC", (), Answer.TEXT)
+VERSION: Final = Operation("Version", (), Answer.TEXT)
+
+OPERATIONS: Final = (REPORT_INSTANT_STATS, LOGIN, LOGOUT, WHO_AM_I, NOW_UTC, VERSION)

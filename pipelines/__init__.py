@@ -1,0 +1,1 @@
+"""Turns landed replies into published tables; sends nothing to the service."""

@@ -1,0 +1,87 @@
+"""`ecgrid-stats`: arguments, logging, exit codes. Each command is imported when it is asked for."""
+
+import importlib
+import signal
+import sys
+from typing import Final
+
+import click
+
+from collector.version import VERSION
+from pipelines.exit_code import ExitCode
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: Final = {
+    "demo": "pipelines.cli.simulated",
+    "simulate": "pipelines.cli.simulated",
+    "check": "pipelines.cli.looking",
+    "plan": "pipelines.cli.looking",
+    "collect": "pipelines.cli.working",
+    "normalize": "pipelines.cli.working",
+    "run": "pipelines.cli.working",
+    "status": "pipelines.cli.looking",
+}
+_SUMMARIES: Final = {
+    "demo": "The whole nightly job against the built-in simulator; needs nothing.",
+    "simulate": "Serve the simulator; prints one JSON line with its url when ready.",
+    "check": "Ask the service and every session, send no report calls; says what is wrong.",
+    "plan": "What would be called, how many calls, how long at the limit.",
+    "collect": "Fan-out and landing only.",
+    "normalize": "Landed replies to Parquet; no network.",
+    "run": "All of it: the nightly job.",
+    "status": "Runs, states, what is missing, what can be resumed.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name; importing pandas to print a help page would cost a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SUMMARIES.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="ecgrid-stats")
+def cli() -> None:
+    """Collect ECGrid instant statistics from many mailboxes into partitioned Parquet.
+
+    \b
+    First steps:
+      ecgrid-stats demo                     see the whole job work on this machine
+      ecgrid-stats check -c ecgrid.toml     is the configuration right, are all sessions let in?
+      ecgrid-stats plan  -c ecgrid.toml     how many calls, how long?
+      ecgrid-stats run   -c ecgrid.toml     the nightly job: put this under cron
+
+    \b
+    Exit codes:
+      0  everything planned is ok or empty
+      1  finished, some calls failed, the rest is published
+      2  wrong usage or configuration
+      3  another run holds the lock
+      4  stopped early (signal, deadline); `run` again resumes
+      5  failed
+    """  # noqa: D301  # click's mark for lines to be kept apart
+
+
+def main() -> None:
+    """The console script: a signal before or after the calls ends it like one during them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli.main(standalone_mode=False)
+    except click.Abort:
+        click.echo("ecgrid-stats: stopped by a signal", err=True)
+        sys.exit(ExitCode.STOPPED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

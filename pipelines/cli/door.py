@@ -1,0 +1,108 @@
+"""What every command shares: its options, its logging, and how an error becomes one sentence and an exit code."""
+
+import functools
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import structlog
+
+from collector.config import Settings, load
+from collector.errors import CollectorError, ConfigError, LockHeldError
+from pipelines.cli.logs import set_up
+from pipelines.errors import PipelineError
+from pipelines.exit_code import ExitCode
+
+__all__ = ["Door", "config_option", "finish", "opened", "shared_options"]
+
+_LOG = structlog.get_logger("ecgrid-stats")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a command was called.
+
+    Attributes:
+        as_json: exactly one JSON object on stdout, everything else on stderr.
+    """
+
+    as_json: bool
+    verbose: bool
+    log_format: str
+
+    def settings(self, config: Path) -> Settings:
+        """The configuration, with logging set up as it says.
+
+        Raises:
+            ConfigError: it is wrong.
+        """
+        settings = load(config)
+        form = settings.logging.format if self.log_format == "auto" else self.log_format
+        set_up("debug" if self.verbose else settings.logging.level, form)
+        return settings
+
+
+config_option = click.option(
+    "-c",
+    "--config",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration (TOML); see config/production.toml.",
+)
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--json, --verbose and --log-format, handed over as `door`; errors end the process with their code."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    @click.option("-v", "--verbose", is_flag=True, help="Log more.")
+    @click.option(
+        "--log-format",
+        type=click.Choice(["auto", "plain", "json"]),
+        default="auto",
+        help="Form of the log lines on stderr.",
+    )
+    @functools.wraps(command)
+    def wrapped(as_json: bool, verbose: bool, log_format: str, **options: object) -> object:
+        door = Door(as_json, verbose, log_format)
+        set_up("debug" if verbose else "info", log_format)
+        return opened(door, functools.partial(command, door=door, **options))
+
+    return wrapped
+
+
+def opened(door: Door, work: Callable[[], object]) -> object:
+    """Run `work`; an error of ours is one sentence and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return work()
+    except KeyboardInterrupt:
+        _fail(door, "stopped by a signal; `ecgrid-stats run` again goes on", ExitCode.STOPPED)
+    except ConfigError as error:
+        _fail(door, str(error), ExitCode.USAGE)
+    except LockHeldError as error:
+        _fail(door, str(error), ExitCode.LOCKED)
+    except (CollectorError, PipelineError) as error:
+        _fail(door, str(error), ExitCode.FAILED)
+    except Exception as error:  # noqa: BLE001  # a traceback helps nobody at night; -v shows it
+        _LOG.debug("unexpected", exc_info=True)
+        said = " ".join(str(error).split())[:500]
+        _fail(door, f"unexpected {type(error).__name__}: {said}", ExitCode.FAILED)
+
+
+def finish(door: Door, result: Mapping[str, Any], said: str, exit_code: int) -> NoReturn:
+    """Print the result in the form that was asked for and end the process."""
+    click.echo(json.dumps(result, default=str) if door.as_json else said)
+    sys.exit(exit_code)
+
+
+def _fail(door: Door, message: str, exit_code: ExitCode) -> NoReturn:
+    click.echo(f"ecgrid-stats: {message}", err=True)
+    if door.as_json:
+        click.echo(json.dumps({"error": message, "exit_code": int(exit_code)}))
+    sys.exit(exit_code)

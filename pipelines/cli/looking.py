@@ -1,0 +1,115 @@
+"""The commands that change nothing: check, plan, status."""
+
+import asyncio
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from collector.config import Credential, Settings
+from collector.landing import LandedRun, landed_runs
+from collector.plan import estimate, pairs_of
+from collector.preflight import Finding, preflight
+from pipelines.cli.door import Door, config_option, finish, shared_options
+from pipelines.cli.working import ready
+from pipelines.exit_code import ExitCode
+from pipelines.nightly import storage_writable
+
+if TYPE_CHECKING:
+    from pipelines.lake import Manifest
+
+__all__ = ["check", "plan", "status"]
+
+
+@click.command()
+@config_option
+@shared_options
+def check(door: Door, config: Path) -> None:
+    """Configuration, storage, service, clock and every session: say what is wrong before the night does.
+
+    Sends Version in every known namespace, then Login, WhoAmI and Logout for each session, within the rate limit. A
+    refused credential is asked for once.
+    """
+    settings, known = ready(door, config)
+    findings = [_storage(settings), *asyncio.run(_asked(settings, known))]
+    good = all(finding.good for finding in findings)
+    reached = any(finding.about == "clock" for finding in findings)
+    code = ExitCode.DONE if good else ExitCode.CALLS_FAILED if reached else ExitCode.FAILED
+    result = {"findings": [asdict(finding) for finding in findings], "exit_code": int(code)}
+    lines = [f"{'ok ' if each.good else 'BAD'} {each.about}: {each.said}" for each in findings]
+    finish(door, result, "\n".join(lines), code)
+
+
+@click.command()
+@config_option
+@shared_options
+def plan(door: Door, config: Path) -> None:
+    """What would be called, how many calls, and how long the limit makes it take. Sends nothing."""
+    settings, _ = ready(door, config)
+    cost = estimate(settings)
+    pairs = [
+        [w1.minutes, w2.minutes]
+        for w1, w2 in pairs_of(settings.windows.minutes, settings.windows.pairing)
+    ]
+    result = {**asdict(cost), "pairing": settings.windows.pairing, "pairs": pairs, "exit_code": 0}
+    minutes, seconds = divmod(int(cost.seconds_at_limit), 60)
+    lines = [
+        f"{cost.sessions} sessions x {cost.calls_per_session} calls = {cost.calls} calls",
+        f"windows ({settings.windows.pairing}): " + " ".join(f"({w1}, {w2})" for w1, w2 in pairs),
+        f"{cost.requests} requests with WhoAmI, Login and Logout",
+        (
+            f"at least {minutes} min {seconds} s at {settings.limits.requests_per_second:g}/s,"
+            f" {settings.limits.per_session_per_second:g}/s a session"
+        ),
+    ]
+    finish(door, result, "\n".join(lines), ExitCode.DONE)
+
+
+@click.command()
+@config_option
+@shared_options
+def status(door: Door, config: Path) -> None:
+    """The runs of this storage root: their states, what is missing, what the next `run` resumes."""
+    from pipelines.lake import Lake  # noqa: PLC0415  # pyarrow: half a second that `plan` need not wait for
+
+    settings = door.settings(config)
+    lake = Lake(settings.storage.root.absolute() / "lake")
+    lake.check_version()
+    paths = landed_runs(settings.storage.root / "landing")
+    runs = [_run_status(path, lake.manifest(path.stem)) for path in paths]
+    lines = [
+        f"{each['run_id']}  {each['standing']}: {each['planned']} planned, {each['ok']} ok,"
+        f" {each['empty']} empty, {each['failed']} failed, {each['not_attempted']} not attempted"
+        for each in runs
+    ]
+    said = "\n".join(lines) or f"no runs under {settings.storage.root}"
+    finish(door, {"runs": runs, "exit_code": int(ExitCode.DONE)}, said, ExitCode.DONE)
+
+
+def _run_status(path: Path, manifest: "Manifest | None") -> dict[str, Any]:
+    """A run as its ledger has it: the published one knows which answers were quarantined."""
+    with LandedRun.open(path) as landed:
+        is_finished = landed.info.finished_at_us is not None
+        counts = asdict(landed.summary())
+    if manifest is not None and is_finished:
+        counts |= manifest.counts
+    standing = "finished" if is_finished else "unfinished, to be resumed by run"
+    return {
+        **counts,
+        "finished": is_finished,
+        "published": manifest is not None,
+        "standing": f"{standing}, {'published' if manifest else 'not published'}",
+    }
+
+
+def _storage(settings: Settings) -> Finding:
+    storage_writable(settings.storage.root)
+    free = shutil.disk_usage(settings.storage.root).free
+    said = f"{settings.storage.root} is writable, {free / 1e9:.1f} GB free"
+    return Finding("storage", free > 100_000_000, said)
+
+
+async def _asked(settings: Settings, known: dict[str, Credential]) -> list[Finding]:
+    return [finding async for finding in preflight(settings, known)]

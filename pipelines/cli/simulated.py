@@ -1,0 +1,220 @@
+"""The commands around the built-in simulator: simulate, demo."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from collector.config import credentials
+from collector.errors import ConfigError
+from collector.run import Progress
+from collector.simulator import Population, Simulator, Switches, serve
+from pipelines.cli.door import Door, finish, shared_options
+from pipelines.cli.progress import shown
+from pipelines.cli.working import night_said
+from pipelines.errors import PipelineError
+from pipelines.nightly import run_night, storage_lock
+
+__all__ = ["demo", "simulate"]
+
+_SESSIONS: Final = 50
+_HOURS: Final = tuple(range(60, 1441, 60))
+_START_SECONDS: Final = 20
+
+_CONFIG: Final = """\
+# Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours by the hour.
+sessions_file = "{sessions_file}"
+
+[service]
+url = "{url}"
+binding = "soap12"
+timeout_seconds = 10
+
+[limits]
+requests_per_second = 200
+per_session_per_second = 50
+concurrency = 16
+
+[windows]
+minutes = {minutes}
+
+[storage]
+root = "{root}"
+"""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", help="Address to listen on; loopback only.")
+@click.option("--port", default=0, type=click.IntRange(0, 65_535), help="0 takes a free one.")
+@click.option("--sessions", default=_SESSIONS, type=click.IntRange(1, 1_000_000))
+@click.option(
+    "--login-every",
+    default=5,
+    type=click.IntRange(min=0),
+    help="Every Nth session logs in; 0: none.",
+)
+@click.option("--seed", default=0, help="The traffic, and which calls a switch hits.")
+@click.option(
+    "--switch",
+    "texts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Behaviour; see docs/simulator.md.",
+)
+@click.option(
+    "--credentials-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a CSV of all labels and their (fake) credentials.",
+)
+@click.option(
+    "--write-config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a configuration for this simulator, and its fake secrets beside it.",
+)
+def simulate(  # noqa: PLR0917  # click passes them by name
+    host: str,
+    port: int,
+    sessions: int,
+    login_every: int,
+    seed: int,
+    texts: tuple[str, ...],
+    credentials_file: Path | None,
+    write_config: Path | None,
+) -> None:
+    """Serve the simulator until SIGTERM or Ctrl-C; prints one JSON line with its url when ready."""
+    try:
+        switches = Switches.parse(dict(_pair(text) for text in texts))
+        population = Population(sessions, login_every)
+        simulator = Simulator(population, switches, seed=seed, host=host, port=port)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if credentials_file is not None:
+        try:
+            population.write_credentials(credentials_file)
+        except OSError as error:
+            raise click.UsageError(f"{credentials_file}: {error.strerror}") from error
+
+    def before_ready(url: str) -> None:
+        if write_config is not None:
+            _write_config(write_config, "simulate", url, population, write_config.parent / "data")
+
+    try:
+        asyncio.run(serve(simulator, before_ready))
+    except OSError as error:
+        raise click.UsageError(f"{host}:{port}: {error.strerror or error}") from error
+
+
+@click.command()
+@click.option(
+    "--root",
+    default=Path("data/demo"),
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the demo's data goes.",
+    show_default=True,
+)
+@shared_options
+def demo(door: Door, root: Path) -> None:
+    """The whole nightly job against the built-in simulator: 50 sessions, 24 windows each; needs nothing.
+
+    The simulator runs as a process of its own on a free port of this machine and ends with the demo.
+    """
+    config = root / "demo.toml"
+    with storage_lock(root), _simulator() as url:
+        _write_config(config, "demo", url, Population(_SESSIONS), root)
+        settings = door.settings(config)
+        progress = Progress()
+        with shown(progress):
+            night = run_night(settings, credentials(settings, root), None, progress)
+    table = root / "lake" / "instant_stats"
+    said = "\n".join(
+        (
+            night_said(night, settings),
+            "Look at it:",
+            f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\"",
+            f"  {_program()} status -c {config}",
+        )
+    )
+    finish(door, asdict(night), said, night.exit_code)
+
+
+def _program() -> str:
+    """How this program was called, so that the next command can be copied."""
+    script = _near(sys.argv[0])
+    is_script = Path(script).name == "ecgrid-stats"
+    return script if is_script else f"{_near(sys.executable)} -m pipelines.cli"
+
+
+def _near(path: str) -> str:
+    """A path as one would type it from here."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--switch {text!r}: must be NAME=VALUE")
+    return name, value
+
+
+@contextlib.contextmanager
+def _simulator() -> Iterator[str]:
+    """A simulator in a process of its own; its url."""
+    command = [sys.executable, "-m", "pipelines.cli", "simulate", "--sessions", str(_SESSIONS)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+    try:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if not line:
+            raise PipelineError("the simulator did not start; `ecgrid-stats simulate` shows why")
+        ready: Mapping[str, Any] = json.loads(line)
+        yield str(ready["url"])
+    finally:
+        process.terminate()
+        try:
+            process.wait(_START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _write_config(config: Path, command: str, url: str, population: Population, root: Path) -> None:
+    """A configuration that works as it is: fake secrets in private files beside it."""
+    secrets = config.with_suffix(".secrets")
+    try:
+        secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        rows = ["label,api_key,login_name,password"]
+        for label, known in population.credentials().items():
+            values = (known.api_key, known.login_name, known.password)
+            references = [
+                _secret_file(secrets, f"{label}.{name}", value)
+                for name, value in zip(("key", "login", "password"), values, strict=True)
+            ]
+            rows.append(",".join((label, *references)))
+        sessions_file = config.with_suffix(".sessions.csv")
+        sessions_file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        text = _CONFIG.format(
+            command=command,
+            sessions_file=sessions_file.name,
+            url=url,
+            minutes=list(_HOURS),
+            root=root,
+        )
+        config.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{config}: cannot be written: {error.strerror}") from error
+
+
+def _secret_file(folder: Path, name: str, value: str | None) -> str:
+    """A reference to a new private file that holds `value`; empty for none."""
+    if value is None:
+        return ""
+    path = folder / name
+    path.touch(mode=0o600)
+    path.write_text(value, encoding="utf-8")
+    return f"file:{folder.name}/{name}"

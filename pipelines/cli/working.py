@@ -1,0 +1,128 @@
+"""The commands that change something: collect, normalize, run."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import structlog
+
+from collector.config import Credential, Settings, credentials
+from collector.plan import repeated
+from collector.run import Progress
+from pipelines.cli.door import Door, config_option, finish, shared_options
+from pipelines.cli.progress import shown
+from pipelines.exit_code import ExitCode
+from pipelines.nightly import Night, collect_only, normalize_landed, run_night, storage_lock
+
+__all__ = ["collect", "night_said", "normalize", "ready", "run"]
+
+_LOG = structlog.get_logger("ecgrid-stats")
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value}: must be a number of seconds")
+    return value
+
+
+_deadline_option = click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True, max=604_800),
+    callback=_finite,
+    metavar="SECONDS",
+    help="Stop calling after this long, exit code 4; `run` publishes what is there. [run.deadline_seconds]",
+)
+
+
+@click.command()
+@config_option
+@_deadline_option
+@shared_options
+def run(door: Door, config: Path, deadline: float | None) -> None:
+    """All of it, once a night: plan, collect, land, normalize, publish.
+
+    An unfinished run of the same plan is resumed: only the calls that are missing are made. Ctrl-C or SIGTERM ends
+    the run in order (exit code 4); a second one ends it at once. What was answered by then is safe.
+    """
+    settings, known = ready(door, config)
+    progress = Progress()
+    with storage_lock(settings.storage.root), shown(progress):
+        night = run_night(settings, known, deadline, progress)
+    finish(door, asdict(night), night_said(night, settings), night.exit_code)
+
+
+@click.command()
+@config_option
+@_deadline_option
+@shared_options
+def collect(door: Door, config: Path, deadline: float | None) -> None:
+    """Fan out and land every reply; publish nothing. `normalize` does the rest, later or elsewhere."""
+    settings, known = ready(door, config)
+    progress = Progress()
+    with storage_lock(settings.storage.root), shown(progress):
+        night = collect_only(settings, known, deadline, progress)
+    finish(door, asdict(night), night_said(night, settings), night.exit_code)
+
+
+@click.command()
+@config_option
+@click.option("--run", "run_id", metavar="RUN_ID", help="Only this run; all landed runs otherwise.")
+@shared_options
+def normalize(door: Door, config: Path, run_id: str | None) -> None:
+    """Publish landed replies as Parquet, again if need be; needs no network and no credential.
+
+    The same landed replies give byte-identical files. A run replaces its own files and nothing else.
+    """
+    settings = door.settings(config)
+    with storage_lock(settings.storage.root):
+        done = normalize_landed(settings, run_id)
+    runs = [
+        {"run_id": name, "rows": each.rows, "files": each.files, "failed": each.failed}
+        for name, each in done.items()
+    ]
+    rows, files = (
+        sum(each.rows for each in done.values()),
+        sum(each.files for each in done.values()),
+    )
+    result = {"runs": runs, "rows": rows, "files": files, "exit_code": int(ExitCode.DONE)}
+    finish(door, result, f"{len(runs)} runs published: {rows} rows in {files} files", ExitCode.DONE)
+
+
+def ready(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]]:
+    """Settings and credentials, with a warning for what is odd but allowed.
+
+    Raises:
+        ConfigError: something is wrong with either.
+    """
+    settings = door.settings(config)
+    for span in repeated(settings.windows.minutes):
+        _LOG.warning("windows.minutes names a window twice; it is asked for once", minutes=span)
+    if settings.service.binding == "http-get":
+        _LOG.warning("service.binding = http-get: credentials travel in the URL, where proxies log")
+    for target in settings.warehouse.model_fields_set:
+        _LOG.warning("this version loads into no warehouse yet", target=f"warehouse.{target}")
+    return settings, credentials(settings, config.parent)
+
+
+def night_said(night: Night, settings: Settings) -> str:
+    """The summary of a run for people."""
+    lines = [
+        (
+            f"run {night.run_id}: {night.planned} calls planned = {night.ok} ok + {night.empty} empty"
+            f" + {night.failed} failed + {night.not_attempted} not attempted"
+        ),
+        f"{night.attempts} requests, {night.logins} logins, {night.seconds:.1f} s",
+    ]
+    if night.files:
+        lines.append(
+            f"{night.rows} rows of instant_stats, {night.files} files under {settings.storage.root}/lake"
+        )
+    if night.faults:
+        classes = ", ".join(f"{count} {name}" for name, count in night.faults.items())
+        lines.append(f"failed: {classes}; the table calls says which and why")
+    for check, count in (night.checks or {}).items():
+        lines.append(f"check {check}: {count} answers did not pass")
+    if night.stopped is not None:
+        lines.append(f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it")
+    return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""Landed answers -> decoded tables, grouped by schema. Where the DataSet reader's values become those of a batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from collector.errors import WireError
+from collector.model import LandedReply
+from collector.wire.body import decoded_body
+from pipelines.dataset import DEFAULT_LIMITS, Column, DataTable, Group, read, read_many
+from pipelines.errors import DataSetError
+from pipelines.tidy import AnswerGroup, TableRows
+from pipelines.tidy.answers import Integers, numbers
+
+__all__ = ["Decoded", "decode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a batch of answers says.
+
+    Attributes:
+        groups: every answer that holds a DataSet and could be read is in one of them.
+        unreadable: those that could not be read by their number, with the reason.
+    """
+
+    groups: tuple[AnswerGroup, ...]
+    unreadable: dict[int, str]
+
+
+def decode(replies: Sequence[LandedReply]) -> Decoded:
+    """Read every answer of a batch; an answer is known by its place in it."""
+    unreadable: dict[int, str] = {}
+    bodies: dict[int, bytes] = {}
+    for number, reply in enumerate(replies):
+        encoding = reply.headers.get("content-encoding")
+        try:
+            bodies[number] = decoded_body(reply.body, encoding, DEFAULT_LIMITS.body_bytes)
+        except WireError as error:
+            unreadable[number] = str(error)
+    # the batch reader leaves out old and deleted rows, which hardly any answer has
+    with_old = {number: body for number, body in bodies.items() if b"before" in body}
+    places = [number for number in bodies if number not in with_old]
+    kinds = [replies[number].headers.get("content-type") for number in places]
+    batch = read_many([bodies[number] for number in places], kinds)
+    unreadable |= {places[place]: str(error) for place, error in batch.failures}
+    groups = [_group(group, np.array(places, np.int64)) for group in batch.groups]
+    for number, body in with_old.items():
+        try:
+            data_set = read(body, replies[number].headers.get("content-type"))
+        except DataSetError as error:
+            unreadable[number] = str(error)
+        else:
+            groups.append(_group_of_one(number, tuple(data_set)))
+    return Decoded(tuple(groups), unreadable)
+
+
+def _group(group: Group, places: Integers) -> AnswerGroup:
+    names = _names([(table.name, table.namespace) for table in group.tables])
+    tables = [
+        TableRows(name, table.arrow, _types(table.columns), places[table.reply], table.row)
+        for name, table in zip(names, group.tables, strict=True)
+    ]
+    return AnswerGroup(places[group.replies], tuple(tables))
+
+
+def _group_of_one(number: int, tables: Sequence[DataTable]) -> AnswerGroup:
+    names = _names([(table.name, table.namespace) for table in tables])
+    rows = [
+        TableRows(name, part, _types(table.columns), np.full(len(row), number), row, state)
+        for name, table in zip(names, tables, strict=True)
+        for state, (part, row) in _states(table).items()
+        if state == "current" or len(row)
+    ]
+    return AnswerGroup(np.array([number], np.int64), tuple(rows))
+
+
+def _states(table: DataTable) -> Mapping[str, tuple[pa.Table, Integers]]:
+    return {
+        "current": (table.arrow, np.arange(table.arrow.num_rows)),
+        "before": (table.before, numbers(table.before_rows)),
+        "deleted": (table.deleted, np.arange(table.deleted.num_rows)),
+    }
+
+
+def _types(columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(column.type for column in columns)
+
+
+def _names(tables: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The tables' names; those that several share, with their namespace."""
+    names = [name for name, _ in tables]
+    for name, namespace in tables:
+        yield name if names.count(name) == 1 else f"{{{namespace}}}{name}"

@@ -1,0 +1,195 @@
+"""Writes the rows of one table of one run into drafts beside their published names, and verifies them.
+
+Row groups and files are cut by what is written alone, so the same rows make the same bytes.
+"""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.contract import Table, arrow_schema
+from pipelines.errors import PublicationError
+from pipelines.lake.manifest import PublishedFile
+from pipelines.lake.partition import PartitionFile, PartitionKey
+from pipelines.lake.storage import create_private, make_folder, sync_file
+
+__all__ = ["DEFAULT_SIZES", "Draft", "DraftTable", "Sizes"]
+
+_DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the digests of one row group
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """When a row group or a file is full.
+
+    Attributes:
+        group_bytes: of the rows in memory, so that large bodies make small groups.
+    """
+
+    group_rows: int = 131_072
+    group_bytes: int = 32 << 20
+    file_rows: int = 5_000_000
+
+
+DEFAULT_SIZES: Final = Sizes()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A whole, verified file that only wants its name."""
+
+    target: PartitionFile
+    published: PublishedFile
+
+
+class DraftTable:
+    """The drafts of one table. Ends with `finish` or `discard`."""
+
+    def __init__(
+        self, lake: Path, table: Table, key: PartitionKey, run_id: str, sizes: Sizes
+    ) -> None:
+        self._lake, self._table, self._key = lake, table, key
+        self._run_id, self._sizes = run_id, sizes
+        self._schema = arrow_schema(table)
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        self._files: list[tuple[PartitionFile, int]] = []  # with their rows; the last one is open
+        self._sink: pa.OSFile | None = None
+        self._writer: pq.ParquetWriter | None = None
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows; they are written once they fill a row group."""
+        if not rows.schema.equals(self._schema):
+            raise TypeError(
+                f"{self._table.name}: got {rows.schema.names}, not the contract's schema"
+            )
+        self._waiting.append(rows)
+        self._waiting_rows += rows.num_rows
+        self._waiting_bytes += rows.nbytes
+        while self._waiting_rows >= self._sizes.group_rows:
+            self._write_group(self._sizes.group_rows)
+        if self._waiting_bytes >= self._sizes.group_bytes:
+            self._write_group(self._waiting_rows)
+
+    def finish(self) -> list[Draft]:
+        """Write what is left, have it on disk, and verify every file; at least one, if without rows.
+
+        Raises:
+            PublicationError: a file does not read back as it was written.
+        """
+        if self._waiting_rows or not self._files:
+            self._write_group(self._waiting_rows)
+        self._close()
+        return [self._verified(file, rows) for file, rows in self._files]
+
+    def discard(self) -> None:
+        """Remove every draft."""
+        # a writer that failed may fail again when it is closed: the draft goes in any case
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._close()
+        for file, _ in self._files:
+            self._path(file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other runs are in it, or it was never made
+            (self._lake / self._key.to_path()).rmdir()
+
+    def _path(self, file: PartitionFile) -> Path:
+        return self._lake / file.to_draft()
+
+    def _write_group(self, count: int) -> None:
+        rows = pa.concat_tables([self._schema.empty_table(), *self._waiting])
+        rest = rows.slice(count)
+        self._waiting = [rest] if rest.num_rows else []
+        self._waiting_rows, self._waiting_bytes = rest.num_rows, rest.nbytes
+        group = _sorted(rows.slice(0, count), self._table.sort)
+        writer = self._writer_for(count)
+        if count:
+            writer.write_table(group, row_group_size=count)
+        file, written = self._files[-1]
+        self._files[-1] = (file, written + count)
+
+    def _writer_for(self, count: int) -> pq.ParquetWriter:
+        if self._writer is not None:
+            if self._files[-1][1] + count <= self._sizes.file_rows:
+                return self._writer
+            self._close()
+        file = PartitionFile(self._key, self._run_id, len(self._files))
+        path = self._path(file)
+        make_folder(path.parent)
+        create_private(path)
+        self._files.append((file, 0))
+        self._sink = pa.OSFile(str(path), "wb")
+        plain = self._table.plain
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=[name for name in self._schema.names if name not in plain],  # type: ignore[arg-type]  # the stubs know no list of names
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            write_page_index=True,
+        )
+        return self._writer
+
+    def _close(self) -> None:
+        writer, sink = self._writer, self._sink
+        self._writer = self._sink = None
+        try:
+            if writer is not None:
+                writer.close()
+        finally:
+            if sink is not None:
+                sink.close()
+
+    def _verified(self, file: PartitionFile, rows: int) -> Draft:
+        path = self._path(file)
+        sync_file(path)
+        try:
+            with pq.ParquetFile(path) as written:
+                found, schema = written.metadata.num_rows, written.schema_arrow
+        except pa.ArrowException as error:
+            raise PublicationError(f"{path} does not read back: {error}") from error
+        if found != rows or not schema.equals(self._schema, check_metadata=True):
+            raise PublicationError(
+                f"{path} reads back as {found} rows of {schema.names}, not as the {rows} rows written"
+            )
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        published = PublishedFile(
+            path=str(file.to_path()),
+            table=self._table.name,
+            partition=file.key.to_path().name,
+            schema_version=self._table.version,
+            rows=rows,
+            bytes=path.stat().st_size,
+            sha256=digest,
+        )
+        return Draft(file, published)
+
+
+def _sorted(rows: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """The rows by these columns; equal ones keep their order."""
+    if not columns or rows.num_rows < 2:
+        return rows
+    order = np.lexsort([_codes(rows.column(name)) for name in reversed(columns)])
+    if np.array_equal(order, np.arange(len(order))):
+        return rows
+    return rows.take(order)
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Integers that sort as the values do; far cheaper to compare than text."""
+    if pa.types.is_integer(column.type):
+        return np.asarray(column.to_numpy(), np.int64)
+    encoded = pa.chunked_array([*column.dictionary_encode().chunks]).combine_chunks()
+    assert isinstance(encoded, pa.DictionaryArray)  # noqa: S101 # tells the type checker
+    ranks = np.empty(len(encoded.dictionary), np.int64)
+    ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
+    return np.asarray(ranks[encoded.indices.to_numpy()], np.int64)

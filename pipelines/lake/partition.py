@@ -1,0 +1,112 @@
+"""Names in the lake: a typed key is a path and back. Nobody else puts a path together; nothing is opened here."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Final, Self
+
+from pipelines.contract import TABLES
+
+__all__ = ["MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id"]
+
+MANIFESTS: Final = "_manifest"
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
+_FILE: Final = re.compile(r"(?P<run_id>.+)-(?P<number>0|[1-9][0-9]{0,8})\.parquet")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartitionKey:
+    """One partition of one table.
+
+    Attributes:
+        day: the value of the table's partition column, a date in UTC.
+
+    Raises:
+        ValueError: no such table.
+    """
+
+    table: str
+    day: date
+
+    def __post_init__(self) -> None:
+        if self.table not in TABLES:
+            raise ValueError(f"table {self.table!r}: must be one of {', '.join(TABLES)}")
+
+    def to_path(self) -> PurePosixPath:
+        """The folder in the lake, `instant_stats/run_date=2026-01-31` for instance."""
+        return PurePosixPath(self.table, f"{TABLES[self.table].partition}={self.day.isoformat()}")
+
+    @classmethod
+    def parse(cls, path: PurePosixPath | str) -> Self:
+        """The key of a folder.
+
+        Raises:
+            ValueError: the path is not one that `to_path` makes.
+        """
+        parts = PurePosixPath(path).parts
+        if len(parts) == 2:
+            table, _, day = parts[0], *parts[1].rpartition("=")[1:]
+            try:
+                key = cls(table, date.fromisoformat(day))
+            except ValueError as error:
+                raise ValueError(f"partition {str(path)!r}: {error}") from error
+            if key.to_path() == PurePosixPath(path):
+                return key
+        raise ValueError(f"partition {str(path)!r}: must be like instant_stats/run_date=2026-01-31")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartitionFile:
+    """One file of a partition: which run wrote it, and its number in that run, from 0."""
+
+    key: PartitionKey
+    run_id: str
+    number: int
+
+    def __post_init__(self) -> None:
+        check_run_id(self.run_id)
+
+    def to_path(self) -> PurePosixPath:
+        """The file in the lake."""
+        return self.key.to_path() / f"{self.run_id}-{self.number}.parquet"
+
+    def to_draft(self) -> PurePosixPath:
+        """Its sibling while it is written.
+
+        pandas and pyarrow pass over a leading dot; DuckDB does not, so the name must not end in .parquet either.
+        """
+        path = self.to_path()
+        return path.with_name(f".{path.name}.draft")
+
+    def to_aside(self) -> PurePosixPath:
+        """The second name of the published file while it is replaced."""
+        path = self.to_path()
+        return path.with_name(f".{path.name}.aside")
+
+    @classmethod
+    def parse(cls, path: PurePosixPath | str) -> Self:
+        """The value of a file's path.
+
+        Raises:
+            ValueError: the path is not one that `to_path` makes.
+        """
+        folder, name = PurePosixPath(path).parent, PurePosixPath(path).name
+        match = _FILE.fullmatch(name)
+        if match is None:
+            raise ValueError(f"file {str(path)!r}: must be named <run_id>-<number>.parquet")
+        return cls(PartitionKey.parse(folder), match["run_id"], int(match["number"]))
+
+
+def check_run_id(run_id: str) -> str:
+    """The run id, if a file can be named after it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(
+            f"run id {run_id!r}: must be letters, digits, dots and hyphens, at most 100"
+        )
+    return run_id

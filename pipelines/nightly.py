@@ -1,0 +1,280 @@
+"""The night's sequence: collect, normalize, publish. No logic beyond the order, the lock and the exit code."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from filelock import FileLock, Timeout
+
+from collector.config import Credential, Settings
+from collector.errors import ConfigError, LockHeldError
+from collector.landing import LandedRun, Landing, landed_runs
+from collector.model import FaultClass, RunInfo, RunSummary
+from collector.run import Collected, Progress, Stop, collect
+from pipelines.exit_code import ExitCode
+
+__all__ = [
+    "DEADLINE",
+    "Night",
+    "collect_only",
+    "normalize_landed",
+    "run_night",
+    "storage_lock",
+    "storage_writable",
+]
+
+if TYPE_CHECKING:
+    from pipelines.lake import Lake
+    from pipelines.normalize import Normalized
+
+try:
+    import uvloop
+except ImportError:  # the extra `fast` is not installed
+    _LOOP_FACTORY = asyncio.new_event_loop
+else:
+    _LOOP_FACTORY = uvloop.new_event_loop
+
+_LOG = structlog.get_logger("nightly")
+DEADLINE: Final = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a run came to, as `--json` prints it.
+
+    Attributes:
+        rows: rows of `instant_stats` published.
+        faults: failed calls by the class of their fault.
+        quarantined: calls among the failed that were answered, but whose answer did not pass the checks.
+        checks: answers per check that they did not pass.
+        stopped: why the run ended early.
+        resumed: an earlier invocation had begun it.
+    """
+
+    run_id: str
+    planned: int
+    ok: int
+    empty: int
+    failed: int
+    not_attempted: int
+    attempts: int
+    logins: int
+    rows: int
+    files: int
+    seconds: float
+    exit_code: ExitCode
+    faults: Mapping[str, int] | None = None
+    quarantined: int = 0
+    checks: Mapping[str, int] | None = None
+    stopped: str | None = None
+    resumed: bool = False
+
+
+@contextlib.contextmanager
+def storage_lock(root: Path) -> Iterator[None]:
+    """Hold the storage root; the operating system lets go of it when the process ends, however it ends.
+
+    Raises:
+        ConfigError: the root cannot be written.
+        LockHeldError: another process holds it.
+    """
+    storage_writable(root)
+    lock = FileLock(root / ".lock", mode=0o600)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise LockHeldError(
+            f"storage.root = {str(root)!r}: another run is at work there"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def storage_writable(root: Path) -> None:
+    """Make the storage root if need be.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"storage.root = {str(root)!r}: {error.strerror}; must be a folder that this user may write"
+        ) from error
+
+
+def collect_only(
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    deadline_seconds: float | None,
+    progress: Progress,
+) -> Night:
+    """Fan out and land; publish nothing."""
+    started = time.monotonic()
+    collected = _collect(settings, credentials, deadline_seconds, progress)
+    return _night(collected, collected.summary, None, started)
+
+
+def run_night(
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    deadline_seconds: float | None,
+    progress: Progress,
+) -> Night:
+    """Collect, then publish what was landed. A run stopped by a signal is not published: it is to be resumed."""
+    started = time.monotonic()
+    _lake(settings).check_version()  # not after a night of calls
+    collected = _collect(settings, credentials, deadline_seconds, progress)
+    if collected.stopped is not None and collected.stopped != DEADLINE:
+        return _night(collected, collected.summary, None, started)
+    normalized = _publish(settings, collected.path)
+    _catch_up(settings, collected.path)
+    return _night(collected, collected.summary, normalized, started)
+
+
+def normalize_landed(settings: Settings, run_id: str | None = None) -> "dict[str, Normalized]":
+    """Publish landed runs again, all of them or one, from the landing store alone; by run id.
+
+    Raises:
+        ConfigError: no such run.
+    """
+    paths = landed_runs(settings.storage.root / "landing")
+    if run_id is not None:
+        known = [path.stem for path in paths]
+        paths = [path for path in paths if path.stem == run_id]
+        if not paths:
+            raise ConfigError(f"run {run_id!r}: not landed; there are {', '.join(known) or 'none'}")
+    return {path.stem: _publish(settings, path) for path in paths}
+
+
+def _collect(
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    deadline_seconds: float | None,
+    progress: Progress,
+) -> Collected:
+    async def work() -> Collected:
+        stop = Stop()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _on_signal, stop, number)
+        seconds = deadline_seconds or settings.run.deadline_seconds
+        if seconds is not None:
+            loop.call_later(seconds, stop.ask, DEADLINE)
+        return await collect(settings, credentials, stop, progress)
+
+    try:
+        with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
+            return runner.run(work())
+    finally:  # the loop leaves the system's own handlers behind, which end a process without a word
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+
+
+def _on_signal(stop: Stop, number: int) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(again, _end_now)
+    stop.ask(signal.Signals(number).name)
+
+
+def _end_now() -> None:
+    """What was acknowledged is on disk; a second signal means now, whatever threads may hang."""
+    os._exit(ExitCode.STOPPED)
+
+
+def _lake(settings: Settings) -> "Lake":
+    # pandas and pyarrow take 0.5 s to import, which `plan` and `collect` need not wait for
+    from pipelines.lake import Lake  # noqa: PLC0415
+
+    return Lake(settings.storage.root.absolute() / "lake")
+
+
+def _publish(settings: Settings, path: Path) -> "Normalized":
+    from pipelines.normalize import normalize  # noqa: PLC0415  # as in _lake
+
+    lake = _lake(settings)
+    with LandedRun.open(path) as landed:
+        normalized = normalize(landed, lake, settings.quality.model_dump())
+    for check, count in normalized.violations.items():
+        _LOG.warning("answers did not pass a check", check=check, answers=count)
+    return normalized
+
+
+def _catch_up(settings: Settings, current: Path) -> None:
+    """Earlier runs: publish those that were not, close those that nobody will resume, drop stores that are old.
+
+    A run is not resumed if its plan is another one, or if it is too old. What goes wrong here does not undo tonight.
+    """
+    published = _lake(settings).run_ids()
+    for path in landed_runs(settings.storage.root / "landing"):
+        if path == current:
+            continue
+        try:
+            with LandedRun.open(path) as landed:
+                info = landed.info
+            if info.finished_at_us is None or info.run_id not in published:
+                _LOG.warning("publishing an earlier run", run_id=info.run_id)
+                _publish(settings, path)
+            if info.finished_at_us is None:
+                asyncio.run(_finish(path))
+            elif _is_old(settings, info):
+                path.unlink()
+        except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
+            _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
+
+
+def _is_old(settings: Settings, info: RunInfo) -> bool:
+    age_seconds = time.time() - info.started_at_us / 1_000_000
+    return age_seconds > settings.storage.keep_landing_days * 86_400
+
+
+async def _finish(path: Path) -> None:
+    landing = Landing.resume(path)
+    landing.finish(time.time_ns() // 1_000)
+    await landing.close()
+
+
+def _night(
+    collected: Collected, summary: RunSummary, normalized: "Normalized | None", started: float
+) -> Night:
+    counts = asdict(summary)
+    if normalized is not None:
+        counts |= {
+            name: getattr(normalized, name)
+            for name in ("planned", "ok", "empty", "failed", "not_attempted", "attempts")
+        }
+    if collected.stopped is not None:
+        exit_code = ExitCode.STOPPED
+    elif counts["failed"] or counts["not_attempted"]:
+        exit_code = ExitCode.CALLS_FAILED
+    else:
+        exit_code = ExitCode.DONE
+    quarantined = normalized.quarantined if normalized else 0
+    faults = {fault.value: count for fault, count in collected.faults.items()}
+    if quarantined:
+        faults[FaultClass.QUARANTINED.value] = quarantined
+    return Night(
+        **counts,
+        rows=normalized.rows if normalized else 0,
+        files=normalized.files if normalized else 0,
+        seconds=round(time.monotonic() - started, 3),
+        exit_code=exit_code,
+        faults=faults,
+        quarantined=quarantined,
+        checks=dict(normalized.violations) if normalized else None,
+        stopped=collected.stopped,
+        resumed=collected.resumed,
+    )

@@ -1,0 +1,198 @@
+"""Who may import whom. A change of these tables is a change of the house: say why in docs/architecture.md."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from pipelines.cli import COMMANDS
+from tests.architecture.sources import PACKAGES, Module, component, modules
+
+# A component imports from floors below its own and from itself, nothing else of the project.
+FLOORS = {
+    "collector.errors": 0,
+    "collector.model": 0,
+    "collector.secret": 0,
+    "collector.version": 0,
+    "collector.wire.namespaces": 0,  # constants, which both sides of the wire and the settings name
+    "collector.config": 1,
+    "collector.limits": 1,
+    "collector.wire": 1,
+    "collector.dispatch": 2,
+    "collector.landing": 2,
+    "collector.plan": 2,
+    "collector.policy": 2,
+    "collector.transport": 2,
+    "collector.credentials": 3,
+    "collector.judge": 3,
+    "collector.fetch": 4,
+    "collector.worker": 5,
+    "collector.preflight": 7,
+    "collector.run": 6,
+    "pipelines.contract": 0,
+    "pipelines.errors": 0,
+    "pipelines.exit_code": 0,
+    "pipelines.dataset": 1,
+    "pipelines.tidy": 2,
+    "pipelines.decode": 3,
+    "pipelines.lake": 3,
+    "pipelines.landed": 3,
+    "pipelines.quality": 3,
+    "pipelines.engine": 4,
+    "pipelines.normalize": 4,
+    "pipelines.report": 4,
+    "pipelines.warehouse": 4,
+    "pipelines.nightly": 5,
+    "pipelines.cli": 6,
+}
+PLANNED = {
+    "pipelines.engine",
+    "pipelines.report",
+    "pipelines.warehouse",
+}  # have a floor, not built yet
+
+# The simulator plays the other side, so it shares only what both sides of a wire must agree on.
+SIMULATOR = "collector.simulator"
+SIMULATOR_USES = {"collector.errors", "collector.model", "collector.wire.namespaces"}
+SIMULATOR_USERS = {"pipelines.nightly", "pipelines.cli"}
+
+# These two drive both packages; the rest of pipelines sees the landed replies and what they are made of.
+DRIVERS = {"pipelines.nightly", "pipelines.cli"}
+SEEN_OF_COLLECTOR = {
+    "collector.errors",
+    "collector.landing",
+    "collector.model",
+    "collector.secret",
+    "collector.wire",
+}
+
+# third-party package -> the only components that may name it
+KEEPERS = {
+    "aiohttp": {"collector.transport", SIMULATOR},
+    "asyncio_throttle": {"collector.limits"},
+    "click": {"pipelines.cli"},
+    "rich": {"pipelines.cli"},
+}
+NEVER = {"collector": {"pandas", "pyarrow", "numpy", "pipelines"}, "pipelines": {"aiohttp"}}
+
+
+def _part(name: str) -> str:
+    """The entry of the tables that a module falls under: the longest one that is its prefix."""
+    parts = name.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 1, -1))
+    return next((prefix for prefix in prefixes if prefix in FLOORS), component(name))
+
+
+def _uses(module: Module) -> Iterator[tuple[str, str]]:
+    """The modules of the project that it imports, each with the words for a complaint."""
+    for target, line in module.imported_modules():
+        yield target, f"{module.path.name}:{line} imports {target}"
+
+
+@pytest.fixture(params=modules(), ids=lambda module: module.name)
+def module(request: pytest.FixtureRequest) -> Module:
+    """Each module of both packages in turn."""
+    found: Module = request.param
+    return found
+
+
+def test_every_module_has_a_floor(module: Module) -> None:
+    """A new component is given its floor on purpose."""
+    assert module.name in PACKAGES or _part(module.name) in {*FLOORS, SIMULATOR}
+
+
+def test_package_roots_are_empty() -> None:
+    """`import collector` costs nothing, and nobody reaches a module through the root."""
+    roots = [module for module in modules() if module.name in PACKAGES]
+    assert [entry for root in roots for entry in root.imports()] == []
+    taken = [text for module in modules() for target, text in _uses(module) if target in PACKAGES]
+    assert taken == []
+
+
+def test_imports_go_down(module: Module) -> None:
+    """Within a package, a component imports only from floors below it and from itself."""
+    own, package = _part(module.name), module.name.split(".")[0]
+    if own not in FLOORS:
+        return
+    upward = [
+        f"{text}: floor {FLOORS[_part(target)]}, not below {FLOORS[own]}"
+        for target, text in _uses(module)
+        if target.startswith(f"{package}.") and _part(target) in FLOORS and _part(target) != own
+        if FLOORS[_part(target)] >= FLOORS[own]
+    ]
+    assert upward == []
+
+
+def test_no_circles() -> None:
+    """No circle of modules, counting imports in functions and under TYPE_CHECKING."""
+    graph = {
+        module.name: {target for target, _ in module.imported_modules()} for module in modules()
+    }
+    graph = {name: targets - {name} for name, targets in graph.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_pipelines_sees_only_what_was_landed(module: Module) -> None:
+    """Of the collector, pipelines knows its model, its landing store and its envelope opener."""
+    if not module.name.startswith("pipelines.") or component(module.name) in DRIVERS:
+        return
+    wrong = [
+        text
+        for target, text in _uses(module)
+        if target.startswith("collector.") and component(target) not in SEEN_OF_COLLECTOR
+    ]
+    assert wrong == []
+
+
+def test_simulator_takes_only_the_shared_vocabulary(module: Module) -> None:
+    """It answers from its own knowledge of the service, so that a mistake of the client shows."""
+    if component(module.name) != SIMULATOR:
+        return
+    wrong = [
+        text
+        for target, text in _uses(module)
+        if component(target) != SIMULATOR and target not in SIMULATOR_USES
+    ]
+    assert wrong == []
+
+
+def test_only_the_drivers_start_the_simulator(module: Module) -> None:
+    """The product does not need its own test bed."""
+    if component(module.name) in {SIMULATOR, *SIMULATOR_USERS}:
+        return
+    assert [text for target, text in _uses(module) if component(target) == SIMULATOR] == []
+
+
+def test_third_party_packages_have_keepers(module: Module) -> None:
+    """A library that shapes its surroundings is named in one component only, and some never at all."""
+    package = module.name.split(".")[0]
+    wrong = []
+    for entry in module.imports():
+        top = entry.module.split(".")[0]
+        if top in NEVER[package] or component(module.name) not in KEEPERS.get(
+            top, {component(module.name)}
+        ):
+            wrong.append(f"{module.path.name}:{entry.line} imports {entry.module}")
+    assert wrong == []
+
+
+def test_imports_are_statements(module: Module) -> None:
+    """`importlib` would go round all of the above; the command line loads its own commands with it, nothing else."""
+    if module.name == "pipelines.cli":
+        assert {component(target) for target in COMMANDS.values()} == {"pipelines.cli"}
+        return
+    loaders = {entry.module for entry in module.imports() if entry.name != "metadata"}
+    assert loaders.isdisjoint({"importlib", "importlib.util", "runpy", "pkgutil"})
+    calls = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+    assert "__import__" not in calls
+
+
+def test_tables_name_what_exists() -> None:
+    """A floor for a component that is gone would hide that the design and the code differ."""
+    assert set(FLOORS) - {_part(module.name) for module in modules()} <= PLANNED
+    assert set(KEEPERS).isdisjoint(sys.stdlib_module_names)

@@ -1,0 +1,52 @@
+"""Runs, replies and outcomes with made-up contents, to be landed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from collector.landing import Landing
+from collector.model import Binding, Call, CallId, LandedReply, Outcome, RunInfo, State, Window
+
+__all__ = ["CALLS", "INFO", "created", "outcome", "reply"]
+
+INFO = RunInfo(
+    run_id="20260131T020000Z-1f2e3d",
+    plan_digest="ab" * 32,
+    service_url="https://host.invalid/ECGridOS.asmx",
+    namespace="https://os.ecgrid.io/",
+    binding=Binding.SOAP12,
+    started_at_us=1_769_824_800_000_000,
+)
+LABELS = ("acme", "../x", "'; DROP TABLE calls; --", "ñ 漢字 😀")
+CALLS = tuple(Call.of(label, Window(n), Window(n + 60)) for label in LABELS for n in (60, 180))
+
+
+def created(folder: Path, calls: Iterable[Call] = CALLS, info: RunInfo = INFO) -> Landing:
+    """The store of a new run."""
+    return Landing.create(folder, info, calls)
+
+
+def reply(
+    call: Call = CALLS[0], attempt: int = 1, body: bytes = b"\x00\xff<a/>\r\n"
+) -> LandedReply:
+    """A reply to a call."""
+    return LandedReply(
+        call_id=call.call_id,
+        attempt=attempt,
+        session=call.session,
+        window1_minutes=call.window1.minutes,
+        window2_minutes=call.window2.minutes,
+        binding=Binding.HTTP_POST,
+        request="POST /x\n\nSessionID=********",
+        status=500,
+        headers={"content-type": "text/xml", "server": "\udcff é"},
+        body=body,
+        sent_at_us=1_769_824_801_000_001,
+        received_at_us=1_769_824_802_000_002,
+        masked=attempt % 2 == 0,
+        cut=attempt % 3 == 0,
+    )
+
+
+def outcome(call_id: CallId, state: State = State.OK, attempts: int = 1) -> Outcome:
+    """How a call stands."""
+    return Outcome(call_id, state, attempts, answer_attempt=attempts if state is State.OK else None)

@@ -1,0 +1,323 @@
+import contextlib
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from collector.config import ApiKey, Login, Settings, credentials, load
+from collector.errors import ConfigError
+from collector.model import Binding, Pairing
+
+ROOT = Path(__file__).parents[2]
+KEY = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+GOOD = {
+    "service": 'url = "https://host.invalid/x.asmx"',
+    "windows": "minutes = [60, 120]",
+    "sessions": 'label = "acme"\napi_key = "env:KEY"',
+}
+
+
+def text_of(**sections: str) -> str:
+    """A configuration: the good one, with sections replaced or added ("" leaves one out)."""
+    whole = GOOD | {name.replace("__", "."): text for name, text in sections.items()}
+    top = whole.pop("top", "")
+    parts = [
+        f"[[{name}]]\n{text}" if name == "sessions" else f"[{name}]\n{text}"
+        for name, text in whole.items()
+        if text
+    ]
+    return "\n".join([top, *parts])
+
+
+def loaded(folder: Path, text: str) -> Settings:
+    """That text, as a file."""
+    path = folder / "x.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What is said of a configuration that is wrong: one line that names the file."""
+    with pytest.raises(ConfigError) as refused:
+        loaded(folder, text)
+    said = str(refused.value)
+    assert said.startswith(f"configuration {folder / 'x.toml'}: ")
+    assert "\n" not in said
+    assert KEY not in said
+    return said
+
+
+def test_the_least_configuration(tmp_path: Path) -> None:
+    """Three sections are enough; the defaults are modest."""
+    found = loaded(tmp_path, text_of())
+    assert (found.service.binding, found.windows.pairing) == (Binding.SOAP12, Pairing.PAIRS)
+    assert found.limits.requests_per_second <= 100 / 60
+    assert found.limits.concurrency <= 8
+    assert found.sessions[0].label == "acme"
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: kind.annotation
+    for name, kind in Settings.model_fields.items()
+    if isinstance(kind.annotation, type)
+    and issubclass(kind.annotation, BaseModel)
+    and name != "warehouse"
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [(name, key) for name, kind in SECTIONS.items() for key in kind.model_fields],
+)
+def test_every_misspelt_key_gets_its_name_back(section: str, key: str, tmp_path: Path) -> None:
+    """An unknown key is an error that says what was meant."""
+    wrong = key[:-1] + ("x" if key[-1] != "x" else "y")
+    said = refusal(tmp_path, text_of(**{section: f"{GOOD.get(section, '')}\n{wrong} = 1"}))
+    assert f"unknown key {section}.{wrong}" in said
+    assert f"did you mean {key}?" in said
+
+
+def test_unknown_keys_that_resemble_nothing(tmp_path: Path) -> None:
+    """They are answered with the keys there are; also at the top, in sessions and in warehouses."""
+    assert "unknown key limits.zzz: known are requests_per_second" in refusal(
+        tmp_path, text_of(limits="zzz = 1")
+    )
+    assert "unknown key limts: did you mean limits?" in refusal(tmp_path, text_of(limts="a = 1"))
+    said = refusal(tmp_path, text_of(sessions=f'label = "a"\napi_kee = "{KEY}"\napi_key = "env:A"'))
+    assert "unknown key sessions.0.api_kee: did you mean api_key?" in said
+    said = refusal(tmp_path, text_of(warehouse__duckdb='path = "x"\npaht = "y"'))
+    assert "unknown key warehouse.duckdb.paht: did you mean path?" in said
+    assert "unknown key service.Login" in refusal(
+        tmp_path, text_of(service=f"{GOOD['service']}\nLogin = 1")
+    )
+
+
+BAD = [  # section, line, what must be said besides the key
+    ("service", 'url = "ftp://host.invalid"', "'ftp://host.invalid': must be an https:// address"),
+    ("service", 'url = "host.invalid/x"', "must be an https:// address"),
+    ("service", 'url = "https://[::1"', "must be an https:// address"),
+    ("service", 'url = "https://host:99999/"', "must be an https:// address"),
+    ("service", 'url = "https:///x"', "must be an https:// address"),
+    ("service", "url = 5", "5: must be text"),
+    ("service", 'url = "http://os.ecgrid.io/x.asmx"', "plain http is allowed to this machine only"),
+    ("service", 'url = "http://127.0.0.1.host.invalid/"', "plain http"),
+    ("service", 'url = "http://10.0.0.1/"', "plain http"),
+    ("service", 'url = "http://0.0.0.0/"', "plain http"),
+    ("service", 'url = "http://localhost.host.invalid/"', "plain http"),
+    (
+        "service",
+        'binding = "soap13"',
+        "'soap13': must be 'soap11', 'soap12', 'http-post' or 'http-get'",
+    ),
+    ("service", "timeout_seconds = 0", "0: must be more than 0"),
+    ("service", "timeout_seconds = nan", "nan: must be"),
+    ("service", "timeout_seconds = inf", "inf: must be"),
+    ("limits", "requests_per_second = 0", "more than 0"),
+    ("limits", "requests_per_second = -1.5", "-1.5: must be more than 0"),
+    ("limits", 'requests_per_second = "fast"', "'fast': must be a number"),
+    ("limits", "per_session_per_second = 10001", "at most 10000"),
+    ("limits", "requests_per_second = true", "True: must be a number"),
+    ("storage", 'root = "s3://bucket/prefix"', "must be a folder of this machine"),
+    ("limits", "concurrency = 0", "at least 1"),
+    ("limits", "concurrency = 1.5", "1.5: must be a whole number"),
+    ("limits", "per_session_concurrency = 1001", "at most 1000"),
+    ("limits", "max_reply_bytes = 10", "at least 1024"),
+    ("retry", "attempts = 0", "at least 1"),
+    ("retry", "attempts = 21", "at most 20"),
+    ("retry", "backoff_seconds = -1", "more than 0"),
+    ("retry", "max_backoff_seconds = 1e9", "at most 86400"),
+    ("retry", "max_retry_after_seconds = 0", "more than 0"),
+    ("windows", "minutes = []", "at least 1 entry"),
+    ("windows", "minutes = 60", "60: must be a list"),
+    ("windows", "minutes = [0]", "minutes.0 = 0: must be a whole number of minutes, 1 to 32767"),
+    (
+        "windows",
+        "minutes = [60, 32768]",
+        "minutes.1 = 32768: must be a whole number of minutes, 1 to 32767",
+    ),
+    ("windows", "minutes = [60.0]", "whole number"),
+    ("windows", "minutes = [true]", "whole number"),
+    ("windows", 'minutes = ["60"]', "whole number"),
+    (
+        "windows",
+        'minutes = [60]\npairing = "triples"',
+        "'triples': must be 'pairs' or 'chain'",
+    ),
+    ("run", "resume_within_seconds = -1", "at least 0"),
+    ("run", "deadline_seconds = 0", "more than 0"),
+    ("run", "drain_seconds = 0", "more than 0"),
+    ("storage", "root = 5", "must be a path"),
+    (
+        "quality",
+        'no_negative_counts = "maybe"',
+        "'maybe': must be 'off', 'warn' or 'quarantine'",
+    ),
+    ("logging", 'level = "loud"', "'loud': must be 'debug', 'info', 'warning' or 'error'"),
+    ("logging", 'format = "xml"', "'xml': must be 'auto', 'plain' or 'json'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "said"), BAD, ids=[f"{s}-{line}" for s, line, _ in BAD]
+)
+def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
+    """Every bad value is answered with the key, the value and what is allowed."""
+    key = line.rpartition("\n")[2].partition(" ")[0]
+    base = GOOD[section] if section == "service" and key != "url" else ""
+    found = refusal(tmp_path, text_of(**{section: f"{base}\n{line}"}))
+    assert f"{section}.{key}" in found
+    assert said.lower() in found.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (text_of(service=""), "service is missing"),
+        (text_of(windows=""), "windows is missing"),
+        (text_of(service='binding = "soap11"'), "service.url is missing"),
+        (text_of(sessions=""), "there are none; add [[sessions]] or sessions_file"),
+        (text_of(sessions='api_key = "env:A"'), "sessions.0.label is missing"),
+        (text_of(sessions='label = ""\napi_key = "env:A"'), "sessions.0.label = ''"),
+        (text_of(sessions=f'label = "{"x" * 301}"\napi_key = "env:A"'), "at most 300 characters"),
+        (text_of(sessions='label = "a"'), "must have either api_key, or login_name and password"),
+        (
+            text_of(sessions='label = "a"\nlogin_name = "env:A"'),
+            "login_name and password belong together",
+        ),
+        (
+            text_of(sessions='label = "a"\npassword = "env:A"'),
+            "login_name and password belong together",
+        ),
+        (
+            text_of(
+                sessions='label = "a"\napi_key = "env:A"\nlogin_name = "env:B"\npassword = "env:C"'
+            ),
+            "must have either api_key",
+        ),
+        (
+            text_of() + '\n[[sessions]]\nlabel = "acme"\napi_key = "env:B"',
+            "label 'acme' stands twice",
+        ),
+        (text_of(limits="concurrency = 0\nper_session_concurrency = 0"), "concurrency = 0"),
+        ("[service", "not TOML"),
+        ("a = 1\na = 2", "not TOML"),
+    ],
+)
+def test_what_is_missing_or_contradicts_itself(text: str, said: str, tmp_path: Path) -> None:
+    """Absent sections, half a login, a label twice, text that is no TOML."""
+    assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        text_of(sessions=f'label = "a"\napi_key = "{KEY}"'),
+        text_of(sessions=f'label = "a"\nlogin_name = "{KEY}"\npassword = "{KEY}"'),
+        text_of(sessions=f'label = "a"\napi_key = ["{KEY}"]'),
+        text_of(sessions=f'label = "a"\napi_key = "keyring:{KEY}"'),
+        text_of(top=f'sessions = ["{KEY}"]', sessions=""),
+        text_of(top=f'sessions = "{KEY}"', sessions=""),
+        text_of(top=f'sessions = {{ acme = "{KEY}" }}', sessions=""),
+        text_of(service=f'url = "https://me:{KEY}@host.invalid/x"'),
+        text_of(service=f'url = "https://{KEY}@host.invalid/x"'),
+        text_of(service=f'url = "https://me:/{KEY}@host.invalid/x"'),
+        text_of(service=f'url = "https://host.invalid/x?SessionID={KEY}"'),
+        text_of(service=f'url = "https://host.invalid/x#{KEY}"'),
+        text_of(warehouse=f'postgres = "postgres://me:{KEY}@host/db"'),
+        text_of(warehouse__postgres=f'dsn = "postgres://me:{KEY}@host/db"'),
+        text_of(warehouse__iceberg=f'catalog_uri = ["postgres://me:{KEY}@host/db"]'),
+    ],
+)
+def test_a_credential_in_the_file_is_refused_and_never_shown(text: str, tmp_path: Path) -> None:
+    """`refusal` looks for the key in what is said."""
+    assert refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8765/x",
+        "http://localhost/x",
+        "http://[::1]:80/x",
+        "http://127.9.9.9/x",
+        "https://h/x",
+    ],
+)
+def test_addresses_that_are_allowed(url: str, tmp_path: Path) -> None:
+    """Plain http to this machine; https to any."""
+    assert loaded(tmp_path, text_of(service=f'url = "{url}"')).service.url == url
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """An absent file, a folder and bytes that are no text are named."""
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "absent.toml", tmp_path, tmp_path / "bytes.toml"):
+        with pytest.raises(ConfigError, match=re.escape(f"configuration {path}: ")):
+            load(path)
+
+
+def test_settings_cannot_be_changed(tmp_path: Path) -> None:
+    """What was validated stays."""
+    found = loaded(tmp_path, text_of())
+    with pytest.raises(ValueError, match="frozen"):
+        found.limits.concurrency = 99
+
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats()
+    | st.text("abc:/@é \\", max_size=9),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60)
+@given(section=st.sampled_from(sorted(SECTIONS)), value=VALUES, data=st.data())
+def test_any_value_is_good_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, section: str, value: Any, data: st.DataObject
+) -> None:
+    """No value of any key ends in anything but settings or a ConfigError."""
+    key = data.draw(st.sampled_from(sorted(SECTIONS[section].model_fields)))
+    line = f"{key} = {str(value).lower() if not isinstance(value, str | list) else value!r}"
+    lines = [one for one in GOOD.get(section, "").split("\n") if not one.startswith(key)]
+    with contextlib.suppress(ConfigError):
+        loaded(tmp_path_factory.getbasetemp(), text_of(**{section: "\n".join([*lines, line])}))
+
+
+def test_the_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both example files are good, and so are their references once what they name is there."""
+    demo = ROOT / "config" / "demo.toml"
+    for name, value in (
+        ("DEMO_KEY", "fake-1"),
+        ("DEMO_LOGIN", "fake-2"),
+        ("DEMO_PASSWORD", "fake-3"),
+    ):
+        monkeypatch.setenv(name, value)
+    kinds = [type(one) for one in credentials(load(demo), demo.parent).values()]
+    assert kinds == [ApiKey, Login]
+    shutil.copy(ROOT / "config" / "production.toml", tmp_path / "p.toml")
+    text = (tmp_path / "p.toml").read_text().replace("file:/run/secrets/beta", "file:beta")
+    (tmp_path / "p.toml").write_text(text)
+    (tmp_path / "beta").write_text("fake-password\n")
+    (tmp_path / "beta").chmod(0o600)
+    monkeypatch.setenv("ECGRID_ACME_KEY", "fake-4")
+    monkeypatch.setenv("ECGRID_BETA_LOGIN", "fake-5")
+    found = credentials(load(tmp_path / "p.toml"), tmp_path)
+    assert isinstance(found["beta"], Login)
+    assert found["beta"].password.reveal() == "fake-password"
+
+
+def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Every key behind a # shows its default: with all of them in force nothing changes."""
+    text = (ROOT / "config" / "production.toml").read_text()
+    (tmp_path / "x.toml").write_text(
+        re.sub(r"(?m)^# (?!sessions_file|contact|deadline)(\w+ = )", r"\1", text)
+    )
+    assert load(tmp_path / "x.toml") == load(ROOT / "config" / "production.toml")

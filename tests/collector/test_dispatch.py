@@ -1,0 +1,335 @@
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.dispatch import Dispatch, Errand, Lane, Ticket
+from collector.limits import SessionGate
+from collector.model import Call, Window
+from tests.collector.virtual_time import Clock, run
+
+FREE = 10_000.0  # a session's rate that never holds anything up
+
+
+def lane(name: str, calls: int, *, rate: float = FREE, errands: tuple[Errand, ...] = ()) -> Lane:
+    """A session with so many calls, and errands for the end."""
+    planned = deque((Call.of(name, Window(n + 1), Window(n + 1)), 0) for n in range(calls))
+    return Lane(name, SessionGate(rate), planned, deque(errands))
+
+
+@dataclass
+class Crew:
+    """Workers that take tickets from a dispatch and write down what they did.
+
+    Attributes:
+        latency: how long a ticket's request takes.
+        retries: how long until a ticket is to be tried again; None if it is settled.
+    """
+
+    dispatch: Dispatch
+    clock: Clock
+    latency: Callable[[Ticket], float] = lambda _: 0.01
+    retries: Callable[[Ticket], float | None] = lambda _: None
+    log: list[tuple[float, str, object]] = field(default_factory=list)
+    settled: Counter[object] = field(default_factory=Counter)
+    ended: dict[str, float] = field(default_factory=dict)
+    out: Counter[str] = field(default_factory=Counter)
+    most_out: Counter[str] = field(default_factory=Counter)
+
+    async def work(self) -> None:
+        """Serve until there is nothing left."""
+        while (ticket := await self.dispatch.next()) is not None:
+            name = ticket.lane.session
+            self.out[name] += 1
+            self.most_out[name] = max(self.most_out[name], self.out[name])
+            if ticket.item is Errand.LOGIN:
+                ticket.lane.needs_login = False
+            await ticket.lane.gate.acquire()
+            self.dispatch.sent(ticket)
+            self.log.append((self.clock(), name, ticket.item))
+            await asyncio.sleep(self.latency(ticket))
+            self.out[name] -= 1
+            wait = self.retries(ticket)
+            if wait is None:
+                self.settled[(name, ticket.item)] += 1
+                self.ended[name] = self.clock()
+                self.dispatch.done(ticket)
+            else:
+                self.dispatch.put_back(ticket, self.clock() + wait, ticket.attempts + 1)
+
+    async def all_work(self, workers: int) -> None:
+        """That many of them."""
+        await asyncio.gather(*(self.work() for _ in range(workers)))
+
+
+def everything(lanes: list[Lane]) -> Counter[object]:
+    """What a crew has to settle: each item of each lane once."""
+    calls = Counter((one.session, call) for one in lanes for call, _ in one.calls)
+    return Counter(calls) + Counter((one.session, e) for one in lanes for e in one.finally_)
+
+
+@settings(max_examples=60)
+@given(
+    shape=st.lists(st.tuples(st.integers(0, 5), st.sampled_from([1.0, 5.0, FREE])), max_size=12),
+    workers=st.integers(1, 9),
+    per_session=st.integers(1, 3),
+    seed=st.randoms(use_true_random=False),
+)
+def test_every_item_is_settled_exactly_once(
+    shape: list[tuple[int, float]], workers: int, per_session: int, seed: object
+) -> None:
+    """Any latencies, retries and rates: nothing is lost, nothing comes twice, nobody exceeds its concurrency."""
+    assert hasattr(seed, "random")
+    lanes = [
+        lane(f"s{n}", calls, rate=rate, errands=(Errand.WHO_AM_I, Errand.LOGOUT)[: n % 3])
+        for n, (calls, rate) in enumerate(shape)
+        if calls or n % 3
+    ]
+    planned = everything(lanes)
+
+    async def main(clock: Clock) -> Crew:
+        dispatch = Dispatch(lanes, concurrency=workers, per_session=per_session)
+        crew = Crew(
+            dispatch,
+            clock,
+            latency=lambda _: seed.random() ** 4 * 20,
+            retries=lambda t: seed.random() * 9 if t.attempts < 3 and seed.random() < 0.4 else None,
+        )
+        await crew.all_work(workers)
+        assert await dispatch.next() is None
+        return crew
+
+    crew = run(main)
+    assert crew.settled == planned
+    assert max(crew.most_out.values(), default=0) <= per_session
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_lanes_at_their_own_limit_leave_the_workers_to_others(workers: int) -> None:
+    """Sessions of 1/s each, ten of them: together they are served at 10/s, by however few workers."""
+
+    async def main(clock: Clock) -> float:
+        lanes, start = [lane(f"s{n}", 6, rate=1) for n in range(10)], clock()
+        await Crew(
+            Dispatch(lanes, concurrency=workers, per_session=2), clock, latency=lambda _: 0.001
+        ).all_work(workers)
+        return clock() - start
+
+    assert run(main) < 6.5
+
+
+def fast_ones_end(slow: set[int]) -> float:
+    """When the last of the fast ones among 40 sessions has its 8 answers; the slow ones take half a minute each."""
+
+    def latency(ticket: Ticket) -> float:
+        return 30.0 if ticket.lane.session.startswith("slow") else 0.1
+
+    async def main(clock: Clock) -> float:
+        lanes = [lane(f"{'slow' if n in slow else 'fast'}{n}", 8) for n in range(40)]
+        crew, start = Crew(Dispatch(lanes, concurrency=8, per_session=2), clock, latency), clock()
+        await crew.all_work(8)
+        return max(end - start for name, end in crew.ended.items() if name.startswith("fast"))
+
+    return run(main)
+
+
+def test_slow_sessions_hold_up_no_other() -> None:
+    """Four sessions answer after half a minute: the others end about as soon as if they were alone."""
+    alone = fast_ones_end(set())
+    assert alone < 5
+    assert fast_ones_end({5, 11, 17, 23}) < 2 * alone
+    assert fast_ones_end({1, 2, 3}) < 2 * alone
+
+
+def test_slow_first_session_holds_up_no_other() -> None:
+    """The first sessions of all answer after half a minute: the others do not wait for them."""
+    assert fast_ones_end({0, 1, 2}) < 2 * fast_ones_end(set())
+
+
+def test_fast_sessions_do_not_starve_the_slow_ones() -> None:
+    """Slow sessions keep a share of the workers while the others have work for an hour."""
+
+    async def main(clock: Clock) -> tuple[float, float]:
+        lanes = [lane("slow", 5), *(lane(f"fast{n}", 3_000) for n in range(6))]
+        crew, start = (
+            Crew(
+                Dispatch(lanes, concurrency=4, per_session=1),
+                clock,
+                lambda t: 5.0 if t.lane.session == "slow" else 0.1,
+            ),
+            clock(),
+        )
+        await crew.all_work(4)
+        return crew.ended["slow"] - start, clock() - start
+
+    slow, total = run(main)
+    assert slow < 0.2 * total
+
+
+def test_delayed_item_comes_back_no_earlier() -> None:
+    """An item that is put back is given again at its instant, with its attempts, while others go on."""
+
+    async def main(clock: Clock) -> list[tuple[float, int]]:
+        lanes, seen, start = [lane("a", 1), lane("b", 50)], list[tuple[float, int]](), clock()
+
+        def retries(ticket: Ticket) -> float | None:
+            if ticket.lane.session != "a":
+                return None
+            seen.append((clock() - start, ticket.attempts))
+            return 7.0 if len(seen) < 3 else None
+
+        await Crew(Dispatch(lanes, concurrency=4, per_session=1), clock, retries=retries).all_work(
+            4
+        )
+        return seen
+
+    (first, *_), (second, two), (third, three) = run(main)
+    assert (two, three) == (1, 2)
+    assert second - first == pytest.approx(7.0, abs=0.1)
+    assert third - second == pytest.approx(7.0, abs=0.1)
+
+
+def test_no_wake_ups_while_nothing_may_go_out() -> None:
+    """A retry that is due while slow start holds it back does not keep the workers spinning."""
+
+    async def main(clock: Clock) -> int:
+        dispatch = Dispatch([lane(f"s{n}", 1) for n in range(4)], concurrency=8, per_session=1)
+        ticket = await dispatch.next()
+        assert ticket is not None
+        dispatch.sent(ticket)
+        dispatch.put_back(ticket, clock() + 0.1, 1)
+        held = [await dispatch.next() for _ in range(2)]
+        for one in held:
+            assert one is not None
+            dispatch.sent(one)
+        looks, look = 0, dispatch._pick
+
+        def counted(now: float) -> Ticket | None:
+            nonlocal looks
+            looks += 1
+            if looks > 100:
+                raise AssertionError("the workers spin")
+            return look(now)
+
+        dispatch._pick = counted  # type: ignore[method-assign]
+        waiting = [asyncio.ensure_future(dispatch.next()) for _ in range(4)]
+        await asyncio.sleep(60)
+        dispatch.close()
+        await asyncio.gather(*waiting)
+        return looks
+
+    assert run(main) < 30
+
+
+def test_slow_start() -> None:
+    """One request is out at first; each reply lets one more out, so that a cold service meets no burst."""
+
+    async def main(clock: Clock) -> list[int]:
+        out = [0]
+
+        def latency(_: Ticket) -> float:
+            out.append(sum(crew.out.values()))
+            return 0.1
+
+        lanes = [lane(f"s{n}", 1) for n in range(40)]
+        crew = Crew(Dispatch(lanes, concurrency=16, per_session=1), clock, latency)
+        await crew.all_work(16)
+        return out
+
+    out = run(main)
+    assert out[1] == 1
+    assert max(out) == 16
+    assert out[2:4] == [1, 2]
+
+
+def test_login_first_then_calls_then_errands() -> None:
+    """A session that needs a Login gives nothing else before it, and its errands after its last call."""
+
+    async def main(clock: Clock) -> list[object]:
+        one = lane("a", 3, errands=(Errand.WHO_AM_I, Errand.LOGOUT))
+        one.needs_login = True
+
+        def latency(ticket: Ticket) -> float:
+            assert isinstance(ticket.item, Call) or crew.out["a"] == 1, "an errand goes alone"
+            return 1.0 + crew.out["a"]
+
+        crew = Crew(Dispatch([one], concurrency=4, per_session=3), clock, latency)
+        await crew.all_work(4)
+        return [item if isinstance(item, Errand) else "call" for _, _, item in crew.log]
+
+    assert run(main) == [Errand.LOGIN, *["call"] * 3, Errand.WHO_AM_I, Errand.LOGOUT]
+
+
+def test_lost_login_in_the_middle() -> None:
+    """A session that loses its SessionID waits for its own requests in flight, then logs in, alone."""
+
+    async def main(clock: Clock) -> list[tuple[object, int]]:
+        one, log = lane("a", 8), list[tuple[object, int]]()
+
+        def retries(ticket: Ticket) -> float | None:
+            if len(crew.log) == 4 and isinstance(ticket.item, Call) and ticket.attempts == 0:
+                one.needs_login = True
+                return 0.0
+            return None
+
+        def latency(ticket: Ticket) -> float:
+            log.append((ticket.item, crew.out["a"]))
+            return 1.0
+
+        crew = Crew(Dispatch([one], concurrency=4, per_session=2), clock, latency, retries)
+        await crew.all_work(4)
+        assert all(count == 1 for count in crew.settled.values())
+        return log
+
+    logins = [out for item, out in run(main) if item is Errand.LOGIN]
+    assert logins
+    assert set(logins) == {1}
+
+
+def test_close_lets_everybody_go() -> None:
+    """After `close` the workers that wait and those that come get nothing."""
+
+    async def main(clock: Clock) -> list[Ticket | None]:
+        dispatch = Dispatch([lane("a", 5)], concurrency=4, per_session=1)
+        held = await dispatch.next()
+        assert held is not None
+        waiting = [asyncio.ensure_future(dispatch.next()) for _ in range(3)]
+        await asyncio.sleep(1)
+        dispatch.close()
+        assert dispatch.is_closed
+        dispatch.sent(held)
+        dispatch.done(held)
+        return [*await asyncio.gather(*waiting), await dispatch.next()]
+
+    assert run(main) == [None] * 4
+
+
+def test_cancelled_waiter_takes_no_wake_up_with_it() -> None:
+    """A worker that is cancelled while it waits does not keep the others from the next ticket."""
+
+    async def main(clock: Clock) -> Ticket | None:
+        dispatch = Dispatch([lane("a", 2)], concurrency=3, per_session=1)
+        held = await dispatch.next()
+        assert held is not None
+        cancelled, patient = (asyncio.ensure_future(dispatch.next()) for _ in range(2))
+        await asyncio.sleep(1)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        dispatch.sent(held)
+        dispatch.done(held)
+        return await asyncio.wait_for(patient, 10)
+
+    assert run(main) is not None
+
+
+def test_nothing_to_do() -> None:
+    """No lanes: every worker is sent home at once."""
+
+    async def main(clock: Clock) -> Ticket | None:
+        return await Dispatch([], concurrency=2, per_session=1).next()
+
+    assert run(main) is None

@@ -1,0 +1,294 @@
+import asyncio
+import sqlite3
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.errors import LandingError
+from collector.landing import LandedRun, Landing, landed_runs
+from collector.model import (
+    Call,
+    FaultClass,
+    LandedReply,
+    Outcome,
+    RunSummary,
+    SessionFacts,
+    State,
+    Window,
+)
+from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
+
+
+def other_connection(path: Path) -> sqlite3.Connection:
+    """The store as another program sees it: what is not committed is not there."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+
+
+async def test_the_plan_is_there_before_the_first_reply(tmp_path: Path) -> None:
+    """`create` returns when the whole plan is in the file, in order."""
+    landing = created(tmp_path / "landing")
+    with LandedRun.open(landing.path) as landed:
+        assert landed.info == INFO
+        assert tuple(landed.calls()) == CALLS
+        assert [one.state for one in landed.outcomes()] == [State.NOT_ATTEMPTED] * len(CALLS)
+        assert landed.summary() == RunSummary(
+            INFO.run_id, len(CALLS), 0, 0, 0, len(CALLS), attempts=0, logins=0
+        )
+    await landing.close()
+
+
+async def test_land_returns_when_others_can_read_it(tmp_path: Path) -> None:
+    """Each landed reply is committed when `land` returns: another connection reads it byte for byte."""
+    landing = created(tmp_path)
+    for attempt in range(1, 30):
+        sent = reply(attempt=attempt, body=bytes([attempt]) * 1000)
+        await landing.land(sent)
+        with LandedRun.open(landing.path) as landed:
+            assert list(landed.replies())[-1] == sent
+        other = other_connection(landing.path)
+        ((synchronous_count,),) = other.execute("SELECT count(*) FROM replies").fetchall()
+        other.close()
+        assert synchronous_count == attempt
+    await landing.close()
+
+
+async def test_commits_in_groups(tmp_path: Path) -> None:
+    """A thousand replies at once take few commits, and all of them are there."""
+    calls = [Call.of(f"s{n}", Window(1), Window(2)) for n in range(1_000)]
+    landing = created(tmp_path, calls)
+    commits = 0
+
+    def count(_: sqlite3.Connection, group: list[object]) -> None:
+        nonlocal commits
+        commits += 1
+        assert _.execute("PRAGMA synchronous").fetchone() == (2,), "fsync at every commit"
+        commit(_, group)  # type: ignore[arg-type]
+
+    commit = landing._commit
+    landing._commit = count  # type: ignore[method-assign,assignment]
+    await asyncio.gather(*(landing.land(reply(call)) for call in calls))
+    with LandedRun.open(landing.path) as landed:
+        assert [one.call_id for one in landed.replies()] == [call.call_id for call in calls]
+    assert commits <= 20
+    await landing.close()
+
+
+async def test_a_cancelled_worker_harms_nobody(tmp_path: Path) -> None:
+    """Its reply is landed all the same, and those of the others too."""
+    landing = created(tmp_path)
+    tasks = [asyncio.ensure_future(landing.land(reply(call))) for call in CALLS]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await landing.flush()
+    with LandedRun.open(landing.path) as landed:
+        assert len(list(landed.replies())) == len(CALLS)
+    await landing.close()
+
+
+async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
+    """Replies, outcomes, facts and logins, with every field, in the order of the plan."""
+    landing = created(tmp_path)
+    replies = [reply(call, attempt) for call in reversed(CALLS) for attempt in (2, 1)]
+    for one in replies:
+        await landing.land(one)
+    full = Outcome(
+        CALLS[1].call_id,
+        State.FAILED,
+        4,
+        None,
+        503,
+        FaultClass.THROTTLED,
+        "said: 'ñ' \x00",
+        1,
+        2_000_000,
+        3,
+        4,
+    )
+    landing.settle(full, final=True)
+    landing.settle(outcome(CALLS[0].call_id, attempts=2), final=True)
+    known = SessionFacts("acme", 5, 1, 2, 3, 1200, 4)
+    unknown = SessionFacts("../x", 6, fault_class=FaultClass.AUTHORISATION, fault_text="no")
+    for facts in (known, unknown):
+        landing.note(facts)
+    for _ in range(3):
+        landing.count_login()
+    landing.finish(99)
+    await landing.close()
+    with LandedRun.open(landing.path) as landed:
+        expected = sorted(
+            replies, key=lambda one: ([c.call_id for c in CALLS].index(one.call_id), one.attempt)
+        )
+        assert list(landed.replies()) == expected
+        assert list(landed.answers()) == [reply(CALLS[0], 2)]
+        assert list(landed.outcomes())[1] == full
+        assert list(landed.session_facts()) == [unknown, known]
+        assert (landed.logins, landed.info) == (3, replace(INFO, finished_at_us=99))
+        assert landed.summary() == RunSummary(INFO.run_id, 8, 1, 0, 1, 6, attempts=6, logins=3)
+
+
+async def test_provisional_outcomes(tmp_path: Path) -> None:
+    """What may be tried again is not settled, but its attempts are known; a final outcome replaces it."""
+    landing = created(tmp_path)
+    first, second = CALLS[0].call_id, CALLS[1].call_id
+    landing.settle(outcome(first, State.FAILED, 2), final=False)
+    landing.settle(outcome(second, State.FAILED, 1), final=False)
+    landing.settle(outcome(second, State.EMPTY, 2), final=True)
+    await landing.flush()
+    with LandedRun.open(landing.path) as landed:
+        assert landed.settled() == {second}
+        assert landed.attempts() == {first: 2}
+    await landing.close()
+
+
+async def test_unjudged_replies(tmp_path: Path) -> None:
+    """Landed, but the outcome was not written: what a resumed run has to look at again, and nothing else."""
+    landing = created(tmp_path)
+    for call, attempt in (
+        (CALLS[0], 1),
+        (CALLS[1], 1),
+        (CALLS[1], 2),
+        (CALLS[2], 1),
+        (CALLS[3], 1),
+    ):
+        await landing.land(reply(call, attempt))
+    await landing.land(reply(CALLS[0], 2))
+    landing.settle(outcome(CALLS[0].call_id), final=True)
+    landing.settle(outcome(CALLS[1].call_id, State.FAILED, 1), final=False)
+    landing.settle(outcome(CALLS[3].call_id, State.FAILED, 1), final=False)
+    await landing.close()
+    with LandedRun.open(landing.path) as landed:
+        found = [(one.call_id, one.attempt) for one in landed.unjudged()]
+    assert found == [(CALLS[1].call_id, 2), (CALLS[2].call_id, 1)]
+
+
+async def test_resume(tmp_path: Path) -> None:
+    """A second program goes on where the first one stopped."""
+    first = created(tmp_path)
+    await first.land(reply(CALLS[0]))
+    await first.close()
+    second = Landing.resume(first.path)
+    await second.land(reply(CALLS[1]))
+    second.count_login()
+    await second.close()
+    with LandedRun.open(first.path) as landed:
+        assert [one.call_id for one in landed.replies()] == [CALLS[0].call_id, CALLS[1].call_id]
+        assert landed.logins == 1
+
+
+async def test_one_plain_file_in_the_end(tmp_path: Path) -> None:
+    """After `close` nothing stands beside the store, and it can be read from a folder nobody may write."""
+    landing = created(tmp_path / "landing")
+    await landing.land(reply())
+    await landing.close()
+    assert [path.name for path in (tmp_path / "landing").iterdir()] == [f"{INFO.run_id}.db"]
+    assert landing.path.read_bytes()[18:20] == b"\x01\x01", "no write-ahead log any more"
+    landing.path.parent.chmod(0o500)
+    with LandedRun.open(landing.path) as landed:
+        assert list(landed.replies()) == [reply()]
+    landing.path.parent.chmod(0o700)
+
+
+async def test_a_reader_does_not_disturb_the_end(tmp_path: Path) -> None:
+    """`close` succeeds while somebody reads; nothing is lost."""
+    landing = created(tmp_path)
+    await landing.land(reply())
+    with LandedRun.open(landing.path) as landed:
+        reading = landed.calls()
+        next(reading)
+        await landing.close()
+        assert len(list(reading)) == len(CALLS) - 1
+    with LandedRun.open(landing.path) as landed:
+        assert len(list(landed.replies())) == 1
+
+
+async def test_private_modes(tmp_path: Path) -> None:
+    """Folder 0700, files 0600, also those that SQLite keeps beside the store while it works."""
+    landing = created(tmp_path / "landing")
+    await landing.land(reply())
+    files = list((tmp_path / "landing").iterdir())
+    assert len(files) >= 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "landing").stat().st_mode) == 0o700
+    await landing.close()
+
+
+async def test_a_run_id_is_used_once(tmp_path: Path) -> None:
+    """A second run of the same id is refused, and the first one is untouched."""
+    landing = created(tmp_path)
+    await landing.land(reply())
+    with pytest.raises(LandingError, match="exists already"):
+        created(tmp_path)
+    await landing.close()
+    with LandedRun.open(landing.path) as landed:
+        assert len(list(landed.replies())) == 1
+
+
+async def test_landed_runs(tmp_path: Path) -> None:
+    """By run id; drafts, other files and an absent folder count for nothing."""
+    assert landed_runs(tmp_path / "absent") == []
+    for run_id in ("20260201T000000Z-aaaaaa", "20260131T000000Z-bbbbbb"):
+        await created(tmp_path, info=replace(INFO, run_id=run_id)).close()
+    (tmp_path / ".20260101T000000Z-cccccc.db.new").touch()
+    (tmp_path / ".hidden.db").touch()
+    (tmp_path / "notes.txt").touch()
+    names = [path.name for path in landed_runs(tmp_path)]
+    assert names == ["20260131T000000Z-bbbbbb.db", "20260201T000000Z-aaaaaa.db"]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["land", "retry", "ok", "empty", "failed", "resume"]),
+        st.integers(0, len(CALLS) - 1),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=25)
+@given(steps=STEPS)
+def test_any_history_adds_up(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """Whatever is landed and settled, with resumptions in between: the sums are those of a plain model."""
+    states = {"ok": State.OK, "empty": State.EMPTY, "failed": State.FAILED, "retry": State.FAILED}
+
+    async def main(folder: Path) -> None:
+        landing = created(folder)
+        landed_ones: dict[tuple[str, int], LandedReply] = {}
+        last: dict[str, tuple[State, int, bool]] = {}
+        attempts = dict.fromkeys((call.call_id for call in CALLS), 0)
+        for step, index in steps:
+            call = CALLS[index]
+            if step == "resume":
+                await landing.close()
+                landing = Landing.resume(landing.path)
+            elif step == "land":
+                attempts[call.call_id] += 1
+                one = reply(call, attempts[call.call_id])
+                landed_ones[call.call_id, one.attempt] = one
+                await landing.land(one)
+            else:
+                final, tries = step != "retry", max(1, attempts[call.call_id])
+                last[call.call_id] = (states[step], tries, final)
+                landing.settle(outcome(call.call_id, states[step], tries), final=final)
+        await landing.close()
+        with LandedRun.open(landing.path) as landed:
+            assert {(one.call_id, one.attempt): one for one in landed.replies()} == landed_ones
+            assert landed.settled() == {one for one, (_, _, final) in last.items() if final}
+            unjudged = {
+                key
+                for key in landed_ones
+                if key[0] not in last or (key[1] > last[key[0]][1] and not last[key[0]][2])
+            }
+            assert {(one.call_id, one.attempt) for one in landed.unjudged()} == unjudged
+            sums = landed.summary()
+            assert sums.planned == sums.ok + sums.empty + sums.failed + sums.not_attempted
+            assert sums.not_attempted == len(CALLS) - len(last)
+            assert sums.attempts == sum(tries for _, tries, _ in last.values())
+
+    asyncio.run(main(tmp_path_factory.mktemp("history")))

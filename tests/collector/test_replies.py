@@ -1,0 +1,232 @@
+from dataclasses import replace
+
+import pytest
+
+from collector.errors import WireError
+from collector.model import Binding
+from collector.wire.operations import (
+    LOGIN,
+    LOGOUT,
+    NOW_UTC,
+    REPORT_INSTANT_STATS,
+    VERSION,
+    WHO_AM_I,
+    Operation,
+)
+from collector.wire.replies import Fault, NotServiceError, Payload, open_reply
+from tests.collector.replies_by_hand import (
+    BINDINGS,
+    ECGRID,
+    SAMPLES,
+    Recorded,
+    dataset,
+    envelope,
+    plain,
+    sample,
+)
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+SCHEMA = '<xs:schema id="NewDataSet" xmlns:xs="http://www.w3.org/2001/XMLSchema" />'
+DIFFGRAM = 'xmlns:d="urn:schemas-microsoft-com:xml-diffgram-v1"'
+ROW = "<Table><ParcelsIn1>1</ParcelsIn1></Table>"
+
+
+def opened(reply: Recorded, operation: Operation = REPORT_INSTANT_STATS) -> Payload | Fault:
+    """The reply as the collector opens it."""
+    return open_reply(operation, reply.status, reply.content_type, reply.body)
+
+
+def payload(reply: Recorded, operation: Operation = REPORT_INSTANT_STATS) -> Payload:
+    """The same, where an answer is expected."""
+    content = opened(reply, operation)
+    assert isinstance(content, Payload), content
+    return content
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.parametrize("case", SAMPLES)
+def test_recorded_answers(case: str, binding: Binding) -> None:
+    """Every recorded answer of the real stack is an answer, with rows where the DataSet has some."""
+    content = payload(sample(case, binding))
+    assert not content.is_null
+    assert content.has_rows == (case != "zero-rows")
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.parametrize(
+    ("inside", "has_rows"),
+    [
+        (SCHEMA + f"<d:diffgram {DIFFGRAM}><NewDataSet>{ROW}</NewDataSet></d:diffgram>", True),
+        (SCHEMA + f"<d:diffgram {DIFFGRAM}><Named xmlns='urn:x'><T /></Named></d:diffgram>", True),
+        (f"<d:diffgram {DIFFGRAM}><p:N xmlns:p='urn:x'><p:T /></p:N></d:diffgram>", True),
+        (SCHEMA + f"<d:diffgram {DIFFGRAM} />", False),
+        (SCHEMA + f"<d:diffgram {DIFFGRAM}><NewDataSet /></d:diffgram>", False),
+        (
+            SCHEMA
+            + f"<d:diffgram {DIFFGRAM}><N /><d:before><Table><A>1</A></Table></d:before></d:diffgram>",
+            False,
+        ),
+        (
+            f"<d:diffgram {DIFFGRAM}><d:before>{ROW}</d:before><d:errors>{ROW}</d:errors></d:diffgram>",
+            False,
+        ),
+        (SCHEMA + SCHEMA, False),
+        (ROW, True),
+        (ROW + ROW, True),
+        ("", False),
+        ("\n  ", False),
+    ],
+)
+def test_rows(inside: str, *, has_rows: bool, binding: Binding) -> None:
+    """Rows are told from schemas, old versions and errors, in a DiffGram and in the simplified form of the guides."""
+    assert payload(dataset(inside, binding)).has_rows is has_rows
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        plain(
+            200,
+            envelope(f'<ReportInstantStatsResponse xmlns="{ECGRID}" />'),
+            "application/soap+xml",
+        ),
+        plain(
+            200,
+            envelope(
+                f'<ReportInstantStatsResponse xmlns:x="{XSI}"><R x:nil="true" /></ReportInstantStatsResponse>'
+            ),
+        ),
+        plain(200, f'<DataSet xmlns:x="{XSI}" x:nil="true" xmlns="{ECGRID}" />', "text/xml"),
+        plain(200, f'<DataSet xmlns:y="{XSI}" y:nil="1" />', "text/xml"),
+    ],
+    ids=["absent", "nil-in-soap", "nil", "nil-as-1"],
+)
+def test_null_answers(reply: Recorded) -> None:
+    """A null DataSet is an answer without rows, as SOAP and as GET write it."""
+    content = payload(reply)
+    assert content.is_null
+    assert not content.has_rows
+    assert content.text == ""
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1"]
+)
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_encodings(encoding: str, binding: Binding) -> None:
+    """A byte order mark or another declared encoding changes nothing."""
+    reply = dataset("<Table><A>é</A></Table>", binding)
+    declared = encoding.removesuffix("-sig").removesuffix("-le").removesuffix("-be")
+    text = reply.body.decode().replace('encoding="utf-8"', f'encoding="{declared}"')
+    content = payload(replace(reply, body=text.encode(encoding)))
+    assert content.field("A") == "é"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/octet-stream", "text/xml; charset=x"]
+)
+def test_wrong_content_type(content_type: str) -> None:
+    """What the body is counts more than what it is said to be."""
+    assert payload(
+        replace(dataset(ROW, Binding.SOAP11), headers={"content-type": content_type})
+    ).has_rows
+
+
+def test_envelope_of_the_other_version_and_prefix() -> None:
+    """The envelope tells how to read, not the binding that asked."""
+    for version in (Binding.SOAP11, Binding.SOAP12):
+        inside = f"<n:ReportInstantStatsResponse xmlns:n='urn:any'><n:R>{ROW}</n:R></n:ReportInstantStatsResponse>"
+        assert payload(plain(200, envelope(inside, version, "SOAP-ENV"), "text/xml")).has_rows
+
+
+TEXTS = [
+    (LOGIN, "LoginResult", "string", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+    (LOGOUT, "LogoutResult", "boolean", "true"),
+    (LOGOUT, "LogoutResult", "int", "0"),
+    (VERSION, "VersionResult", "string", "ECGridOS v4.1"),
+    (NOW_UTC, "NowUTCResult", "dateTime", "2026-01-31T02:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(("operation", "result", "root", "text"), TEXTS)
+def test_text_answers(operation: Operation, result: str, root: str, text: str) -> None:
+    """The texts of the other operations, in an envelope and bare."""
+    name = operation.name
+    inside = f'<{name}Response xmlns="{ECGRID}"><{result}>{text}</{result}></{name}Response>'
+    for body in (envelope(inside), f'<{root} xmlns="{ECGRID}">{text}</{root}>'.encode()):
+        assert payload(plain(200, body, "text/xml"), operation).text == text
+
+
+def test_record_answer() -> None:
+    """The fields of SessionInfo are found by name, in any depth and namespace; absent ones are None."""
+    record = "<SessionID> s </SessionID><Inner><NetworkID>7</NetworkID></Inner><Empty />"
+    inside = (
+        f'<WhoAmIResponse xmlns="{ECGRID}"><WhoAmIResult>{record}</WhoAmIResult></WhoAmIResponse>'
+    )
+    for body in (
+        envelope(inside),
+        f'<SessionInfo xmlns="{ECGRID}">{record}</SessionInfo>'.encode(),
+    ):
+        content = payload(plain(200, body, "text/xml"), WHO_AM_I)
+        fields = [content.field(name) for name in ("SessionID", "NetworkID", "Empty", "Absent")]
+        assert fields == ["s", "7", "", None]
+    assert Payload(None).field("SessionID") is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        plain(
+            200, envelope("<VersionResponse><VersionResult>4.1</VersionResult></VersionResponse>")
+        ),
+        plain(200, "<string>4.1</string>", "text/xml"),
+        plain(200, envelope("")),
+        plain(200, b'<s:Envelope xmlns:s="urn:other"><s:Body /></s:Envelope>'),
+        plain(200, "<Envelope><Body><ReportInstantStatsResponse /></Body></Envelope>"),
+        plain(200, ""),
+        plain(500, " \r\n\t"),
+        plain(200, dataset(ROW, Binding.SOAP12).body[:-20]),
+        plain(200, dataset(ROW, Binding.HTTP_GET).body + b"<again />"),
+        plain(200, dataset(ROW, Binding.HTTP_GET).body.replace(b"ParcelsIn1", b"Parcels\xff")),
+        plain(200, b'<DataSet a="1" a="2" />'),
+        plain(200, b"<DataSet>\0</DataSet>"),
+        plain(200, b"<DataSet>&undefined;</DataSet>"),
+        plain(200, b'<?xml version="1.0" encoding="no-such"?><DataSet />'),
+    ],
+)
+def test_broken_answers(reply: Recorded) -> None:
+    """Another operation's answer, nothing, or broken XML is a WireError, and no page of HTML."""
+    with pytest.raises(WireError) as refused:
+        opened(reply)
+    assert not isinstance(refused.value, NotServiceError)
+
+
+PAGE = "<title>Maintenance</title></head><body>Back at <b>six</b></body></html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 500, 503])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (f"<html><head>{PAGE}", "text/html; charset=utf-8"),
+        (f"<html><head>{PAGE}", ""),
+        (f"\ufeff \n<!DOCTYPE html>\n<HTML><head>{PAGE}", "text/xml"),
+        (f'<!DOCTYPE   HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><html><head>{PAGE}', "text/plain"),
+        (
+            f'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>{PAGE}',
+            "text/xml",
+        ),
+        ("Maintenance. Back at six", "text/html"),
+    ],
+)
+def test_html(body: str, content_type: str, status: int) -> None:
+    """A page is no answer whatever its status and type, and what it says is quoted without markup."""
+    with pytest.raises(NotServiceError, match=r"Maintenance\W+Back at\W+six"):
+        opened(plain(status, body, content_type))
+
+
+@pytest.mark.parametrize("body", ["hello", '{"success": true}', "\x00\x01"])
+def test_text_where_an_answer_should_be(body: str) -> None:
+    """Text at a status that is no error is not the service."""
+    with pytest.raises(NotServiceError, match="status 200"):
+        opened(plain(200, body, "text/plain"))

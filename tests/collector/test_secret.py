@@ -1,0 +1,127 @@
+import copy
+import html
+import json
+import pickle
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, urlencode
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from collector.config import Login
+from collector.secret import MASK, Secret, mask
+
+ODD = "fake'<&>\" pä$s+wörd/0001"
+GUID = "FFFFFFFF-ffff-ffff-ffff-ffffffffffff"
+
+
+def shown(value: object) -> list[str]:
+    """A value as text, in every way there is."""
+    return [repr(value), str(value), ascii(value), f"{value}", f"{value!r:>90}"]
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [Secret(ODD), [Secret(ODD)], Login(Secret(ODD), Secret(ODD))],
+    ids=["itself", "list", "login"],
+)
+def test_secret_does_not_print(holder: object) -> None:
+    """No way of turning a secret, or what holds one, into text shows it."""
+    for text in shown(holder):
+        assert "fake" not in text
+        assert MASK in text
+    assert f"{Secret(ODD):>10}" == "  ********"
+
+
+def test_secret_does_not_leave_the_process() -> None:
+    """Neither pickling nor copying nor JSON nor its attributes give it away."""
+    secret = Secret(ODD)
+    for leave in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+        with pytest.raises(TypeError) as refused:
+            leave(secret)
+        assert "fake" not in str(refused.value)
+    assert not hasattr(secret, "__dict__")
+
+
+def test_secret_is_a_key() -> None:
+    """Equal values are one credential; a text is not a secret."""
+    assert Secret("fake-1") == Secret("fake-1")
+    assert len({Secret("fake-1"), Secret("fake-1"), Secret("fake-2")}) == 2
+    assert Secret("fake-1") != "fake-1"
+    assert Secret(ODD).reveal() == ODD
+
+
+def dotnet(text: str) -> str:
+    """As System.Net.WebUtility and HttpUtility encode a text for HTML."""
+    escaped = html.escape(text).replace("&#x27;", "&#39;")
+    return "".join(f"&#{ord(c)};" if 160 <= ord(c) < 256 else c for c in escaped)
+
+
+SPELLINGS: dict[str, Callable[[str], bytes]] = {
+    "plain": lambda v: v.encode(),
+    "xml": lambda v: escape(v).encode(),
+    "xml-attribute": lambda v: escape(v, {'"': "&quot;", "'": "&#39;"}).encode(),
+    "html": lambda v: html.escape(v).encode(),
+    "dotnet-html": lambda v: dotnet(v).encode(),
+    "query": lambda v: quote(v, safe="").encode(),
+    "form": lambda v: urlencode({"SessionID": v}).encode(),
+    "form-lower-case": lambda v: quote_plus(v).lower().encode(),
+    "json": lambda v: json.dumps({"message": v}).encode(),
+    "json-utf8": lambda v: json.dumps({"message": v}, ensure_ascii=False).encode(),
+    "utf-16": lambda v: escape(v).encode("utf-16"),
+    "utf-16-be": lambda v: v.encode("utf-16-be"),
+    "windows-1252": lambda v: v.encode("cp1252"),
+    "upper": lambda v: v.upper().encode("cp1252"),
+    "lower": lambda v: v.lower().encode(),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("value", [ODD, GUID, "fake-key-0001"], ids=["odd", "guid", "key"])
+def test_mask_finds_every_spelling(spelling: str, value: str) -> None:
+    """A secret that a reply echoes is found however the reply escapes, encodes or changes the case of it."""
+    if value == ODD and spelling in ("upper", "lower"):
+        value = "fake-Key-0001"
+    echoed = SPELLINGS[spelling](value)
+    body, masked = mask(b"<a>" + echoed + b"</a> and " + echoed, (Secret(value),))
+    assert masked
+    assert echoed not in body
+    for codec in ("utf-8", "utf-16-le", "cp1252"):
+        assert value.encode(codec).lower() not in body.lower()
+    assert MASK.encode() in body
+
+
+def test_mask_leaves_everything_else() -> None:
+    """A body without a secret is the same object; what is around a secret stays byte for byte."""
+    body = b"\x00\xff<a>nothing here</a>"
+    same, masked = mask(body, (Secret("fake-key-0001"),))
+    assert same is body
+    assert not masked
+    body, masked = mask(
+        b"\x00\xfffake-key-0001\xfe", (Secret("other-0002"), Secret("fake-key-0001"))
+    )
+    assert (body, masked) == (b"\x00\xff********\xfe", True)
+
+
+@pytest.mark.parametrize(("value", "found"), [("12345", False), ("123456", True), ("", False)])
+def test_short_secrets_are_left_alone(value: str, *, found: bool) -> None:
+    """Fewer than six characters would be found in counts and names."""
+    assert mask(b"count 123456 and 12345", (Secret(value),))[1] is found
+
+
+def test_a_secret_inside_another() -> None:
+    """The longer one is masked whole, whichever comes first."""
+    secrets = (Secret("fake-1"), Secret("fake-1-and-more"))
+    for order in (secrets, secrets[::-1]):
+        assert mask(b"[fake-1-and-more] [fake-1]", order)[0] == b"[********] [********]"
+
+
+@given(value=st.text(min_size=6, max_size=30), before=st.binary(), after=st.binary())
+def test_nothing_of_a_secret_stays(value: str, before: bytes, after: bytes) -> None:
+    """Any secret in any bytes: the mask takes it out."""
+    assume("*" not in value)
+    body, masked = mask(before + value.encode() + after, (Secret(value),))
+    assert masked
+    assert value.encode().lower() not in body.lower()

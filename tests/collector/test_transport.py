@@ -1,0 +1,339 @@
+import asyncio
+import gzip
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from collector.errors import (
+    ConnectError,
+    DroppedError,
+    ReplyTimeoutError,
+    TransportError,
+)
+from collector.transport import Received, Transport
+from collector.wire.requests import Request
+from tests.collector.raw_server import OK, Peer, Served, closed_port, serving
+
+LIMIT = 10_000
+KEY = "fake-key-0001"
+
+
+def transport(timeout_seconds: float = 5.0) -> Transport:
+    """A transport as a run has it."""
+    return Transport(
+        concurrency=4,
+        timeout_seconds=timeout_seconds,
+        max_reply_bytes=LIMIT,
+        user_agent="test-agent",
+    )
+
+
+def get(url: str) -> Request:
+    """A request of the GET binding, with a credential in its query."""
+    return Request("GET", f"{url}/ReportInstantStats?SessionID={KEY}&Minutes1=60", {}, None)
+
+
+def post(url: str) -> Request:
+    """A request with a body."""
+    return Request("POST", url, {"Content-Type": "text/xml"}, b"<a>1</a>")
+
+
+async def exchanged(
+    behave: Callable[[Peer], Awaitable[None]],
+    request: Callable[[str], Request] = post,
+    timeout_seconds: float = 5.0,
+) -> tuple[Received | TransportError, Served]:
+    """What comes of one request to a server that behaves like this."""
+    async with serving(behave) as served, transport(timeout_seconds) as sender:
+        try:
+            return await sender.send(request(served.url)), served
+        except TransportError as error:
+            return error, served
+
+
+def answering(data: bytes) -> Callable[[Peer], Awaitable[None]]:
+    """A server that answers every request with these bytes, and then closes."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(data)
+
+    return behave
+
+
+async def received(data: bytes) -> Received:
+    """What is received of these bytes."""
+    result, _ = await exchanged(answering(data))
+    assert isinstance(result, Received), result
+    return result
+
+
+BOTH = pytest.mark.parametrize("request_of", [get, post])
+
+
+@BOTH
+async def test_a_reply(request_of: Callable[[str], Request]) -> None:
+    """Status, headers and body come as they are, with the clocks of sending and receiving."""
+    before = time.time_ns() // 1_000
+    result, served = await exchanged(answering(OK), request_of)
+    assert isinstance(result, Received)
+    reply = result.reply
+    assert (reply.status, reply.body, result.cut) == (200, b"ok", False)
+    assert reply.headers == {"content-type": "text/xml", "content-length": "2"}
+    assert before <= reply.sent_at_us <= reply.received_at_us <= time.time_ns() // 1_000
+    (head,) = served.heads
+    assert head.startswith(
+        ("GET /service.asmx/ReportInstantStats?SessionID=", "POST /service.asmx HTTP")
+    )
+    assert "User-Agent: test-agent" in head
+    assert "Accept-Encoding: identity" in head
+
+
+@pytest.mark.parametrize("status", [204, 301, 302, 307, 400, 401, 429, 500, 503, 599])
+async def test_no_status_is_an_error_and_no_redirect_is_followed(status: int) -> None:
+    """Whatever came with a status line is a reply; a credential does not follow a Location."""
+    async with serving(answering(OK)) as elsewhere:
+        head = f"HTTP/1.1 {status} Odd\r\nLocation: {elsewhere.url}\r\nWWW-Authenticate: Basic\r\n"
+        reply = (await received(f"{head}Content-Length: 0\r\n\r\n".encode())).reply
+        assert elsewhere.connections == 0
+    assert reply.status == status
+
+
+async def test_cookies_are_not_kept() -> None:
+    """A cookie of one session's reply is not sent with another's request."""
+
+    async def behave(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.request()
+            await peer.say(
+                OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: ASP.NET_SessionId=x; path=/\r\n\r\n")
+            )
+
+    async with serving(behave) as served, transport() as sender:
+        for _ in range(2):
+            await sender.send(post(served.url.replace("127.0.0.1", "localhost")))
+    assert served.connections == 1
+    assert not any("cookie" in head.lower() for head in served.heads)
+
+
+async def test_repeated_headers_and_odd_bytes() -> None:
+    """A header that comes twice is joined; one that is no ASCII is no error."""
+    reply = (
+        await received(
+            OK.replace(b"Content-Type: text/xml", b"Warning: a\r\nWarning: b\r\nServer: \xff")
+        )
+    ).reply
+    assert reply.headers["warning"] == "a, b"
+    assert reply.headers["server"]
+
+
+async def test_bodies_stay_encoded() -> None:
+    """A compressed body comes as it was sent."""
+    body = gzip.compress(b"<a/>" * 100)
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    reply = (await received(head + body)).reply
+    assert (reply.body, reply.headers["content-encoding"]) == (body, "gzip")
+
+
+CHUNK = b"%x\r\n%b\r\n" % (LIMIT, b"x" * LIMIT)
+HUGE = {
+    "declared": b"Content-Length: 99999999\r\n\r\n" + b"x" * (LIMIT + 1),
+    "chunked": b"Transfer-Encoding: chunked\r\n\r\n" + CHUNK * 3,
+    "until-close": b"Connection: close\r\n\r\n" + b"x" * (LIMIT * 3),
+}
+
+
+@pytest.mark.parametrize("how", HUGE)
+async def test_a_body_beyond_the_limit_is_cut(how: str) -> None:
+    """What is too large is cut at the limit, and the rest is not waited for."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(b"HTTP/1.1 200 OK\r\n" + HUGE[how])
+        await asyncio.sleep(30)
+
+    result, _ = await exchanged(behave)
+    assert isinstance(result, Received)
+    assert result.cut
+    assert result.reply.body == b"x" * LIMIT
+
+
+@pytest.mark.parametrize("how", ["declared", "chunked", "until-close"])
+async def test_a_body_at_the_limit_is_whole(how: str) -> None:
+    """Exactly the limit is not too large."""
+    body = b"x" * LIMIT
+    data = {
+        "declared": b"Content-Length: %d\r\n\r\n" % LIMIT + body,
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n" + CHUNK + b"0\r\n\r\n",
+        "until-close": b"Connection: close\r\n\r\n" + body,
+    }[how]
+    result = await received(b"HTTP/1.1 200 OK\r\n" + data)
+    assert (result.reply.body, result.cut) == (body, False)
+
+
+async def reset_at_once(peer: Peer) -> None:
+    """Reset before a byte of a reply."""
+    await peer.request()
+    peer.reset()
+
+
+async def reset_in_body(peer: Peer) -> None:
+    """Reset in the middle of a body."""
+    await peer.request()
+    await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    peer.reset()
+
+
+FAILURES: dict[str, Callable[[Peer], Awaitable[None]]] = {
+    "closed-before": answering(b""),
+    "reset-before": reset_at_once,
+    "reset-in-body": reset_in_body,
+    "closed-in-head": answering(b"HTTP/1.1 200 OK\r\nContent-"),
+    "closed-in-body": answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+    "closed-in-chunk": answering(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf"
+    ),
+    "no-last-chunk": answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"),
+    "chunked-garbage": answering(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n"
+    ),
+    "no-http": answering(b"garbage\r\n\r\n"),
+    "bad-length": answering(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nok"),
+    "two-lengths": answering(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok"
+    ),
+    "endless-header": answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
+    "tls-alert": answering(b"\x15\x03\x01\x00\x02\x02\x28"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_failures(failure: str, request_of: Callable[[str], Request]) -> None:
+    """Every broken reply is a TransportError that names no credential, and the request was sent once."""
+    result, served = await exchanged(FAILURES[failure], request_of)
+    assert type(result) is TransportError
+    assert str(result)
+    assert KEY not in str(result)
+    assert len(served.heads) == 1
+
+
+async def test_refused() -> None:
+    """Where nobody listens, nothing was sent."""
+    async with transport() as sender:
+        with pytest.raises(ConnectError):
+            await sender.send(get(f"http://127.0.0.1:{closed_port()}"))
+
+
+async def test_name_that_does_not_resolve() -> None:
+    """DNS failure is a failure to connect."""
+    async with transport() as sender:
+        with pytest.raises(ConnectError):
+            await sender.send(get("http://nowhere.invalid/x"))
+
+
+async def one_byte_at_a_time(data: bytes, peer: Peer) -> None:
+    """Send slowly, for ever if the peer stays."""
+    await peer.request()
+    for byte in data:
+        await peer.say(bytes([byte]))
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(30)
+
+
+@BOTH
+@pytest.mark.parametrize("data", [b"", OK, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
+async def test_slow_replies(data: bytes, request_of: Callable[[str], Request]) -> None:
+    """The limit holds for the whole reply, however steadily it drips."""
+
+    async def behave(peer: Peer) -> None:
+        await one_byte_at_a_time(data, peer)
+
+    start = time.monotonic()
+    result, served = await exchanged(behave, request_of, timeout_seconds=0.3)
+    assert type(result) is ReplyTimeoutError
+    assert 0.25 < time.monotonic() - start < 2
+    assert len(served.heads) == 1
+
+
+def dropping(how: str, *, replies: int = 1) -> Callable[[Peer], Awaitable[None]]:
+    """A server that answers so many requests of a connection, and drops it at the next."""
+
+    async def behave(peer: Peer) -> None:
+        for _ in range(replies):
+            await peer.request()
+            await peer.say(OK)
+        await peer.request()
+        if how == "reset":
+            peer.reset()
+
+    return behave
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["closed", "reset"])
+async def test_kept_alive_connection_that_is_dropped(
+    how: str, request_of: Callable[[str], Request]
+) -> None:
+    """A drop on reuse is told apart, costs no connection slot, and never becomes a second request by itself."""
+    async with serving(dropping(how)) as served, transport() as sender:
+        for sent in range(1, 13):
+            try:
+                await sender.send(request_of(served.url))
+            except DroppedError:
+                assert sent % 2 == 0
+            else:
+                assert sent % 2 == 1
+            assert len(served.heads) == sent, "exactly one request on the wire for each permit"
+        assert served.connections == 6
+
+
+async def test_reset_in_the_body_of_a_reused_connection_is_no_drop() -> None:
+    """A reply that began was answered: the attempt counts."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await reset_in_body(peer)
+
+    async with serving(behave) as served, transport() as sender:
+        await sender.send(post(served.url))
+        with pytest.raises(TransportError) as refused:
+            await sender.send(post(served.url))
+        assert type(refused.value) is TransportError
+
+
+async def test_connections_are_reused() -> None:
+    """Ten requests, one connection."""
+
+    async def behave(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.say(OK)
+
+    async with serving(behave) as served, transport() as sender:
+        for _ in range(10):
+            await sender.send(post(served.url))
+    assert served.connections == 1
+
+
+async def test_overlong_reply_does_not_poison_the_next_one() -> None:
+    """Bytes after the declared length are not taken for the next reply."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        await peer.request()
+        await peer.say(OK)
+
+    async with serving(behave) as served, transport() as sender:
+        bodies = []
+        for _ in range(4):
+            try:
+                bodies.append((await sender.send(post(served.url))).reply.body)
+            except TransportError:
+                await asyncio.sleep(0)
+    assert set(bodies) == {b"ok"}

@@ -1,0 +1,194 @@
+"""Runs that end early: resumed without repeating, logged out without exception."""
+
+import asyncio
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.nightly.conftest import HOURS, MakeGround
+from tests.nightly.ground import counts_sent, counts_told, population, switches
+
+CONFIG = f"""timeout_seconds = 5
+[limits]
+requests_per_second = 200
+per_session_per_second = 100
+concurrency = 16
+{HOURS}"""
+KEY = ["session", "window1_minutes", "window2_minutes"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+async def test_a_stopped_run_is_resumed(ground: MakeGround, number: int) -> None:
+    """The rest is collected, nothing twice, and every login is logged out both times."""
+    night = await ground(population(40, 2), CONFIG, switches=switches(latency_ms=30))
+    stopped = await night.interrupted(200, number)
+    said = stopped.json
+    log = night.simulator.log
+    assert stopped.code == 4
+    assert said["not_attempted"] > 0
+    assert said["planned"] == 480 == said["ok"] + said["failed"] + said["not_attempted"]
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+    status = (await night.run("status")).json["runs"]
+    assert [(each["run_id"], each["finished"]) for each in status] == [(said["run_id"], False)]
+
+    before = len(log.arrivals)
+    resumed = await night.run("run")
+    assert resumed.code == 0
+    assert resumed.json["run_id"] == said["run_id"]
+    assert resumed.json["resumed"] is True
+    later = list(log.arrivals)[before:]
+    asked = Counter(each.operation for each in later)
+    assert asked["ReportInstantStats"] == said["not_attempted"] + said["failed"]
+    assert resumed.json["attempts"] == sum(
+        each.operation == "ReportInstantStats" for each in log.arrivals
+    )
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+    stats, calls = night.table("instant_stats"), night.table("calls")
+    assert len(calls) == 480
+    assert not stats.duplicated([*_NATURAL]).any()
+    assert counts_sent(stats) == counts_told(
+        night.simulator, calls.set_index(KEY)["state"].to_dict()
+    )
+
+
+_NATURAL = ("session", "window_minutes", "window_slot", "traffic", "direction", "call_id", "run_id")
+
+
+async def test_a_killed_run_is_resumed(ground: MakeGround) -> None:
+    """After kill -9 nothing that was answered and landed is asked for again, beyond what was in flight."""
+    night = await ground(population(40, 0), CONFIG, switches=switches(latency_ms=20))
+    process = await night.start("run")
+    await night.arrivals(250)
+    process.kill()
+    await process.wait()
+    resumed = await night.run("run")
+    assert resumed.code == 0
+    said = resumed.json
+    assert (said["ok"], said["resumed"]) == (480, True)
+    asked = Counter(
+        (each.session, each.minutes1)
+        for each in night.simulator.log.arrivals
+        if each.operation == "ReportInstantStats"
+    )
+    assert len(asked) == 480
+    assert sum(asked.values()) - 480 <= 16  # the concurrency
+    assert len(night.table("instant_stats")) == 480 * 8
+
+
+async def test_a_deadline_publishes_what_is_there(ground: MakeGround) -> None:
+    """Exit code 4, the missing calls are in the ledger, and the next run completes the same files."""
+    night = await ground(population(40), CONFIG)
+    ended = await night.run("run", "--deadline", "1.2")
+    said = ended.json
+    assert ended.code == 4
+    assert said["stopped"] == "deadline"
+    assert 0 < said["ok"] < 480
+    assert said["ok"] + said["failed"] + said["not_attempted"] == 480
+    assert said["rows"] == said["ok"] * 8 == len(night.table("instant_stats"))
+    assert Counter(night.table("calls")["state"])["not_attempted"] == said["not_attempted"]
+
+    completed = await night.run("run")
+    assert completed.code == 0
+    assert completed.json["run_id"] == said["run_id"]
+    assert len(night.table("instant_stats")) == 480 * 8
+    assert len(list((night.lake / "instant_stats").rglob("*.parquet"))) == 1
+
+
+async def test_a_second_run_is_refused(ground: MakeGround) -> None:
+    """Two runs on one storage root: the second exits 3 and harms nothing."""
+    night = await ground(population(30), CONFIG, switches=switches(latency_ms=50))
+    first = await night.start("run")
+    await night.arrivals(20)
+    second = await night.run("run")
+    assert second.code == 3
+    assert "another run" in second.json["error"]
+    assert (await night.ended(first)).json["ok"] == 360
+
+
+async def test_a_second_signal_ends_at_once(ground: MakeGround) -> None:
+    """The first signal waits for what is in flight; the second one does not."""
+    slow = switches(latency_ms=20_000)
+    night = await ground(population(10, 0), CONFIG, switches=slow)
+    process = await night.start("run")
+    await night.arrivals(1)
+    process.send_signal(signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    assert process.returncode is None
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(2):
+        assert await process.wait() == 4
+
+
+async def test_what_was_landed_gives_the_same_bytes_again(ground: MakeGround) -> None:
+    """`normalize` rebuilds a deleted lake byte for byte, without the service."""
+    night = await ground(population(10), CONFIG, switches=switches(extra_columns="every:4"))
+    assert (await night.run("run")).code == 0
+    files = {path: path.read_bytes() for path in night.lake.rglob("*") if path.is_file()}
+    assert len(files) > 5
+    for path in files:
+        path.unlink()
+    await night.simulator.stop()
+    again = await night.run("normalize")
+    assert again.code == 0
+    assert {path: path.read_bytes() for path in night.lake.rglob("*") if path.is_file()} == files
+
+
+async def test_an_earlier_run_is_caught_up_with(ground: MakeGround) -> None:
+    """A run that cannot be resumed any more is published by the next one, its missing calls not attempted."""
+    night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))
+    stopped = await night.interrupted(60)
+    assert stopped.code == 4
+    text = night.config.read_text()
+    night.config.write_text(text.replace("minutes = [60, ", "minutes = ["))
+    ended = await night.run("run")
+    assert ended.code == 0
+    assert ended.json["resumed"] is False
+    calls = night.table("calls")
+    first = calls[calls["run_id"] == stopped.json["run_id"]]
+    assert Counter(first["state"]) == {
+        "ok": stopped.json["ok"],
+        "not_attempted": 240 - stopped.json["ok"],
+    }
+    assert all(each["finished"] for each in (await night.run("status")).json["runs"])
+
+
+async def test_a_run_that_was_only_collected_is_published_later(ground: MakeGround) -> None:
+    """`collect` publishes nothing; the next `run` catches up, or `normalize` does."""
+    night = await ground(population(5), CONFIG)
+    collected = await night.run("collect")
+    assert collected.code == 0
+    assert (collected.json["rows"], collected.json["files"]) == (0, 0)
+    assert not night.lake.exists()
+    assert (await night.run("run")).code == 0
+    assert night.table("calls")["run_id"].nunique() == 2
+    assert len(night.table("instant_stats")) == 2 * 60 * 8
+
+
+async def test_labels_that_share_a_login(ground: MakeGround) -> None:
+    """One Login serves all labels of a credential, expiry included, and the last one to leave logs out."""
+    night = await ground(population(1, 1), CONFIG, switches=switches(expire_after_calls=30))
+    rows = (night.folder / "sessions.csv").read_text().splitlines()
+    shared = rows[1].partition(",")[2]
+    copies = [f"copy-{number},{shared}" for number in range(6)]
+    (night.folder / "sessions.csv").write_text("\n".join([rows[0], *copies]) + "\n")
+    stopped = await night.interrupted(40)
+    assert stopped.code == 4
+    assert night.simulator.control.state()["open_sessions"] == {}
+    ended = await night.run("run")
+    assert ended.code == 0, ended.err
+    assert ended.json["ok"] == 72
+    assert ended.json["logins"] < 10
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+
+async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None:
+    """Each call costs a Login, and none is lost to another one that used the session up."""
+    night = await ground(population(6, 1), CONFIG, switches=switches(expire_after_calls=1))
+    ended = await night.run("run")
+    assert ended.code == 0, ended.err
+    assert ended.json["ok"] == 72
+    assert ended.json["logins"] >= 72
+    assert night.simulator.control.state()["open_sessions"] == {}
