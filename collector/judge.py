@@ -1,6 +1,8 @@
 """What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from collector.errors import WireError
@@ -19,6 +21,11 @@ from collector.wire.replies import Fault, NotServiceError, open_reply
 __all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge"]
 
 FAULT_TEXT_LIMIT: Final = 500
+_DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
+_ROWS_AT: Final = b"<diffgr:diffgram"
+_NUMBER: Final = re.compile(rb">[0-9]{1,20}<")
+_SHAPE_BYTES: Final = 8192
+_MOST_SHAPES: Final = 64
 _TELLING: Final = (FaultClass.AUTHENTICATION, FaultClass.NOT_FOUND)
 
 
@@ -27,6 +34,11 @@ class _Judged:
     state: State
     fault_class: FaultClass | None = None
     text: str | None = None
+
+
+_Shape = tuple[int, str, bytes]
+# answers that were parsed, without their numbers, and what came of it
+_known: dict[_Shape, State] = {}
 
 
 def judge(landed: LandedReply, limit: int) -> Outcome:
@@ -53,6 +65,37 @@ def judge(landed: LandedReply, limit: int) -> Outcome:
 def _judged(landed: LandedReply, limit: int) -> _Judged:
     if landed.cut:
         return _failed(FaultClass.TOO_LARGE, f"a body of more than {limit} bytes")
+    shape = _shape(landed) if len(landed.body) <= limit else None
+    if shape is not None and (known := _known.get(shape)) is not None:
+        return _Judged(known)
+    judged = _parsed(landed, limit)
+    if shape is not None and judged.state is not State.FAILED:
+        if len(_known) >= _MOST_SHAPES:
+            _known.clear()
+        _known[shape] = judged.state
+    return judged
+
+
+def _shape(landed: LandedReply) -> _Shape | None:
+    """A small answer without its numbers; None where a number might be markup.
+
+    In UTF-8, digits that have a ">" before and a "<" after them are text, or within what holds no element: other
+    digits there (but not none) change neither whether the document is well-formed nor which elements it has. So an
+    answer that differs from a parsed one in such digits alone needs no parser, which was a sixth of what a call cost.
+    """
+    headers, body = landed.headers, landed.body
+    if len(body) > _SHAPE_BYTES or not body.startswith(_DECLARATION) or "retry-after" in headers:
+        return None
+    if headers.get("content-encoding") is not None:
+        return None
+    start = body.find(_ROWS_AT)
+    if start < 0:
+        return None
+    numberless = body[:start] + _NUMBER.sub(b">0<", body[start:])
+    return landed.status, headers.get("content-type", ""), numberless
+
+
+def _parsed(landed: LandedReply, limit: int) -> _Judged:
     has_retry_after = "retry-after" in landed.headers
     by_status = classify_status(landed.status, has_retry_after=has_retry_after)
     content_type = landed.headers.get("content-type", "")
@@ -78,6 +121,7 @@ def _failed(fault_class: FaultClass, text: str) -> _Judged:
     return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT])
 
 
+@lru_cache(maxsize=16)  # all replies of one second have the same
 def date_us(value: str | None) -> int | None:
     """An HTTP date in microseconds since 1970; None if absent or unreadable."""
     instant = http_date(value or "")

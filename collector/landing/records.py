@@ -81,6 +81,8 @@ PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?,?)"
 
 Row = tuple[object, ...]
 
+_headers_text: Final = json.JSONEncoder(sort_keys=True).encode
+
 
 @contextlib.contextmanager
 def named_errors(path: Path) -> Iterator[None]:
@@ -158,7 +160,7 @@ def reply_row(reply: LandedReply) -> Row:
         reply.binding.value,
         reply.request,
         reply.status,
-        json.dumps(reply.headers, sort_keys=True),
+        _headers_text(reply.headers),
         reply.body,
         hashlib.sha256(reply.body).digest(),
         reply.sent_at_us,

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -35,6 +36,8 @@ from collector.model import Call, LandedReply, Outcome, RunInfo, SessionFacts
 __all__ = ["Landing"]
 
 _GROUP: Final = 512  # at most this many records in one commit
+_TOGETHER: Final = (64, 16, 4)  # rows in one statement: a few sizes, so that SQLite knows them all
+_CHECKPOINT_PAGES: Final = 8000  # 32 MB: pages that are written again and again are moved once
 _STOP: Final = object()
 
 _Record = tuple[str, Row | LandedReply, asyncio.Future[None] | None]
@@ -158,6 +161,7 @@ class Landing:
         try:
             with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as store:
                 store.execute("PRAGMA synchronous = FULL")
+                store.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 while group := self._next_group():
                     self._commit(store, group)
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for this thread for ever
@@ -180,10 +184,8 @@ class Landing:
     def _commit(self, store: sqlite3.Connection, group: list[_Record]) -> None:
         try:
             store.execute("BEGIN")
-            for statement, row, _ in group:
-                # hashing and encoding a reply belong here, off the event loop
-                values = reply_row(row) if isinstance(row, LandedReply) else row
-                store.execute(statement, values)
+            for statement, rows in _rows(group).items():
+                _insert(store, statement, rows)
             store.execute("COMMIT")
         except Exception as error:
             self._fail(LandingError(f"landing store {self.path}: {error}"), group)
@@ -199,6 +201,29 @@ class Landing:
                 if isinstance(record, tuple) and record[2] is not None:
                     waiting.append(record[2])
         _resolve(waiting, self._failure)
+
+
+def _rows(group: Iterable[_Record]) -> dict[str, list[Row]]:
+    """The rows of a group by their statement; each of these has a table, or keys, of its own."""
+    rows: dict[str, list[Row]] = {}
+    for statement, row, _ in group:
+        # hashing and encoding a reply belong here, off the event loop
+        values = reply_row(row) if isinstance(row, LandedReply) else row
+        rows.setdefault(statement, []).append(values)
+    return rows
+
+
+def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
+    """Many rows with each statement: every one that runs gives the interpreter's lock away and waits for it again."""
+    head, values, places = statement.partition(" VALUES ")
+    at = 0
+    for many in _TOGETHER if values else ():
+        longer = f"{head}{values}{','.join([places] * many)}"
+        while at + many <= len(rows):
+            store.execute(longer, tuple(chain.from_iterable(rows[at : at + many])))
+            at += many
+    for row in rows[at:]:
+        store.execute(statement, row)
 
 
 def _resolve(waiting: list[asyncio.Future[None]], failure: LandingError | None) -> None:

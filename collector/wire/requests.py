@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
@@ -15,12 +16,11 @@ __all__ = ["Argument", "Request", "encode", "masked_text"]
 
 Argument = str | int | Secret
 
-_ENVELOPE: Final = (
+_OPENING: Final = (
     '<?xml version="1.0" encoding="utf-8"?>'
-    '<soap:Envelope xmlns:soap="{soap}"><soap:Body>'
-    '<{name} xmlns="{namespace}">{arguments}</{name}>'
-    "</soap:Body></soap:Envelope>"
+    '<soap:Envelope xmlns:soap="{soap}"><soap:Body><{name} xmlns="{namespace}">'
 )
+_CLOSING: Final = "</{name}></soap:Body></soap:Envelope>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,6 +37,24 @@ class Request:
     body: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What all requests of one operation over one binding share.
+
+    Attributes:
+        shown: request line and headers as text; for `http-get` without the query.
+        opening: of the envelope, up to the arguments.
+        closing: of the envelope, after them.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    shown: str
+    opening: str = ""
+    closing: str = ""
+
+
 def encode(
     operation: Operation,
     arguments: Mapping[str, Argument],
@@ -49,22 +67,13 @@ def encode(
     Raises:
         KeyError: an argument is missing.
     """
+    form = _form(operation, binding, url, namespace)
     values = {
         parameter.name: _plain(arguments[parameter.name]) for parameter in operation.parameters
     }
     if binding is Binding.HTTP_GET:
-        query = urlencode(values, quote_via=quote)
-        target = f"{url}/{operation.name}"
-        return Request("GET", f"{target}?{query}" if query else target, {}, None)
-    if binding is Binding.HTTP_POST:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return Request("POST", f"{url}/{operation.name}", headers, urlencode(values).encode())
-    action = f"{namespace}{operation.name}"
-    if binding is Binding.SOAP11:
-        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
-        return Request("POST", url, headers, _envelope(operation, values, SOAP11, namespace))
-    headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{action}"'}
-    return Request("POST", url, headers, _envelope(operation, values, SOAP12, namespace))
+        return Request(form.method, _target(form.url, values), form.headers, None)
+    return Request(form.method, form.url, form.headers, _content(form, binding, values).encode())
 
 
 def masked_text(
@@ -75,24 +84,56 @@ def masked_text(
     namespace: str,
 ) -> str:
     """The request as text, every secret parameter masked: what is landed beside the reply."""
-    shown: dict[str, Argument] = {
-        parameter.name: MASK if parameter.is_secret else arguments[parameter.name]
+    form = _form(operation, binding, url, namespace)
+    values = {
+        parameter.name: MASK if parameter.is_secret else _plain(arguments[parameter.name])
         for parameter in operation.parameters
     }
-    request = encode(operation, shown, binding, url, namespace)
-    target = urlsplit(request.url)
+    if binding is Binding.HTTP_GET:
+        return f"{_target(form.shown, values)}\n\n"
+    return f"{form.shown}\n\n{_content(form, binding, values)}"
+
+
+@lru_cache(maxsize=64)
+def _form(operation: Operation, binding: Binding, url: str, namespace: str) -> _Form:
+    action = f"{namespace}{operation.name}"
+    if binding is Binding.HTTP_GET:
+        return _formed("GET", f"{url}/{operation.name}", {})
+    if binding is Binding.HTTP_POST:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return _formed("POST", f"{url}/{operation.name}", headers)
+    if binding is Binding.SOAP11:
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
+    else:
+        headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{action}"'}
+    soap = SOAP11 if binding is Binding.SOAP11 else SOAP12
+    opening, closing = (
+        part.format(soap=soap, name=operation.name, namespace=escape(namespace))
+        for part in (_OPENING, _CLOSING)
+    )
+    return _formed("POST", url, headers, opening, closing)
+
+
+def _formed(
+    method: str, url: str, headers: dict[str, str], opening: str = "", closing: str = ""
+) -> _Form:
+    target = urlsplit(url)
     path = f"{target.path}?{target.query}" if target.query else target.path
-    lines = [f"{request.method} {path}", *(f"{k}: {v}" for k, v in request.headers.items())]
-    body = request.body.decode() if request.body is not None else ""
-    return "\n".join(lines) + "\n\n" + body
+    shown = "\n".join([f"{method} {path}", *(f"{k}: {v}" for k, v in headers.items())])
+    return _Form(method, url, headers, shown, opening, closing)
 
 
 def _plain(value: Argument) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def _envelope(operation: Operation, values: Mapping[str, str], soap: str, namespace: str) -> bytes:
-    arguments = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in values.items())
-    return _ENVELOPE.format(
-        soap=soap, name=operation.name, namespace=escape(namespace), arguments=arguments
-    ).encode()
+def _target(url: str, values: Mapping[str, str]) -> str:
+    query = urlencode(values, quote_via=quote)
+    return f"{url}?{query}" if query else url
+
+
+def _content(form: _Form, binding: Binding, values: Mapping[str, str]) -> str:
+    if binding is Binding.HTTP_POST:
+        return urlencode(values)
+    arguments = "".join([f"<{name}>{escape(value)}</{name}>" for name, value in values.items()])
+    return f"{form.opening}{arguments}{form.closing}"

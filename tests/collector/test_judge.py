@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector import judge as judging
 from collector.judge import FAULT_TEXT_LIMIT, date_us, judge
 from collector.model import Binding, CallId, FaultClass, LandedReply, Outcome, State
 from tests.collector.replies_by_hand import Recorded, dataset, fault, plain, sample
@@ -57,6 +58,25 @@ def test_an_empty_answer() -> None:
     outcome = judged(dataset("", Binding.HTTP_GET))
     assert (outcome.state, outcome.answer_attempt) == (State.EMPTY, 3)
     assert (outcome.fault_class, outcome.observed_at_us) == (None, None)
+
+
+def test_an_answer_like_an_earlier_one_is_judged_as_on_its_own() -> None:
+    """What is remembered of an answer decides only where the parser would say the same, wherever the two differ."""
+    recorded = sample("documented", Binding.SOAP12)
+    answer = Recorded(200, recorded.headers, recorded.body + b"<!-- -->")
+    assert b"<diffgr:diffgram" in answer.body
+    changes = []
+    for place in range(answer.body.index(b"<diffgr:diffgram"), len(answer.body) + 1):
+        before, after = answer.body[:place], answer.body[place:]
+        changes += [before + more + after for more in (b"7", b">7<", b"<!-- -->", b"&#1;")]
+        changes += [before + after[1:], before + b"<" + after[1:], before + b"7<!-- -->" + after]
+    for body in changes:
+        judging._known.clear()
+        changed = Recorded(200, answer.headers, body)
+        alone = judged(changed)
+        judging._known.clear()
+        assert judged(answer).state is State.OK
+        assert judged(changed) == alone
 
 
 SAID = fault("Invalid Session", "", Binding.SOAP11)
