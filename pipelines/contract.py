@@ -17,6 +17,7 @@ __all__ = [
     "RAW",
     "SESSIONS",
     "TABLES",
+    "TRAFFIC_BUCKETS",
     "Column",
     "Table",
     "arrow_schema",
@@ -51,6 +52,7 @@ class Table:
         key: the columns that identify a row.
         sort: the order of the rows in a row group; rows that are equal in it keep the order of the plan.
         partition: the hive partition column, a date in UTC.
+        partition_from: the column of times whose date that is; None for the date on which the run started.
         plain: columns whose values hardly repeat, written without a dictionary.
     """
 
@@ -61,6 +63,7 @@ class Table:
     key: tuple[str, ...]
     sort: tuple[str, ...]
     partition: str = "run_date"
+    partition_from: str | None = None
     plain: tuple[str, ...] = ()
 
 
@@ -112,6 +115,49 @@ INSTANT_STATS: Final = Table(
     ),
     key=("run_id", "call_id", "window_slot", "traffic", "direction"),
     sort=("session", "window_minutes"),
+)
+
+TRAFFIC_BUCKETS: Final = Table(
+    name="traffic_buckets",
+    version=1,
+    description="What happened between two neighbouring windows: disjoint spans of a session's traffic.",
+    columns=(
+        _RUN_ID,
+        Column("call_id", _TEXT, "The call whose answer counted to_minutes."),
+        _SESSION,
+        Column(
+            "bucket_start",
+            _TIME,
+            "The start of the span: observed_at of that answer less to_minutes; true to about a second.",
+        ),
+        Column(
+            "bucket_end",
+            _TIME,
+            "The end of the span: observed_at of the answer that counted from_minutes, less from_minutes.",
+        ),
+        Column("from_minutes", _SMALL, "The shorter window, in minutes; 0 for the time of asking."),
+        Column("to_minutes", _SMALL, "The longer window, in minutes."),
+        Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),
+        Column("direction", _TEXT, "Seen from the mailbox: 'in' or 'out'."),
+        Column("count", _COUNT, "How many, where that is known; null where low is not high.", True),
+        Column(
+            "exact",
+            pa.bool_(),
+            "Whether both counts come from one answer; then low, high and count agree.",
+        ),
+        Column("low", _COUNT, "There were at least so many."),
+        Column("high", _COUNT, "There were at most so many; null where nothing bounds it.", True),
+        Column(
+            "estimate",
+            _COUNT,
+            "The best guess between low and high: the difference of the two counts; null with high.",
+            True,
+        ),
+    ),
+    key=("run_id", "session", "to_minutes", "traffic", "direction"),
+    sort=("session", "to_minutes"),
+    partition="bucket_date",
+    partition_from="bucket_start",
 )
 
 CALLS: Final = Table(
@@ -238,7 +284,8 @@ RAW: Final = Table(
 )
 
 TABLES: Final = {
-    table.name: table for table in (INSTANT_STATS, CALLS, DATASET_EXTRAS, SESSIONS, RAW)
+    table.name: table
+    for table in (INSTANT_STATS, TRAFFIC_BUCKETS, CALLS, DATASET_EXTRAS, SESSIONS, RAW)
 }
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipelines.contract import TABLES
 from pipelines.errors import LakeVersionError, PublicationError
+from pipelines.lake.days import by_day
 from pipelines.lake.draft import DEFAULT_SIZES, Draft, DraftTable, Sizes
 from pipelines.lake.manifest import LAKE_VERSION, Manifest
 from pipelines.lake.partition import MANIFESTS, PartitionFile, PartitionKey, check_run_id
@@ -102,11 +103,8 @@ class Publication:
 
     def __init__(self, lake: Path, run_id: str, run_date: date, sizes: Sizes) -> None:
         self._lake, self._run_id, self._run_date = lake, run_id, run_date
-        self._keys = {name: PartitionKey(name, run_date) for name in TABLES}
-        self._tables = {
-            name: DraftTable(lake, TABLES[name], key, run_id, sizes)
-            for name, key in self._keys.items()
-        }
+        self._sizes = sizes
+        self._tables: dict[PartitionKey, DraftTable] = {}
 
     def __enter__(self) -> Self:
         with named_errors(self._lake):
@@ -125,13 +123,14 @@ class Publication:
             _draft_of(_manifest_path(self._lake, self._run_id)).unlink(missing_ok=True)
 
     def append(self, table: str, rows: pa.Table) -> None:
-        """Add rows to a table.
+        """Add rows to a table; each goes into the partition that it belongs to.
 
         Raises:
             PublicationError: they cannot be written.
         """
         with named_errors(self._lake):
-            self._tables[table].append(rows)
+            for day, some in by_day(TABLES[table], rows, self._run_date):
+                self._draft(PartitionKey(table, day)).append(some)
 
     def commit(self, counts: Mapping[str, int]) -> Manifest:
         """Publish: the run's files replace those it published before.
@@ -140,7 +139,7 @@ class Publication:
             PublicationError: something cannot be written or does not verify; what was published stays.
         """
         with named_errors(self._lake):
-            drafts = [draft for table in self._tables.values() for draft in table.finish()]
+            drafts = [draft for table in self._in_order() for draft in table.finish()]
             files = tuple(draft.published for draft in drafts)
             manifest = Manifest(self._run_id, self._run_date, dict(counts), files)
             path = _manifest_path(self._lake, self._run_id)
@@ -150,15 +149,42 @@ class Publication:
             _rename_all(self._lake, drafts)
             for file in stale:
                 (self._lake / file.to_path()).unlink(missing_ok=True)
-            for key in self._keys.values():
-                sync_folder(self._lake / key.to_path())
+            for key in {file.key for file in stale} | self._tables.keys():
+                _settle(self._lake / key.to_path())
             _draft_of(path).rename(path)
             sync_folder(path.parent)
         return manifest
 
+    def _draft(self, key: PartitionKey) -> DraftTable:
+        """The drafts of a partition, made when it is first needed."""
+        if key not in self._tables:
+            table = TABLES[key.table]
+            self._tables[key] = DraftTable(self._lake, table, key, self._run_id, self._sizes)
+        return self._tables[key]
+
+    def _in_order(self) -> list[DraftTable]:
+        """Table by table, day by day; a table without rows gets a file without rows."""
+        days = {name: [key for key in self._tables if key.table == name] for name in TABLES}
+        keys = [
+            key
+            for name, found in days.items()
+            for key in sorted(found) or [PartitionKey(name, self._run_date)]
+        ]
+        return [self._draft(key) for key in keys]
+
+    def _partitions(self) -> Iterator[PartitionKey]:
+        """Where files of this run may be: its date, and for a table by another date every partition there is."""
+        for table in TABLES.values():
+            if table.partition_from is None:
+                yield PartitionKey(table.name, self._run_date)
+                continue
+            for path in sorted((self._lake / table.name).glob(f"{table.partition}=*")):
+                with contextlib.suppress(ValueError):  # not a partition of ours
+                    yield PartitionKey.parse(f"{table.name}/{path.name}")
+
     def _published(self) -> Iterable[PartitionFile]:
         """The run's files that readers can see now."""
-        for key in self._keys.values():
+        for key in self._partitions():
             for path in (self._lake / key.to_path()).glob("[!.]*.parquet"):
                 with contextlib.suppress(ValueError):  # not a file of ours
                     file = PartitionFile.parse(key.to_path() / path.name)
@@ -167,7 +193,7 @@ class Publication:
 
     def _remove_leftovers(self) -> None:
         """What a publication of this run left when it was killed."""
-        for key in self._keys.values():
+        for key in self._partitions():
             for path in (self._lake / key.to_path()).glob(".*"):
                 name = path.name.removeprefix(".").removesuffix(".draft").removesuffix(".aside")
                 with contextlib.suppress(ValueError):
@@ -203,6 +229,13 @@ def _rename_all(lake: Path, drafts: Iterable[Draft]) -> None:
         raise
     for _, _, aside in steps:
         aside.unlink(missing_ok=True)
+
+
+def _settle(partition: Path) -> None:
+    """Have the names in the folder on disk; an empty folder goes."""
+    with contextlib.suppress(OSError):  # it has files
+        partition.rmdir()
+    sync_folder(partition if partition.exists() else partition.parent)
 
 
 def _keep(path: Path, aside: Path) -> None:

@@ -7,12 +7,20 @@ import pytest
 
 from pipelines.contract import INSTANT_STATS, TABLES, Table, arrow_schema
 
+TIME = pa.timestamp("us", "UTC")
 EVERY_TABLE = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 
 
 def test_the_tables_are_the_promised_ones() -> None:
     """Users rely on these names."""
-    assert set(TABLES) == {"instant_stats", "calls", "dataset_extras", "sessions", "raw"}
+    assert set(TABLES) == {
+        "instant_stats",
+        "traffic_buckets",
+        "calls",
+        "dataset_extras",
+        "sessions",
+        "raw",
+    }
 
 
 def test_instant_stats_has_the_promised_columns_and_types() -> None:
@@ -58,7 +66,9 @@ def test_the_schema_names_its_table_version_key_and_partition(table: Table) -> N
     assert schema.metadata[b"ecgrid.table"].decode() == table.name
     assert int(schema.metadata[b"ecgrid.schema_version"]) == table.version
     assert schema.metadata[b"ecgrid.key"].decode().split(",") == list(table.key)
-    assert schema.metadata[b"ecgrid.partition"].decode() == table.partition == "run_date"
+    assert schema.metadata[b"ecgrid.partition"].decode() == table.partition
+    assert table.partition == ("run_date" if table.partition_from is None else "bucket_date")
+    assert table.partition_from is None or schema.field(table.partition_from).type == TIME
     assert table.partition not in schema.names
     assert {*table.key, *table.sort, *table.plain} <= set(schema.names)
     assert not any(schema.field(name).nullable for name in (*table.key, *table.sort))

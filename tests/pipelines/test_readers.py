@@ -61,15 +61,15 @@ def test_pandas_reads_one_night_only(lake: Path) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_pyarrow_reads_every_table_with_its_exact_schema(lake: Path, table: str) -> None:
-    """Tables without rows too; run_date comes from the path, as text or as a date."""
-    schema = arrow_schema(TABLES[table])
+    """Tables without rows too; the partition comes from the path, as text or as a date."""
+    schema, partition = arrow_schema(TABLES[table]), TABLES[table].partition
     found = ds.dataset(lake / table, partitioning="hive").to_table().schema
-    assert found.equals(schema.append(pa.field("run_date", pa.string())))
-    partitioning = ds.partitioning(pa.schema([pa.field("run_date", pa.date32())]), flavor="hive")
+    assert found.equals(schema.append(pa.field(partition, pa.string())))
+    partitioning = ds.partitioning(pa.schema([pa.field(partition, pa.date32())]), flavor="hive")
     dated = ds.dataset(lake / table, partitioning=partitioning).to_table()
-    assert dated.schema.equals(schema.append(pa.field("run_date", pa.date32())))
+    assert dated.schema.equals(schema.append(pa.field(partition, pa.date32())))
     assert dated.num_rows == (4 if table == "instant_stats" else 0)
-    assert pq.read_table(lake / table).schema.names == [*schema.names, "run_date"]
+    assert pq.read_table(lake / table).schema.names == [*schema.names, partition]
 
 
 @pytest.mark.parametrize("pattern", ["**/*.parquet", "*/*.parquet"])
@@ -90,7 +90,7 @@ def test_duckdb_reads_the_whole_lake_by_table(lake: Path) -> None:
     """Every table, those without rows too."""
     for table in TABLES:
         found = duckdb.read_parquet(f"{lake}/{table}/**/*.parquet", hive_partitioning=True)
-        assert found.columns == [*arrow_schema(TABLES[table]).names, "run_date"]
+        assert found.columns == [*arrow_schema(TABLES[table]).names, TABLES[table].partition]
 
 
 def counts(lake: Path) -> list[int]:

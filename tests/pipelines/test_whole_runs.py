@@ -48,7 +48,7 @@ def test_a_large_run_is_whole_sorted_and_byte_identical(
         assert one == two, file.path
     rows = pq.read_table(lakes[0].folder / "instant_stats")
     assert rows.num_rows == normalized[0].rows == 900 * 8
-    assert len({file.path for file in normalized[0].manifest.files}) == 4 + 1 + 1 + 1 + 1
+    assert len({file.path for file in normalized[0].manifest.files}) == 4 + 1 + 1 + 1 + 1 + 1
     keys = zip(*(rows[name].to_pylist() for name in TABLES["instant_stats"].key), strict=True)
     assert len(set(keys)) == rows.num_rows
     facts = rows.select(["session", "window_minutes", "window_slot", "count"]).to_pylist()
