@@ -57,8 +57,8 @@ class Ground:
         self.folder = folder
         self.simulator = simulator
         self.config = folder / "ecgrid.toml"
-        self._environment = dict(os.environ)
-        self._environment["PYTHONPATH"] = str(ROOT)
+        self.environment = dict(os.environ)
+        self.environment["PYTHONPATH"] = str(ROOT)
         self._write(config)
 
     @property
@@ -82,7 +82,7 @@ class Ground:
             "--json",
             *options,
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -128,7 +128,7 @@ class Ground:
     def _reference(self, name: str, value: str | None) -> str:
         if value is None:
             return ""
-        self._environment[name] = value
+        self.environment[name] = value
         return f"env:{name}"
 
 
