@@ -7,7 +7,8 @@ PipelineError
 │   ├── SchemaError        the inline schema is not one that ADO.NET writes
 │   └── ValueFormatError   a value does not fit its declared type
 └── PublicationError       the lake cannot be written: stop, nothing half-published
-    └── LakeVersionError   another version wrote it
+    ├── LakeVersionError   another version wrote it
+    └── StorageError       the store of objects does not answer or refuses: mend that, publish again
 """
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "PipelineError",
     "PublicationError",
     "SchemaError",
+    "StorageError",
     "ValueFormatError",
 ]
 
@@ -69,3 +71,7 @@ class PublicationError(PipelineError):
 
 class LakeVersionError(PublicationError):
     """The lake was written by a newer version of this program."""
+
+
+class StorageError(PublicationError):
+    """The store of objects cannot be reached, or does not let this program in; the message says what to do."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from filelock import FileLock, Timeout
 
-from collector.config import Credential, Settings
+from collector.config import Credential, Settings, s3_secrets
 from collector.errors import ConfigError, LockHeldError
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.model import FaultClass, RunInfo, RunSummary
@@ -25,6 +25,7 @@ __all__ = [
     "DEADLINE",
     "Night",
     "collect_only",
+    "lake_of",
     "normalize_landed",
     "run_night",
     "storage_lock",
@@ -136,13 +137,23 @@ def run_night(
 ) -> Night:
     """Collect, then publish what was landed. A run stopped by a signal is not published: it is to be resumed."""
     started = time.monotonic()
-    _lake(settings).check_version()  # not after a night of calls
+    _check_lake(settings)
     collected = _collect(settings, credentials, deadline_seconds, progress)
     if collected.stopped is not None and collected.stopped != DEADLINE:
         return _night(collected, collected.summary, None, started)
     normalized = _publish(settings, collected.path)
     _catch_up(settings, collected.path)
     return _night(collected, collected.summary, normalized, started)
+
+
+def _check_lake(settings: Settings) -> None:
+    """Refuse a lake of another version before a night of calls; one that does not answer may do so by the morning."""
+    from pipelines.errors import StorageError  # noqa: PLC0415  # beside lake_of
+
+    try:
+        lake_of(settings).check_version()
+    except StorageError as error:
+        _LOG.warning("the lake cannot be reached; collecting all the same", said=str(error))
 
 
 def normalize_landed(settings: Settings, run_id: str | None = None) -> "dict[str, Normalized]":
@@ -195,17 +206,28 @@ def _end_now() -> None:
     os._exit(ExitCode.STOPPED)
 
 
-def _lake(settings: Settings) -> "Lake":
-    # pandas and pyarrow take 0.5 s to import, which `plan` and `collect` need not wait for
-    from pipelines.lake import Lake  # noqa: PLC0415
+def lake_of(settings: Settings) -> "Lake":
+    """The lake of the configuration; nothing is touched yet.
 
-    return Lake(settings.storage.root.absolute() / "lake")
+    Raises:
+        ConfigError: storage.lake is no address that anything opens, or a secret is missing.
+    """
+    # pandas and pyarrow take 0.5 s to import, which `plan` and `collect` need not wait for
+    from pipelines.lake import Lake, S3Options  # noqa: PLC0415
+
+    storage = settings.storage
+    address = storage.lake or str(storage.root / "lake")
+    options = S3Options(storage.s3.endpoint, storage.s3.region, **s3_secrets(settings))
+    try:
+        return Lake.at(address, options, storage.root.absolute() / "drafts")
+    except ValueError as error:
+        raise ConfigError(f"storage.lake = {storage.lake!r}: {error}") from error
 
 
 def _publish(settings: Settings, path: Path) -> "Normalized":
     from pipelines.normalize import normalize  # noqa: PLC0415  # as in _lake
 
-    lake = _lake(settings)
+    lake = lake_of(settings)
     with LandedRun.open(path) as landed:
         normalized = normalize(landed, lake, settings.quality.model_dump())
     for check, count in normalized.violations.items():
@@ -218,7 +240,7 @@ def _catch_up(settings: Settings, current: Path) -> None:
 
     A run is not resumed if its plan is another one, or if it is too old. What goes wrong here does not undo tonight.
     """
-    published = _lake(settings).run_ids()
+    published = lake_of(settings).run_ids()
     for path in landed_runs(settings.storage.root / "landing"):
         if path == current:
             continue

@@ -1,8 +1,9 @@
 """TOML and environment -> frozen settings, validated once at the edge. Knows nothing of the network."""
 
 from collector.config.loading import load
-from collector.config.references import ApiKey, Credential, Login, credentials
+from collector.config.references import ApiKey, Credential, Login, credentials, s3_secrets
 from collector.config.settings import (
+    S3,
     Limits,
     Quality,
     Retry,
@@ -15,6 +16,7 @@ from collector.config.settings import (
 )
 
 __all__ = [
+    "S3",
     "ApiKey",
     "Credential",
     "Limits",
@@ -29,4 +31,5 @@ __all__ = [
     "Windows",
     "credentials",
     "load",
+    "s3_secrets",
 ]

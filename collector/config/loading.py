@@ -53,10 +53,22 @@ def load(path: Path) -> Settings:
         listed = _listed_sessions(path.parent / document["sessions_file"])
         own = document.get("sessions", [])
         document["sessions"] = [*own, *listed] if isinstance(own, list) else own
+    _from_here(document, path.parent)
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"configuration {path}: {_explained(error, document)}") from error
+
+
+def _from_here(document: dict[str, Any], folder: Path) -> None:
+    """Secrets of the storage in files: relative to the configuration, as those of the sessions are."""
+    storage = document.get("storage")
+    s3 = storage.get("s3") if isinstance(storage, dict) else None
+    if not isinstance(s3, dict):
+        return
+    for key, value in s3.items():
+        if isinstance(value, str) and value.startswith("file:") and value != "file:":
+            s3[key] = f"file:{folder.absolute() / value.removeprefix('file:')}"
 
 
 def _listed_sessions(path: Path) -> list[dict[str, str]]:
@@ -105,6 +117,7 @@ def _problem(detail: dict[str, Any], document: dict[str, Any]) -> str:
     value = _value_at(document, location)
     # whatever else stands where credentials belong may be one
     is_secret = location[:1] in (["sessions"], ["warehouse"]) and location[-1] != "label"
+    is_secret |= location[:2] == ["storage", "s3"] and location[-1] not in ("endpoint", "region")
     if not location or is_secret or isinstance(value, dict | list):
         return f"{key}: {message}" if key else message
     return f"{key} = {_shown(value)}: {message}"

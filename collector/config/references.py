@@ -10,7 +10,7 @@ from collector.config.settings import Settings
 from collector.errors import ConfigError
 from collector.secret import Secret
 
-__all__ = ["ApiKey", "Credential", "Login", "credentials"]
+__all__ = ["ApiKey", "Credential", "Login", "credentials", "s3_secrets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,21 @@ def credentials(settings: Settings, beside: Path) -> dict[str, Credential]:
                 password=secret(entry.label, "password", entry.password),
             )
     return found
+
+
+def s3_secrets(settings: Settings) -> dict[str, Secret]:
+    """The secrets that `storage.s3` names, by key; none where the environment is to give them.
+
+    Raises:
+        ConfigError: a variable or file that is missing, empty, or readable by everyone.
+    """
+    s3 = settings.storage.s3
+    named = {key: getattr(s3, key) for key in ("access_key", "secret_key", "session_token")}
+    return {
+        key: Secret(_resolved(f"storage.s3.{key} = {reference!r}", reference, Path()))
+        for key, reference in named.items()
+        if reference is not None
+    }
 
 
 def _resolved(what: str, reference: str, beside: Path) -> str:

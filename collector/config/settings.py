@@ -4,7 +4,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -12,6 +12,7 @@ from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pai
 from collector.wire.namespaces import ECGRID
 
 __all__ = [
+    "S3",
     "DuckDb",
     "Iceberg",
     "Limits",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _MAX_LABEL: Final = 300
+_SECRET_NAME: Final = re.compile("key|secret|token|password|credential|sig")
 
 
 def _reference(value: object) -> object:
@@ -69,6 +71,22 @@ def _is_loopback(host: str) -> bool:
 def _local_folder(value: Path) -> Path:
     if re.match(r"[a-z0-9]+:/", str(value), re.IGNORECASE):
         raise ValueError("must be a folder of this machine")
+    return value
+
+
+def _lake_address(value: str) -> str:
+    """A folder, or the address of one on a store of objects, without a credential."""
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        if not value.strip():
+            raise ValueError("must be a folder, or an address such as s3://bucket/prefix")
+        return value
+    names = [name.lower() for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)]
+    user = rest.partition("/")[0].rpartition("@")[0]
+    if ":" in user or (user and scheme == "s3") or any(_SECRET_NAME.search(each) for each in names):
+        raise ValueError(
+            "must have no credential in it: storage.s3.access_key and secret_key name them"
+        )
     return value
 
 
@@ -149,10 +167,30 @@ class SessionEntry(_Section):
         return self
 
 
+class S3(_Section):
+    """How an s3:// lake is reached; what is absent here comes from the environment, as AWS tools take it."""
+
+    endpoint: Annotated[str, AfterValidator(_service_url)] | None = None
+    region: str | None = None
+    access_key: _Reference | None = None
+    secret_key: _Reference | None = None
+    session_token: _Reference | None = None
+
+    @model_validator(mode="after")
+    def _whole_credential(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key belong together")
+        if self.session_token is not None and self.access_key is None:
+            raise ValueError("session_token needs access_key and secret_key")
+        return self
+
+
 class Storage(_Section):
     """Where landing store, lake and reports live."""
 
     root: Annotated[Path, AfterValidator(_local_folder)] = Path("data")
+    lake: Annotated[str, AfterValidator(_lake_address)] | None = None
+    s3: S3 = S3()
     keep_landing_days: Annotated[float, Field(strict=True, ge=1, le=3_650)] = 30
 
 

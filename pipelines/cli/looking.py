@@ -15,7 +15,7 @@ from collector.preflight import Finding, preflight
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.working import ready
 from pipelines.exit_code import ExitCode
-from pipelines.nightly import storage_writable
+from pipelines.nightly import lake_of, storage_writable
 
 if TYPE_CHECKING:
     from pipelines.lake import Manifest
@@ -72,10 +72,8 @@ def plan(door: Door, config: Path) -> None:
 @shared_options
 def status(door: Door, config: Path) -> None:
     """The runs of this storage root: their states, what is missing, what the next `run` resumes."""
-    from pipelines.lake import Lake  # noqa: PLC0415  # pyarrow: half a second that `plan` need not wait for
-
     settings = door.settings(config)
-    lake = Lake(settings.storage.root.absolute() / "lake")
+    lake = lake_of(settings)
     lake.check_version()
     paths = landed_runs(settings.storage.root / "landing")
     runs = [_run_status(path, lake.manifest(path.stem)) for path in paths]

@@ -115,9 +115,8 @@ def night_said(night: Night, settings: Settings) -> str:
         f"{night.attempts} requests, {night.logins} logins, {night.seconds:.1f} s",
     ]
     if night.files:
-        lines.append(
-            f"{night.rows} rows of instant_stats, {night.files} files under {settings.storage.root}/lake"
-        )
+        lake = settings.storage.lake or f"{settings.storage.root}/lake"
+        lines.append(f"{night.rows} rows of instant_stats, {night.files} files under {lake}")
     if night.faults:
         classes = ", ".join(f"{count} {name}" for name, count in night.faults.items())
         lines.append(f"failed: {classes}; the table calls says which and why")

@@ -1,9 +1,12 @@
 """The published tables on disk: partition names, atomic publication, manifests. Knows nothing of replies."""
 
+from pipelines.lake.catalog import TableFile
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
+from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey
-from pipelines.lake.publication import Lake, Publication
+from pipelines.lake.publication import Publication
+from pipelines.lake.storage import S3Options, open_storage
 
 __all__ = [
     "DEFAULT_SIZES",
@@ -14,5 +17,8 @@ __all__ = [
     "PartitionKey",
     "Publication",
     "PublishedFile",
+    "S3Options",
     "Sizes",
+    "TableFile",
+    "open_storage",
 ]

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from pipelines.contract import Table, arrow_schema
 from pipelines.errors import PublicationError
+from pipelines.lake.local import create_private, make_folder, sync_file
 from pipelines.lake.manifest import PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey
-from pipelines.lake.storage import create_private, make_folder, sync_file
 
 __all__ = ["DEFAULT_SIZES", "Draft", "DraftTable", "Sizes"]
 
@@ -54,9 +54,9 @@ class DraftTable:
     """The drafts of one table. Ends with `finish` or `discard`."""
 
     def __init__(
-        self, lake: Path, table: Table, key: PartitionKey, run_id: str, sizes: Sizes
+        self, drafts: Path, table: Table, key: PartitionKey, run_id: str, sizes: Sizes
     ) -> None:
-        self._lake, self._table, self._key = lake, table, key
+        self._drafts, self._table, self._key = drafts, table, key
         self._run_id, self._sizes = run_id, sizes
         self._schema = arrow_schema(table)
         self._waiting: list[pa.Table] = []
@@ -98,10 +98,10 @@ class DraftTable:
         for file, _ in self._files:
             self._path(file).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # other runs are in it, or it was never made
-            (self._lake / self._key.to_path()).rmdir()
+            (self._drafts / self._key.to_path()).rmdir()
 
     def _path(self, file: PartitionFile) -> Path:
-        return self._lake / file.to_draft()
+        return self._drafts / file.to_draft()
 
     def _write_group(self, count: int) -> None:
         rows = pa.concat_tables([self._schema.empty_table(), *self._waiting])
@@ -170,6 +170,7 @@ class DraftTable:
             rows=rows,
             bytes=path.stat().st_size,
             sha256=digest,
+            runs=(self._run_id,),
         )
         return Draft(file, published)
 

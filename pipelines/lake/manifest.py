@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Final, Self
+from typing import Any, Final, Self
 
 __all__ = ["LAKE_VERSION", "Manifest", "PublishedFile"]
 
@@ -13,12 +13,15 @@ LAKE_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One published Parquet file.
+    """One Parquet file that holds rows of the run.
 
     Attributes:
         path: in the lake, with `/`.
         partition: `name=value`.
+        rows: those of the run; others in the file belong to the other `runs`.
+        bytes: of the whole file.
         sha256: of the whole file, hexadecimal.
+        runs: every run with rows in the file, sorted; more than one once it is compacted.
     """
 
     path: str
@@ -28,6 +31,12 @@ class PublishedFile:
     rows: int
     bytes: int
     sha256: str
+    runs: tuple[str, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the rows of the run must be picked by their run_id."""
+        return len(self.runs) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,12 @@ class Manifest:
                 run_id=document["run_id"],
                 run_date=date.fromisoformat(document["run_date"]),
                 counts=dict(document["counts"]),
-                files=tuple(PublishedFile(**file) for file in document["files"]),
+                files=tuple(_file(file, document["run_id"]) for file in document["files"]),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error
+
+
+def _file(entry: dict[str, Any], run_id: str) -> PublishedFile:
+    """A file of a manifest; one without `runs` was written before files were ever shared."""
+    return PublishedFile(**{**entry, "runs": tuple(entry.get("runs", (run_id,)))})

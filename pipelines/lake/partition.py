@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from pipelines.contract import TABLES
 
-__all__ = ["MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id"]
+__all__ = ["MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "manifest_path"]
 
 MANIFESTS: Final = "_manifest"
 
@@ -110,3 +110,8 @@ def check_run_id(run_id: str) -> str:
             f"run id {run_id!r}: must be letters, digits, dots and hyphens, at most 100"
         )
     return run_id
+
+
+def manifest_path(run_id: str) -> str:
+    """Where a run's manifest is in the lake."""
+    return f"{MANIFESTS}/{run_id}.json"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from collector.config import ApiKey, Login, Settings, credentials, load
+from collector.config import ApiKey, Login, Settings, credentials, load, s3_secrets
 from collector.errors import ConfigError
 from collector.model import Binding, Pairing
 
@@ -152,6 +152,23 @@ BAD = [  # section, line, what must be said besides the key
     ("run", "deadline_seconds = 0", "more than 0"),
     ("run", "drain_seconds = 0", "more than 0"),
     ("storage", "root = 5", "must be a path"),
+    ("storage", "lake = 5", "5: must be text"),
+    ("storage", 'lake = " "', "must be a folder, or an address such as s3://bucket/prefix"),
+    (
+        "storage",
+        'lake = "s3://user:word@bucket/x"',
+        "'s3://********@bucket/x': must have no credential",
+    ),
+    ("storage", 'lake = "s3://user@bucket/x"', "must have no credential in it"),
+    ("storage", 'lake = "hdfs://user:word@host/x"', "must have no credential in it"),
+    ("storage", 'lake = "s3://bucket/x?secret_key=word"', "'s3://bucket/x?********': must have no"),
+    (
+        "storage.s3",
+        'endpoint = "http://store.example.com"',
+        "plain http is allowed to this machine",
+    ),
+    ("storage.s3", f'access_key = "{KEY}"', "must be env:NAME or file:PATH"),
+    ("storage.s3", 'endpint = "x"', "unknown key storage.s3.endpint: did you mean endpoint?"),
     (
         "quality",
         'no_negative_counts = "maybe"',
@@ -204,6 +221,8 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
             "label 'acme' stands twice",
         ),
         (text_of(limits="concurrency = 0\nper_session_concurrency = 0"), "concurrency = 0"),
+        (text_of(storage__s3='access_key = "env:K"'), "access_key and secret_key belong together"),
+        (text_of(storage__s3='session_token = "env:T"'), "needs access_key and secret_key"),
         ("[service", "not TOML"),
         ("a = 1\na = 2", "not TOML"),
     ],
@@ -314,10 +333,33 @@ def test_the_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["beta"].password.reveal() == "fake-password"
 
 
+def test_the_secrets_of_the_store_are_read_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of the sessions are; without any, the environment is left to give them."""
+    assert s3_secrets(loaded(tmp_path, text_of())) == {}
+    (tmp_path / "word").write_text("a fake word\n")
+    (tmp_path / "word").chmod(0o600)
+    monkeypatch.setenv("STORE", "a-fake-key")
+    keys = 'access_key = "env:STORE"\nsecret_key = "file:word"'
+    found = s3_secrets(loaded(tmp_path, text_of(storage__s3=keys)))
+    assert {name: secret.reveal() for name, secret in found.items()} == {
+        "access_key": "a-fake-key",
+        "secret_key": "a fake word",
+    }
+    monkeypatch.delenv("STORE")
+    with pytest.raises(ConfigError, match=r"storage\.s3\.access_key = 'env:STORE': .* not set"):
+        s3_secrets(loaded(tmp_path, text_of(storage__s3=keys)))
+
+
 def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     """Every key behind a # shows its default: with all of them in force nothing changes."""
     text = (ROOT / "config" / "production.toml").read_text()
     (tmp_path / "x.toml").write_text(
-        re.sub(r"(?m)^# (?!sessions_file|contact|deadline)(\w+ = )", r"\1", text)
+        re.sub(
+            r"(?m)^# (?!sessions_file|contact|deadline|lake|endpoint|region|access|secret|session_)(\w+ = )",
+            r"\1",
+            text,
+        )
     )
     assert load(tmp_path / "x.toml") == load(ROOT / "config" / "production.toml")

@@ -1,0 +1,101 @@
+"""The lake as its users see it: what is published, and the doors to change it."""
+
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from pipelines.lake import catalog
+from pipelines.lake.catalog import TableFile
+from pipelines.lake.draft import DEFAULT_SIZES, Sizes
+from pipelines.lake.local import LocalStorage
+from pipelines.lake.manifest import LAKE_VERSION, Manifest
+from pipelines.lake.objects import ObjectStorage
+from pipelines.lake.partition import MANIFESTS, check_run_id
+from pipelines.lake.publication import Publication
+from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
+
+__all__ = ["Lake"]
+
+
+class Lake:
+    """The published tables. Making one touches nothing."""
+
+    def __init__(self, where: Path | Storage) -> None:
+        self.storage: Storage = LocalStorage(where) if isinstance(where, Path) else where
+
+    @classmethod
+    def at(
+        cls, address: str | Path, s3: S3Options | None = None, drafts: Path = Path("drafts")
+    ) -> Self:
+        """The lake of an address, a local folder or for instance `s3://bucket/prefix`.
+
+        Args:
+            drafts: a local folder where files for a store of objects are written before they are sent.
+
+        Raises:
+            ValueError: nothing opens the address.
+        """
+        filesystem, base = open_storage(address, s3)
+        if filesystem.type_name == "local":
+            return cls(Path(base))
+        shown = str(address).partition("?")[0].rstrip("/")
+        return cls(ObjectStorage(shown, filesystem, base, drafts))
+
+    @property
+    def folder(self) -> Path:
+        """Where a lake on this machine is."""
+        if not isinstance(self.storage, LocalStorage):
+            raise TypeError(f"the lake {self.storage.address} is no folder")
+        return self.storage.folder
+
+    def publication(self, run_id: str, run_date: date, sizes: Sizes = DEFAULT_SIZES) -> Publication:
+        """Start to publish a run; a context manager.
+
+        Raises:
+            ValueError: a file cannot be named after the run id.
+            PublicationError: the lake cannot be written.
+            LakeVersionError: a newer version wrote the lake.
+        """
+        check_run_id(run_id)
+        self.check_version()
+        with named_errors(self.storage.address):
+            self.storage.prepare()
+            if "version" not in self.storage.names(MANIFESTS):
+                self.storage.put(catalog.VERSION, f"{LAKE_VERSION}\n".encode())
+        return Publication(self.storage, run_id, run_date, sizes)
+
+    def check_version(self) -> None:
+        """Refuse a lake that this program cannot know.
+
+        Raises:
+            LakeVersionError: a newer version wrote it.
+            StorageError: the store of objects does not answer or refuses.
+            PublicationError: its version cannot be read.
+        """
+        catalog.check_version(self.storage)
+
+    def manifest(self, run_id: str) -> Manifest | None:
+        """What the run published; None if nothing.
+
+        Raises:
+            StorageError: the store of objects does not answer or refuses.
+            PublicationError: its manifest cannot be read.
+        """
+        return catalog.read_manifest(self.storage, run_id)
+
+    def run_ids(self) -> list[str]:
+        """The published runs, oldest first.
+
+        Raises:
+            PublicationError: the lake cannot be read.
+        """
+        return catalog.run_ids(self.storage)
+
+    def files(self, table: str, run_ids: Collection[str] | None = None) -> list[TableFile]:
+        """The files of a table as the manifests name them, of some runs or of all, each once, oldest run first.
+
+        Raises:
+            PublicationError: a manifest cannot be read.
+        """
+        return catalog.table_files(self.storage, table, run_ids)

@@ -1,0 +1,48 @@
+"""The door to a lake: which addresses it opens, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from collector.secret import Secret
+from pipelines.lake import Lake, S3Options, open_storage
+from pipelines.lake.objects import ObjectStorage
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_folder_is_a_folder(tmp_path: Path, form: str) -> None:
+    """A path and its file: address are the same place."""
+    filesystem, base = open_storage(form.format(tmp_path))
+    assert isinstance(filesystem, fs.LocalFileSystem)
+    assert Path(base) == tmp_path
+    assert Lake.at(form.format(tmp_path)).folder == tmp_path
+
+
+def test_a_bucket_and_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked of the network; region and credentials are those given, or of the environment."""
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    filesystem, base = open_storage("s3://bucket/some/prefix/")
+    assert isinstance(filesystem, fs.S3FileSystem)
+    assert (base, filesystem.region) == ("bucket/some/prefix", "eu-north-1")
+    options = S3Options("http://127.0.0.1:1", "eu-west-1", Secret("fake-key"), Secret("fake-word"))
+    filesystem, _ = open_storage("s3://bucket/p", options)
+    assert filesystem.region == "eu-west-1"
+    assert "fake" not in repr(options)
+
+
+def test_a_lake_behind_fsspec(tmp_path: Path) -> None:
+    """Whatever fsspec knows will do."""
+    lake = Lake.at("memory://lake/here", drafts=tmp_path)
+    assert isinstance(lake.storage, ObjectStorage)
+    lake.storage.put("_manifest/version", b"1\n")
+    assert lake.storage.read("_manifest/version") == b"1\n"
+    assert lake.storage.sizes("") == {"_manifest/version": 2}
+    assert lake.storage.names("nothing") == []
+
+
+@pytest.mark.parametrize("address", ["nosuch://bucket/x", "s3://", "s3://bucket/p?acl=public"])
+def test_an_address_that_nothing_opens_is_refused(address: str) -> None:
+    """In one sentence."""
+    with pytest.raises(ValueError, match=r"nothing opens it|must be s3://bucket/prefix"):
+        open_storage(address)
