@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 from collector.limits import SessionGate
 from collector.model import Call
 
-__all__ = ["Dispatch", "Errand", "Lane", "Ticket"]
+__all__ = ["Dispatch", "Errand", "Lane", "Ticket", "Unstarted"]
 
 _SLOW_SECONDS: Final = 0.25  # a session is never slow below this
 _SLOW_FACTOR: Final = 4.0  # slow: this many times the typical latency
@@ -77,13 +77,30 @@ class Lane:
     place: _Place = _Place.FRESH
 
 
+class Unstarted:
+    """Sessions that were not visited yet, in their order. A lane is made when its turn comes: most wait long."""
+
+    def __init__(self, sessions: Iterable[str], start: Callable[[str], Lane]) -> None:
+        self._sessions = deque(sessions)
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def popleft(self) -> Lane:
+        """The lane of the next session."""
+        return self._start(self._sessions.popleft())
+
+
 class Dispatch:
     """Hands out tickets to workers. A worker calls `next`, then `sent`, then one of `done` and `put_back`."""
 
-    def __init__(self, lanes: Iterable[Lane], *, concurrency: int, per_session: int) -> None:
+    def __init__(
+        self, lanes: Iterable[Lane] | Unstarted, *, concurrency: int, per_session: int
+    ) -> None:
         self._concurrency = concurrency
         self._per_session = per_session
-        self._fresh = deque(lanes)
+        self._fresh = lanes if isinstance(lanes, Unstarted) else deque(lanes)
         self._ready: deque[Lane] = deque()
         self._ready_slow: deque[Lane] = deque()
         self._timed: list[tuple[float, int, Lane]] = []
@@ -193,7 +210,7 @@ class Dispatch:
             self._place_anew(lane)
         return None
 
-    def _next_queue(self, now: float) -> deque[Lane] | None:
+    def _next_queue(self, now: float) -> deque[Lane] | Unstarted | None:
         """Slow sessions have a share of the workers to themselves, and never get the last ones before the others."""
         share = max(1, self._concurrency // 4)
         most = max(1, self._concurrency - share)

@@ -12,7 +12,7 @@ from collector.config import Settings
 from collector.limits import MARGIN
 from collector.model import Call, Pairing, Window
 
-__all__ = ["Estimate", "calls", "digest", "estimate", "pairs_of", "repeated", "run_id"]
+__all__ = ["Estimate", "calls", "calls_of", "digest", "estimate", "pairs_of", "repeated", "run_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,13 @@ def calls(settings: Settings) -> Iterator[Call]:
     """Every call of the plan: sessions as configured, windows ascending."""
     pairs = pairs_of(settings.windows.minutes, settings.windows.pairing)
     for entry in settings.sessions:
-        for window1, window2 in pairs:
-            yield Call.of(entry.label, window1, window2)
+        yield from calls_of(entry.label, pairs)
+
+
+def calls_of(label: str, pairs: Iterable[tuple[Window, Window]]) -> Iterator[Call]:
+    """The calls of one session, windows ascending."""
+    for window1, window2 in pairs:
+        yield Call.of(label, window1, window2)
 
 
 def digest(settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ import structlog
 
 from collector.config import Credential, Settings
 from collector.credentials import Credentials
-from collector.dispatch import Dispatch, Errand, Lane
+from collector.dispatch import Dispatch
 from collector.fetch import Fetch
 from collector.judge import judge
 from collector.landing import LandedRun, Landing, landed_runs
-from collector.limits import ServiceGate, SessionGate
+from collector.left import Left
+from collector.limits import ServiceGate
 from collector.model import FaultClass, RunInfo, RunSummary
 from collector.plan import calls, digest, run_id
 from collector.policy import Action, action_for
@@ -110,8 +110,9 @@ async def collect(
         await landing.flush()
         accounts = Credentials(credentials, attempts=settings.retry.attempts)
         with LandedRun.open(path) as landed:
-            lanes = _lanes(settings, accounts, landed, progress)
-        await _perform(settings, accounts, landing, lanes, stop, progress)
+            left = Left(settings, accounts, landed)
+        progress.planned, progress.settled = left.planned, left.settled
+        await _perform(settings, accounts, landing, left, stop, progress)
         if progress.settled == progress.planned:
             landing.finish(time.time_ns() // 1_000)
     finally:
@@ -154,54 +155,27 @@ def _judge_leftovers(settings: Settings, landed: LandedRun, landing: Landing) ->
         landing.settle(outcome, final=final)
 
 
-def _lanes(
-    settings: Settings, credentials: Credentials, landed: LandedRun, progress: Progress
-) -> list[Lane]:
-    """The sessions that have something left to do, each with its calls that are missing."""
-    settled, attempts = landed.settled(), landed.attempts()
-    known = {facts.session for facts in landed.session_facts() if facts.fault_class is None}
-    lanes: dict[str, Lane] = {}
-    for call in landed.calls():
-        progress.planned += 1
-        if call.call_id in settled:
-            progress.settled += 1
-            continue
-        if call.session not in lanes:
-            lanes[call.session] = _lane(settings, credentials, call.session, known)
-        lanes[call.session].calls.append((call, attempts.get(call.call_id, 0)))
-    # neighbours in a list of sessions are often neighbours in trouble: visit them in the order of their call ids
-    return sorted(lanes.values(), key=lambda lane: lane.calls[0][0].call_id)
-
-
-def _lane(settings: Settings, credentials: Credentials, session: str, known: set[str]) -> Lane:
-    has_login = credentials.has_login(session)
-    errands = deque([] if session in known else [Errand.WHO_AM_I])
-    if has_login:
-        errands.append(Errand.LOGOUT)
-    gate = SessionGate(settings.limits.per_session_per_second)
-    return Lane(session, gate, deque(), errands, needs_login=has_login)
-
-
 async def _perform(
     settings: Settings,
     credentials: Credentials,
     landing: Landing,
-    lanes: list[Lane],
+    left: Left,
     stop: Stop,
     progress: Progress,
 ) -> None:
     """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened."""
     limits = settings.limits
     dispatch = Dispatch(
-        lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
+        left.lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
     )
     async with transport_of(settings) as transport:
         fetch = Fetch(settings, transport, credentials, landing)
         gate = ServiceGate(limits.requests_per_second)
-        gates = {lane.session: lane.gate for lane in lanes}
+        gates = left.gates
         worker = Worker(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
+        count = min(limits.concurrency, len(left.lanes) or 1)
         try:
-            await _work_until_done(worker, settings, stop, min(limits.concurrency, len(lanes) or 1))
+            await _work_until_done(worker, settings, stop, count)
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:

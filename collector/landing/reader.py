@@ -100,9 +100,10 @@ class LandedRun:
         )
         return self._values(query, outcome_of)
 
-    def settled(self) -> set[CallId]:
-        """The calls with a final outcome."""
-        return {CallId(row[0]) for row in self._rows("SELECT call_id FROM outcomes WHERE final")}
+    def settled(self) -> Iterator[CallId]:
+        """The calls with a final outcome, by id."""
+        query = "SELECT call_id FROM outcomes WHERE final ORDER BY call_id"
+        return (CallId(row[0]) for row in self._rows(query))
 
     def attempts(self) -> dict[CallId, int]:
         """Attempts so far of every call that is not settled and was tried."""

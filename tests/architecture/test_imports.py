@@ -28,6 +28,7 @@ FLOORS = {
     "collector.credentials": 3,
     "collector.judge": 3,
     "collector.fetch": 4,
+    "collector.left": 4,
     "collector.worker": 5,
     "collector.preflight": 7,
     "collector.run": 6,
