@@ -20,6 +20,7 @@ from collector.errors import (
     WireError,
 )
 from collector.judge import FAULT_TEXT_LIMIT, date_us, judge
+from collector.landable import landable
 from collector.landing import Landing
 from collector.limits import Permit
 from collector.model import Call, FaultClass, LandedReply, Outcome, Reply, SessionFacts, State
@@ -46,13 +47,6 @@ Admit = Callable[[], Awaitable[Permit]]
 
 _BEYOND: Final = 2**31  # the contract says int and short; anything else is not one of its numbers
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
-_KEPT_HEADERS: Final[tuple[str, ...]] = (
-    "content-type",
-    "content-encoding",
-    "date",
-    "retry-after",
-    "server",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +99,13 @@ class Fetch:
         try:
             received = await self._send(REPORT_INSTANT_STATS, arguments, admit)
         except TransportError as error:
-            outcome = self._masked(call, _unanswered(call, number, error, started_at_us))
+            unanswered = _unanswered(call, number, error, started_at_us)
+            outcome = self._masked(call, unanswered, session_id)
             return self._verdict(call, outcome, None, session_id)
-        landed = self._landed(call, number, arguments, received)
+        landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
-        outcome = self._masked(call, judge(landed, self._settings.limits.max_reply_bytes))
+        judged = judge(landed, self._settings.limits.max_reply_bytes)
+        outcome = self._masked(call, judged, session_id)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
             return Verdict(outcome)
@@ -189,17 +185,18 @@ class Fetch:
         raise AssertionError("unreachable: the second send returns or raises")
 
     def _landed(
-        self, call: Call, number: int, arguments: Mapping[str, Argument], received: Received
+        self,
+        call: Call,
+        number: int,
+        arguments: Mapping[str, Argument],
+        received: Received,
+        sent_as: Secret,
     ) -> LandedReply:
         service, reply = self._settings.service, received.reply
-        body, masked = mask(reply.body, self._credentials.secrets(call.session))
-        headers: dict[str, str] = {
-            name: reply.headers[name] for name in _KEPT_HEADERS if name in reply.headers
-        }
-        if not masked and "content-encoding" in headers:
-            body, masked = self._masked_inside(call.session, reply, body)
-            if masked:
-                del headers["content-encoding"]
+        # the session may have been lost and logged in again meanwhile: the reply would repeat the former SessionID
+        secrets = (sent_as, *self._credentials.secrets(call.session))
+        limit = self._settings.limits.max_reply_bytes
+        kept = landable(reply, secrets, limit, cut=received.cut)
         return LandedReply(
             call_id=call.call_id,
             attempt=number,
@@ -211,32 +208,25 @@ class Fetch:
                 REPORT_INSTANT_STATS, arguments, service.binding, service.url, service.namespace
             ),
             status=reply.status,
-            headers=headers,
-            body=body,
+            headers=kept.headers,
+            body=kept.body,
             sent_at_us=reply.sent_at_us,
             received_at_us=reply.received_at_us,
-            masked=masked,
-            cut=received.cut,
+            masked=kept.masked,
+            cut=kept.cut,
         )
 
-    def _masked(self, call: Call, outcome: Outcome) -> Outcome:
+    def _masked(self, call: Call, outcome: Outcome, sent_as: Secret) -> Outcome:
         """What was said may have been unescaped, or quote the bytes of a reply: masked once more as text."""
         if not outcome.fault_text:
             return outcome
-        return replace(outcome, fault_text=self._masked_text(call.session, outcome.fault_text))
+        text = self._masked_text(call.session, outcome.fault_text, sent_as)
+        return replace(outcome, fault_text=text)
 
-    def _masked_text(self, session: str, text: str) -> str:
-        masked, _ = mask(text.encode(errors="replace"), self._credentials.unspoken(session))
-        return masked.decode()
-
-    def _masked_inside(self, session: str, reply: Reply, body: bytes) -> tuple[bytes, bool]:
-        """A compressed body may hold a credential too; if it does, it is landed uncompressed and masked."""
-        try:
-            plain = self._plain(reply)
-        except WireError:
-            return body, False
-        inside, masked = mask(plain, self._credentials.secrets(session))
-        return (inside, True) if masked else (body, False)
+    def _masked_text(self, session: str, text: str, *more: Secret) -> str:
+        secrets = (*more, *self._credentials.unspoken(session))
+        masked, _ = mask(text.encode(errors="replace"), secrets)
+        return masked.decode(errors="replace")
 
     def _plain(self, reply: Reply) -> bytes:
         limit = self._settings.limits.max_reply_bytes

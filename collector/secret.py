@@ -9,10 +9,11 @@ from typing import Final, NoReturn
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
-__all__ = ["MASK", "Secret", "mask"]
+__all__ = ["MASK", "Secret", "mask", "without_part"]
 
 MASK: Final = "********"
 _MIN_MASKED: Final = 6
+_LONGEST_PART: Final = 4_096  # bytes
 
 
 class Secret:
@@ -69,6 +70,22 @@ def mask(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
     # longest first, so that one spelling which contains another is masked whole
     any_of = b"|".join(re.escape(spelling) for spelling in sorted(found, key=len, reverse=True))
     return re.sub(any_of, MASK.encode(), data, flags=re.IGNORECASE), True
+
+
+def without_part(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
+    """`data`, which was cut off somewhere, without the beginning of a secret at its end; and whether there was one."""
+    lowered = data[-_LONGEST_PART:].lower()
+    longest = max(
+        (
+            length
+            for secret in secrets
+            for spelling in _spellings(secret.reveal())
+            for length in range(_MIN_MASKED, len(spelling))
+            if lowered.endswith(spelling[:length])
+        ),
+        default=0,
+    )
+    return (data[:-longest] + MASK.encode(), True) if longest else (data, False)
 
 
 @lru_cache(maxsize=1024)

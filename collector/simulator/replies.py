@@ -106,6 +106,7 @@ class WireReply:
     Attributes:
         fault: the kind of failure for the arrival log, "" for an answer.
         by_stack: the service never saw the request, so its caching rule is not in the headers.
+        spaces: sent after the body as it is made, in chunks: too many to be held.
     """
 
     status: int
@@ -114,6 +115,7 @@ class WireReply:
     headers: tuple[tuple[str, str], ...] = ()
     fault: str = ""
     by_stack: bool = False
+    spaces: int = 0
 
 
 def content_type(binding: Binding) -> str:

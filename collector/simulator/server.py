@@ -22,6 +22,7 @@ from collector.simulator.faults import PAGE
 from collector.simulator.hostile import hostile
 from collector.simulator.operations import BY_NAME
 from collector.simulator.outage import Outage
+from collector.simulator.pouring import poured
 from collector.simulator.record import Arrival, Log
 from collector.simulator.registry import Registry
 from collector.simulator.replies import Fault, FaultCode, WireReply, html_reply
@@ -262,6 +263,8 @@ class Front:
         headers = _headers(reply, self._service.now_us(switches))
         if hits & {"truncated", "cut_body"}:
             return self._cut(request, reply, headers, reset="cut_body" in hits)
+        if reply.spaces:
+            return await poured(request, reply, headers, self._closing)
         if "slow_body" in hits:
             return await self._drip(request, reply, headers, switches.slow_body_seconds)
         response = web.Response(status=reply.status, body=reply.body, headers=headers)

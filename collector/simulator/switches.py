@@ -98,11 +98,18 @@ class HostileKind(StrEnum):
     ANY = "any"  # one of the others, drawn for each attempt
     SAME_ATTRIBUTE = "same-attribute"
     INVALID_UTF8 = "invalid-utf8"
+    UTF16 = "utf-16"
     NUL_BYTES = "nul-bytes"
+    EXTERNAL_ENTITY = "external-entity"
+    BILLION_LAUGHS = "billion-laughs"
+    QUADRATIC = "quadratic"
     DEEP_NESTING = "deep-nesting"
     MANY_ATTRIBUTES = "many-attributes"
+    MANY_COLUMNS = "many-columns"
+    RECURSIVE_TYPE = "recursive-type"
     WHITESPACE = "whitespace"
     GZIP_BOMB = "gzip-bomb"
+    ENDLESS = "endless"
 
 
 _LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -121,7 +128,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "statistics_lag_seconds": (0, 1e9),
     "down_from": (0, 1_000_000_000),
     "down_seconds": (0, 86_400),
-    "hostile_bytes": (0, 100_000_000),
+    "hostile_bytes": (0, 2_000_000_000),
 }
 
 

@@ -5,9 +5,10 @@ from typing import Final
 
 from collector.errors import ReplyTooLargeError, WireError
 
-__all__ = ["decoded_body"]
+__all__ = ["decoded_body", "readable_part"]
 
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_PIECE: Final = 1_024  # compressed bytes at a time, where damage is to be come upon late
 
 
 def decoded_body(body: bytes, content_encoding: str | None, limit: int) -> bytes:
@@ -25,10 +26,41 @@ def decoded_body(body: bytes, content_encoding: str | None, limit: int) -> bytes
     if encoding in ("gzip", "x-gzip"):
         return _inflated(body, _GZIP_OR_ZLIB, encoding, limit)
     if encoding == "deflate":
-        # RFC 9110 means zlib; some servers send the raw stream, which never starts with the zlib method nibble 8
-        wbits = zlib.MAX_WBITS if body[:1] and body[0] & 0x0F == 8 else -zlib.MAX_WBITS
-        return _inflated(body, wbits, encoding, limit)
+        return _inflated(body, _deflate_bits(body), encoding, limit)
     raise WireError(f"content encoding {encoding!r}: must be identity, gzip or deflate")
+
+
+def readable_part(body: bytes, content_encoding: str, limit: int) -> tuple[bytes, int]:
+    """What can be read of a body that cannot be decoded, and how many of its bytes may hold nothing else.
+
+    These are fewer than there are where the body inflates to more than `limit` bytes: the rest was not looked at.
+    """
+    encoding = content_encoding.strip().lower()
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return body[:limit], len(body)
+    bits = _deflate_bits(body) if encoding == "deflate" else _GZIP_OR_ZLIB
+    inflater = zlib.decompressobj(bits)
+    plain, at, step = bytearray(), 0, _PIECE
+    while at < len(body):
+        before = inflater.copy()
+        try:
+            plain += inflater.decompress(body[at : at + step], limit + 1 - len(plain))
+        except zlib.error:
+            if step == 1:
+                break
+            inflater, step = before, 1  # what inflates before the damage is wanted too
+            continue
+        at += len(body[at : at + step]) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+        if len(plain) > limit:
+            return bytes(plain[:limit]), at
+        if inflater.eof:
+            inflater = zlib.decompressobj(bits)  # another stream may follow
+    return bytes(plain), len(body)
+
+
+def _deflate_bits(body: bytes) -> int:
+    """RFC 9110 means zlib; some servers send the raw stream, which never starts with the zlib method nibble 8."""
+    return zlib.MAX_WBITS if body[:1] and body[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 
 def _inflated(body: bytes, wbits: int, encoding: str, limit: int) -> bytes:
@@ -43,4 +75,6 @@ def _inflated(body: bytes, wbits: int, encoding: str, limit: int) -> bytes:
         )
     if not inflater.eof:
         raise WireError(f"a truncated {encoding} body")
+    if inflater.unused_data:
+        raise WireError(f"a {encoding} body with {len(inflater.unused_data)} bytes after its end")
     return plain

@@ -15,7 +15,7 @@ from lxml import etree
 from collector.errors import WireError
 from collector.wire.namespaces import DIFFGR, SOAP11, SOAP12, XSD, XSI
 from collector.wire.operations import Answer, Operation
-from collector.wire.xml import local_name, parse
+from collector.wire.xml import local_name, namespace_of, parse
 
 __all__ = ["Fault", "NotServiceError", "Payload", "open_reply"]
 
@@ -139,7 +139,7 @@ def _opened(operation: Operation, root: etree._Element) -> Payload | Fault:
 
 
 def _from_envelope(operation: Operation, root: etree._Element) -> Payload | Fault:
-    soap = etree.QName(root).namespace
+    soap = namespace_of(root)
     if soap not in (SOAP11, SOAP12):
         raise WireError(f"an envelope of an unknown SOAP version, {soap!r}")
     body = root.find(f"{{{soap}}}Body")

@@ -6,7 +6,7 @@ from lxml import etree
 
 from collector.errors import WireError
 
-__all__ = ["local_name", "parse"]
+__all__ = ["local_name", "namespace_of", "parse"]
 
 _DOCTYPES: Final = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
 
@@ -43,3 +43,8 @@ def local_name(element: etree._Element) -> str:
     """The element's name without its namespace."""
     tag = str(element.tag)
     return tag[tag.rfind("}") + 1 :]
+
+
+def namespace_of(element: etree._Element) -> str:
+    """The element's namespace, "" for none; a URI may hold braces, which lxml's QName refuses."""
+    return str(element.tag)[1:].rpartition("}")[0]

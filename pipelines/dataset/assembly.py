@@ -11,7 +11,7 @@ from lxml import etree
 from pipelines.dataset.column_builder import arrow_table, dropped_offsets, picked
 from pipelines.dataset.model import DataSet, DataTable, Reject, RowError, Tables, state_array
 from pipelines.dataset.names import decode_name, speakable
-from pipelines.dataset.namespaces import DIFFGR, clark
+from pipelines.dataset.namespaces import DIFFGR, clark, local_name
 from pipelines.dataset.reader import Reading
 from pipelines.dataset.schema import Schema
 from pipelines.dataset.table_builder import DIFF_ID, TableBuilder
@@ -112,7 +112,7 @@ def _row_errors(
         if message is not None:
             found.append(RowError(place, None, message))
         for child in element:
-            column = speakable(decode_name(etree.QName(child).localname))
+            column = speakable(decode_name(local_name(str(child.tag))))
             found.append(RowError(place, column, child.get(_ERROR, "")))
     return found
 

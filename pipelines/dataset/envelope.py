@@ -10,7 +10,7 @@ from itertools import islice
 
 from lxml import etree
 
-from pipelines.dataset.namespaces import DIFFGR, SOAP11, SOAP12, XSD, XSI, clark
+from pipelines.dataset.namespaces import DIFFGR, SOAP11, SOAP12, XSD, XSI, clark, local_name
 from pipelines.errors import NotADataSetError
 
 __all__ = ["DIFFGRAM", "SCHEMA", "Found", "Holding", "find_dataset"]
@@ -95,9 +95,9 @@ def _result(payload: etree._Element) -> etree._Element | None:
 
 def _plain_holder(result: etree._Element, soap: bool) -> etree._Element:
     """The parent of rows without schema and diffgram, as the vendor's pages print them."""
-    if not soap and etree.QName(result).localname not in _BARE_NAMES:
+    if not soap and local_name(str(result.tag)) not in _BARE_NAMES:
         raise _no_dataset(result)
-    if len(result) == 1 and etree.QName(result[0]).localname in _BARE_NAMES and _grows(result[0]):
+    if len(result) == 1 and local_name(str(result[0].tag)) in _BARE_NAMES and _grows(result[0]):
         return result[0]
     if (result.text and result.text.strip()) or any(not len(row) and row.text for row in result):
         raise _no_dataset(result)
@@ -113,5 +113,5 @@ def _is_true(text: str | None) -> bool:
 
 
 def _no_dataset(element: etree._Element) -> NotADataSetError:
-    name = etree.QName(element).localname
+    name = local_name(str(element.tag))
     return NotADataSetError(f"there is no DataSet in the document; it holds {name[:100]!r}")

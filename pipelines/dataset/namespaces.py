@@ -10,6 +10,7 @@ __all__ = [
     "XSD",
     "XSI",
     "clark",
+    "local_name",
 ]
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -25,3 +26,8 @@ DIFFGR = "urn:schemas-microsoft-com:xml-diffgram-v1"
 def clark(namespace: str, local: str) -> str:
     """Return `{namespace}local`, or the bare name outside any namespace."""
     return f"{{{namespace}}}{local}" if namespace else local
+
+
+def local_name(tag: str) -> str:
+    """Return the name behind the namespace, which may hold braces of its own."""
+    return tag.rpartition("}")[2]

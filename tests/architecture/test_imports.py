@@ -27,6 +27,7 @@ FLOORS = {
     "collector.transport": 2,
     "collector.credentials": 3,
     "collector.judge": 3,
+    "collector.landable": 3,
     "collector.fetch": 4,
     "collector.left": 4,
     "collector.worker": 5,

@@ -243,6 +243,14 @@ def test_no_file_is_read_and_nothing_is_fetched(tmp_path: object) -> None:
             assert content is None
 
 
+@pytest.mark.parametrize("namespace", ["{a}b", "a}b", "}", "{"])
+def test_braces_in_a_namespace(namespace: str) -> None:
+    """A URI may be any text; lxml's own names with braces are not valid to lxml."""
+    for name in ("Envelope", "DataSet", "html", "a"):
+        body = f'<e:{name} xmlns:e="{namespace}"><e:Body/></e:{name}>'.encode()
+        looked_at(Recorded(200, {"content-type": "text/xml"}, body))
+
+
 def test_the_plain_answer_still_opens() -> None:
     """The guard of the tests above: what they damage is good when it is whole."""
     assert isinstance(looked_at(dataset("<T><A>1</A></T>", Binding.SOAP12)), Payload)

@@ -12,7 +12,7 @@ from lxml import etree
 from pipelines.dataset import DataSet
 from tests.dataset.samples import BINDINGS, CASES, body_of
 
-__all__ = ["BASES", "cells_held", "cells_read", "mutated"]
+__all__ = ["BASES", "MUTATIONS", "cells_held", "cells_read", "mutated"]
 
 BASES = tuple(body_of(case, binding)[0] for case in CASES for binding in BINDINGS[:3])
 _ID = "{urn:schemas-microsoft-com:xml-diffgram-v1}id"
@@ -81,7 +81,7 @@ def _drop_element(body: bytes, rng: random.Random) -> bytes:
     return body if found < 0 else body[:start] + body[found + len(close) :]
 
 
-_ALL: tuple[Mutation, ...] = (
+MUTATIONS: tuple[Mutation, ...] = (
     _flip, _cut, _insert, _truncate, _repeat, _drop_tag, _swap_tags, _drop_element,
 )  # fmt: skip
 
@@ -90,7 +90,7 @@ def mutated(rng: random.Random) -> bytes:
     """Return a damaged reply."""
     body = rng.choice(BASES)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        body = rng.choice(_ALL)(body, rng) or body
+        body = rng.choice(MUTATIONS)(body, rng) or body
     return body
 
 

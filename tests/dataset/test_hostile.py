@@ -246,6 +246,23 @@ def test_rows_outside_of_a_diffgram_must_be_known_tables() -> None:
             read(_BODY.replace(place, b"lost" + place))
 
 
+@pytest.mark.parametrize("namespace", ["{a}b", "a}b", "}", "{"])
+def test_braces_in_a_namespace(namespace: str) -> None:
+    """A URI may be any text: tables or a typed error, for a root, a row, a cell and an error of a row."""
+    for body in (
+        f'<DataSet xmlns="{namespace}"><T><a>1</a></T></DataSet>'.encode(),
+        f'<x xmlns="{namespace}"/>'.encode(),
+        reply("", f'<T xmlns="{namespace}"><a>1</a></T>'),
+        reply(
+            element_table("T", column("a")),
+            '<T diffgr:id="T1" diffgr:hasErrors="true"/>',
+            after=f'<diffgr:errors><T diffgr:id="T1"><a xmlns="{namespace}"/></T></diffgr:errors>',
+        ),
+    ):
+        with suppress(DataSetError):
+            read(body)
+
+
 def test_limits_must_be_positive() -> None:
     """A limit of nothing is a mistake."""
     with pytest.raises(ValueError, match="rows"):

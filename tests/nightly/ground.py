@@ -57,6 +57,7 @@ class Ground:
         self.folder = folder
         self.simulator = simulator
         self.config = folder / "ecgrid.toml"
+        self.program: tuple[str, ...] = (sys.executable, "-m", "pipelines.cli")
         self.environment = dict(os.environ)
         self.environment["PYTHONPATH"] = str(ROOT)
         self._write(config)
@@ -73,9 +74,7 @@ class Ground:
     async def start(self, command: str, *options: str) -> asyncio.subprocess.Process:
         """`ecgrid-stats COMMAND -c ... --json`, running."""
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "pipelines.cli",
+            *self.program,
             command,
             "-c",
             str(self.config),

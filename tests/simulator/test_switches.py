@@ -104,7 +104,7 @@ def test_switches_survive_their_texts() -> None:
         ("fault_shape", "odd", "allowed: error-info, flat, number, word, framework"),
         ("throttle_status", "500", "must be 429 or 503"),
         ("retry_after", "later", "must be one of none, seconds"),
-        ("hostile_bytes", "100000001", "must be 0 to 1e"),
+        ("hostile_bytes", "2000000001", "must be 0 to 2e"),
         ("down_by", "502", "allowed: refusal, 503"),
         ("html_200", "sometimes", "must be never, always"),
     ],

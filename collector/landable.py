@@ -1,0 +1,69 @@
+"""What of a reply may be kept: as it came, but for the bytes that repeat a credential. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from collector.errors import WireError
+from collector.model import Reply
+from collector.secret import Secret, mask, without_part
+from collector.wire.body import decoded_body, readable_part
+
+__all__ = ["Landable", "landable"]
+
+_KEPT_HEADERS: Final[tuple[str, ...]] = (
+    "content-type",
+    "content-encoding",
+    "date",
+    "retry-after",
+    "server",
+)
+_LONGEST_HEADER: Final = 1_024  # characters; those that are kept are short
+
+
+@dataclass(frozen=True, slots=True)
+class Landable:
+    """Headers and body to be landed.
+
+    Attributes:
+        masked: some bytes are not those that came.
+        cut: the body ends early.
+    """
+
+    headers: dict[str, str]
+    body: bytes
+    masked: bool
+    cut: bool
+
+
+def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool) -> Landable:
+    """The part of a reply that may be on disk; `cut` if its body was cut off at `limit` bytes.
+
+    A compressed body in which a credential stands is kept unpacked. One that unpacks to more than `limit` bytes is cut
+    where these end: what nobody looked at is not kept.
+    """
+    headers, masked = {}, False
+    for name in _KEPT_HEADERS:
+        if name in reply.headers:
+            value = reply.headers[name][:_LONGEST_HEADER].encode("utf-8", errors="replace")
+            kept, found = mask(value, secrets)
+            headers[name], masked = kept.decode("utf-8", errors="replace"), masked or found
+    body, found = _masked(reply.body, secrets, cut=cut)
+    if found or "content-encoding" not in headers:
+        return Landable(headers, body, masked or found, cut)
+    encoding = headers["content-encoding"]
+    try:
+        plain, used = decoded_body(reply.body, encoding, limit), len(reply.body)
+    except WireError:
+        plain, used = readable_part(reply.body, encoding, limit)
+    inside, found = _masked(plain, secrets, cut=used < len(reply.body))
+    beyond = used < len(reply.body)
+    if found:
+        del headers["content-encoding"]
+        return Landable(headers, inside, True, cut or beyond)
+    return Landable(headers, body[:used], masked, cut or beyond)
+
+
+def _masked(body: bytes, secrets: tuple[Secret, ...], *, cut: bool) -> tuple[bytes, bool]:
+    whole, cut_off = without_part(body, secrets) if cut else (body, False)
+    masked, found = mask(whole, secrets)
+    return masked, found or cut_off
