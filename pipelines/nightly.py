@@ -19,6 +19,7 @@ from collector.errors import ConfigError, LockHeldError
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.model import FaultClass, RunInfo, RunSummary
 from collector.run import Collected, Progress, Stop, collect
+from pipelines.errors import PublicationError, StorageError
 from pipelines.exit_code import ExitCode
 
 __all__ = [
@@ -240,14 +241,16 @@ def _catch_up(settings: Settings, current: Path) -> None:
 
     A run is not resumed if its plan is another one, or if it is too old. What goes wrong here does not undo tonight.
     """
-    published = lake_of(settings).run_ids()
+    lake = lake_of(settings)
+    torn = lake.torn_runs()
     for path in landed_runs(settings.storage.root / "landing"):
         if path == current:
             continue
         try:
             with LandedRun.open(path) as landed:
                 info = landed.info
-            if info.finished_at_us is None or info.run_id not in published:
+                is_behind = info.run_id in torn or _is_behind(lake, landed)
+            if info.finished_at_us is None or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)
                 _publish(settings, path)
             if info.finished_at_us is None:
@@ -256,6 +259,23 @@ def _catch_up(settings: Settings, current: Path) -> None:
                 path.unlink()
         except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
             _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
+
+
+def _is_behind(lake: "Lake", landed: LandedRun) -> bool:
+    """Whether the lake lacks something that was landed: it was never published, or a deadline's part of it only."""
+    try:
+        manifest = lake.manifest(landed.info.run_id)
+    except StorageError:
+        raise
+    except PublicationError:  # damaged; publishing again replaces it
+        return True
+    if manifest is None:
+        return True
+    summary = landed.summary()
+    return any(
+        manifest.counts.get(name) != getattr(summary, name)
+        for name in ("attempts", "not_attempted", "logins")
+    )
 
 
 def _is_old(settings: Settings, info: RunInfo) -> bool:

@@ -6,6 +6,7 @@ from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey
 from pipelines.lake.publication import Publication
+from pipelines.lake.snapshot import Snapshot, snapshot
 from pipelines.lake.storage import S3Options, open_storage
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "PublishedFile",
     "S3Options",
     "Sizes",
+    "Snapshot",
     "TableFile",
     "open_storage",
+    "snapshot",
 ]

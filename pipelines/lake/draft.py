@@ -4,7 +4,6 @@ Row groups and files are cut by what is written alone, so the same rows make the
 """
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from pipelines.errors import PublicationError
 from pipelines.lake.local import create_private, make_folder, sync_file
 from pipelines.lake.manifest import PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey
+from pipelines.lake.swap import digest_of
 
 __all__ = ["DEFAULT_SIZES", "Draft", "DraftTable", "Sizes"]
 
@@ -160,8 +160,6 @@ class DraftTable:
             raise PublicationError(
                 f"{path} reads back as {found} rows of {schema.names}, not as the {rows} rows written"
             )
-        with path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
         published = PublishedFile(
             path=str(file.to_path()),
             table=self._table.name,
@@ -169,7 +167,7 @@ class DraftTable:
             schema_version=self._table.version,
             rows=rows,
             bytes=path.stat().st_size,
-            sha256=digest,
+            sha256=digest_of(path),
             runs=(self._run_id,),
         )
         return Draft(file, published)

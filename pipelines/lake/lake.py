@@ -12,7 +12,7 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.manifest import LAKE_VERSION, Manifest
 from pipelines.lake.objects import ObjectStorage
 from pipelines.lake.partition import MANIFESTS, check_run_id
-from pipelines.lake.publication import Publication
+from pipelines.lake.publication import Publication, leftovers
 from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
 
 __all__ = ["Lake"]
@@ -91,6 +91,10 @@ class Lake:
             PublicationError: the lake cannot be read.
         """
         return catalog.run_ids(self.storage)
+
+    def torn_runs(self) -> set[str]:
+        """The runs whose publication was killed on the way; publishing them again mends it."""
+        return {file.run_id for _, file in leftovers(self.storage)}
 
     def files(self, table: str, run_ids: Collection[str] | None = None) -> list[TableFile]:
         """The files of a table as the manifests name them, of some runs or of all, each once, oldest run first.

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pyarrow import fs
 
 from pipelines.lake.storage import Move
+from pipelines.lake.swap import swapped
 
 __all__ = ["LocalStorage", "create_private", "make_folder", "sync_file", "sync_folder"]
 
@@ -55,6 +55,7 @@ class LocalStorage:
         for path in paths:
             (self.folder / path).unlink(missing_ok=True)
         self._sync(paths)
+        self._remove_empty(paths)
 
     def commit(
         self, moves: Sequence[Move], stale: Sequence[str], manifest: str, text: bytes
@@ -64,51 +65,29 @@ class LocalStorage:
         try:
             # before the first rename, so that a full disk is met while nothing has changed
             _write(draft, text)
-            _rename_all([(move.draft, self.folder / move.path) for move in moves])
-            for path in stale:
-                (self.folder / path).unlink(missing_ok=True)
-            self._sync([*(move.path for move in moves), *stale])
-            draft.rename(place)
+            names = [(move.draft, self.folder / move.path) for move in moves]
+            dropped = [self.folder / path for path in stale]
+            with swapped(names, dropped, lambda: not draft.exists()):
+                self._sync([*(move.path for move in moves), *stale])
+                draft.rename(place)
+                sync_folder(place.parent)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        sync_folder(place.parent)
+        self._remove_empty(stale)
 
     def _sync(self, paths: Iterable[str]) -> None:
-        """Have the names in these files' folders on disk; an empty folder goes."""
+        """Have the names in these files' folders on disk."""
+        for folder in sorted({(self.folder / path).parent for path in paths}):
+            if folder.exists():
+                sync_folder(folder)
+
+    def _remove_empty(self, paths: Iterable[str]) -> None:
+        """A folder without files cannot be read by pandas."""
         for folder in sorted({(self.folder / path).parent for path in paths}):
             with contextlib.suppress(OSError):  # it has files
                 folder.rmdir()
-            sync_folder(folder if folder.exists() else folder.parent)
-
-
-def _rename_all(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Give every draft its name; if one cannot have it, the earlier ones give theirs back."""
-    steps = [(draft, path, path.with_name(f".{path.name}.aside")) for draft, path in moves]
-    try:
-        for _, path, aside in steps:
-            if path.exists():
-                _keep(path, aside)
-        # nothing but renames in between, so that a kill hardly finds its way here
-        for draft, path, _ in steps:
-            draft.replace(path)
-    except BaseException:  # an interrupt, too
-        for draft, path, aside in steps:
-            if aside.exists():
-                aside.replace(path)
-                aside.unlink(missing_ok=True)  # two names of one file: the rename did nothing
-            elif not draft.exists():
-                path.unlink()
-        raise
-    for _, _, aside in steps:
-        aside.unlink(missing_ok=True)
-
-
-def _keep(path: Path, aside: Path) -> None:
-    try:
-        os.link(path, aside)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(path, aside)
+                sync_folder(folder.parent)
 
 
 def make_folder(folder: Path) -> None:

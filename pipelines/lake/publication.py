@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,9 @@ from pipelines.lake.draft import Draft, DraftTable, Sizes
 from pipelines.lake.manifest import Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey, manifest_path
 from pipelines.lake.storage import Move, Storage, named_errors
+from pipelines.lake.swap import give_back
 
-__all__ = ["Publication"]
+__all__ = ["Publication", "leftovers"]
 
 
 class Publication:
@@ -138,16 +140,27 @@ class Publication:
                         yield str(folder / name)
 
     def _remove_leftovers(self) -> None:
-        """What a publication of this run left when it was killed."""
-        for path in self._storage.drafts.glob("*/*/.*"):
-            name = path.name.removeprefix(".").removesuffix(".draft").removesuffix(".aside")
-            folder = path.parent.relative_to(self._storage.drafts)
-            with contextlib.suppress(ValueError):
-                if self._is_own(PartitionFile.parse((folder / name).as_posix())):
-                    path.unlink()
+        """What a publication of this run left when it was killed; what it had taken aside is given back."""
+        mine = [(path, file) for path, file in leftovers(self._storage) if self._is_own(file)]
+        digests = {file.path: file.sha256 for file in self._before()} if mine else {}
+        for path, file in mine:
+            if path.name.endswith(".aside"):
+                published = path.with_name(file.to_path().name)
+                give_back(published, digests.get(str(file.to_path())))
+            else:
+                path.unlink(missing_ok=True)
 
     def _is_own(self, file: PartitionFile) -> bool:
         return file.run_id == self._run_id
+
+
+def leftovers(storage: Storage) -> Iterator[tuple[Path, PartitionFile]]:
+    """The drafts and asides that lie about, each with the file that it is, or was, to be."""
+    for path in sorted(storage.drafts.glob("*/*/.*")):
+        name = path.name.removeprefix(".").removesuffix(".draft").removesuffix(".aside")
+        folder = path.parent.relative_to(storage.drafts)
+        with contextlib.suppress(ValueError):  # not a file of ours
+            yield path, PartitionFile.parse((folder / name).as_posix())
 
 
 class _Numbers:
