@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from collector.plan import estimate, pairs_of
 from collector.preflight import Finding, preflight
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.working import ready
+from pipelines.errors import PublicationError
 from pipelines.exit_code import ExitCode
 from pipelines.nightly import lake_of, storage_writable
 
@@ -33,7 +35,7 @@ def check(door: Door, config: Path) -> None:
     refused credential is asked for once.
     """
     settings, known = ready(door, config)
-    findings = [_storage(settings), *asyncio.run(_asked(settings, known))]
+    findings = [*_storage(settings), *asyncio.run(_asked(settings, known))]
     good = all(finding.good for finding in findings)
     reached = any(finding.about == "clock" for finding in findings)
     code = ExitCode.DONE if good else ExitCode.CALLS_FAILED if reached else ExitCode.FAILED
@@ -102,11 +104,19 @@ def _run_status(path: Path, manifest: "Manifest | None") -> dict[str, Any]:
     }
 
 
-def _storage(settings: Settings) -> Finding:
+def _storage(settings: Settings) -> Iterator[Finding]:
     storage_writable(settings.storage.root)
     free = shutil.disk_usage(settings.storage.root).free
     said = f"{settings.storage.root} is writable, {free / 1e9:.1f} GB free"
-    return Finding("storage", free > 100_000_000, said)
+    yield Finding("storage", free > 100_000_000, said)
+    if settings.storage.lake is None:
+        return
+    try:
+        lake_of(settings).try_out()
+    except PublicationError as error:
+        yield Finding("lake", good=False, said=str(error))
+    else:
+        yield Finding("lake", good=True, said=f"{settings.storage.lake} can be written and read")
 
 
 async def _asked(settings: Settings, known: dict[str, Credential]) -> list[Finding]:

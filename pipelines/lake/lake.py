@@ -75,6 +75,21 @@ class Lake:
         """
         catalog.check_version(self.storage)
 
+    def try_out(self) -> None:
+        """Write, list, read and remove a small file.
+
+        Raises:
+            PublicationError: one of these does not work.
+        """
+        self.check_version()
+        path = f"{MANIFESTS}/.check"
+        with named_errors(self.storage.address):
+            self.storage.prepare()
+            self.storage.put(path, b"")
+            self.storage.names(MANIFESTS)
+            self.storage.read(path)
+            self.storage.remove([path])
+
     def manifest(self, run_id: str) -> Manifest | None:
         """What the run published; None if nothing.
 

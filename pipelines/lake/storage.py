@@ -20,7 +20,7 @@ __all__ = ["Move", "S3Options", "Storage", "named_errors", "open_storage"]
 
 _CONNECT_SECONDS: Final = 10
 _REQUEST_SECONDS: Final = 60
-_ATTEMPTS: Final = 4
+_ATTEMPTS: Final = 3
 
 _ADVICE: Final = {
     errno.ENOSPC: "free some space and publish the run again",

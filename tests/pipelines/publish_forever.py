@@ -1,6 +1,7 @@
 """A program to kill: publishes a run over and over, each time with the next number as every count.
 
-Arguments: the lake's folder, the first number. Prints a number once it is published.
+Arguments: the lake's folder, the first number. For a store of objects: a folder for drafts, the first number, the
+port. Prints a number once it is published.
 """
 
 import sys
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from pipelines.lake import Lake, Sizes
 from tests.pipelines.lake_rows import stats
+from tests.pipelines.object_store import ObjectStore
 
 __all__ = ["DAY", "SIZES", "rows"]
 
@@ -23,14 +25,16 @@ def rows(count: int) -> pa.Table:
     return stats(count, *(f"session-{number:03}" for number in range(300)))
 
 
-def main(folder: Path, first: int) -> None:
+def main(lake: Lake, first: int) -> None:
     """Publish until killed; a test never waits for more than a few hundred."""
     for count in range(first, first + 10_000):
-        with Lake(folder).publication("run-a", DAY, SIZES) as publication:
+        with lake.publication("run-a", DAY, SIZES) as publication:
             publication.append("instant_stats", rows(count))
             publication.commit({"count": count})
         print(count, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    place = Path(sys.argv[1])
+    store = [ObjectStore(int(port)) for port in sys.argv[3:]]
+    main(store[0].lake(place) if store else Lake(place), int(sys.argv[2]))
