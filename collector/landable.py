@@ -41,12 +41,7 @@ def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool
     A compressed body in which a credential stands is kept unpacked. One that unpacks to more than `limit` bytes is cut
     where these end: what nobody looked at is not kept.
     """
-    headers, masked = {}, False
-    for name in _KEPT_HEADERS:
-        if name in reply.headers:
-            value = reply.headers[name][:_LONGEST_HEADER].encode("utf-8", errors="replace")
-            kept, found = mask(value, secrets)
-            headers[name], masked = kept.decode("utf-8", errors="replace"), masked or found
+    headers, masked = _masked_headers(reply, secrets)
     body, found = _masked(reply.body, secrets, cut=cut)
     if found or "content-encoding" not in headers:
         return Landable(headers, body, masked or found, cut)
@@ -67,3 +62,18 @@ def _masked(body: bytes, secrets: tuple[Secret, ...], *, cut: bool) -> tuple[byt
     whole, cut_off = without_part(body, secrets) if cut else (body, False)
     masked, found = mask(whole, secrets)
     return masked, found or cut_off
+
+
+def _masked_headers(reply: Reply, secrets: tuple[Secret, ...]) -> tuple[dict[str, str], bool]:
+    kept = {
+        name: reply.headers[name][:_LONGEST_HEADER].encode("utf-8", errors="replace")
+        for name in _KEPT_HEADERS
+        if name in reply.headers
+    }
+    masked = False
+    # hardly ever is there anything to mask, and one look at all of them tells
+    if mask(b"\n".join(kept.values()), secrets)[1]:
+        found = {name: mask(value, secrets) for name, value in kept.items()}
+        kept = {name: value for name, (value, _) in found.items()}
+        masked = any(was_there for _, was_there in found.values())
+    return {name: value.decode("utf-8", errors="replace") for name, value in kept.items()}, masked

@@ -58,13 +58,7 @@ def mask(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
     and names.
     """
     lowered = data.lower()
-    found = {
-        spelling
-        for secret in secrets
-        if len(secret.reveal()) >= _MIN_MASKED
-        for spelling in _spellings(secret.reveal())
-        if spelling in lowered
-    }
+    found = set(filter(lowered.__contains__, _looked_for(secrets)))
     if not found:
         return data, False
     # longest first, so that one spelling which contains another is masked whole
@@ -86,6 +80,13 @@ def without_part(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]
         default=0,
     )
     return (data[:-longest] + MASK.encode(), True) if longest else (data, False)
+
+
+@lru_cache(maxsize=1024)
+def _looked_for(secrets: tuple[Secret, ...]) -> tuple[bytes, ...]:
+    """The spellings of those that are long enough, each once."""
+    values = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_MASKED]
+    return tuple(dict.fromkeys(spelling for value in values for spelling in _spellings(value)))
 
 
 @lru_cache(maxsize=1024)

@@ -25,7 +25,7 @@ from collector.model import Binding, Call, LandedReply, Outcome, Reply, RunInfo,
 from collector.secret import Secret
 from collector.transport import Received, Transport
 from collector.wire.operations import REPORT_INSTANT_STATS
-from collector.wire.requests import Request, encode, masked_text
+from collector.wire.requests import Argument, Request, encode, masked_text
 from collector.worker import Progress, Worker
 from pipelines.lake import Lake
 from pipelines.normalize import normalize
@@ -160,7 +160,7 @@ def _perform_calls() -> None:
 
 def _make_requests() -> None:
     for binding in Binding:
-        arguments = {"SessionID": KEY, "Minutes1": 60, "Minutes2": 120}
+        arguments: dict[str, Argument] = {"SessionID": KEY, "Minutes1": 60, "Minutes2": 120}
         encode(REPORT_INSTANT_STATS, arguments, binding, URL, "https://os.ecgrid.io/")
         masked_text(REPORT_INSTANT_STATS, arguments, binding, URL, "https://os.ecgrid.io/")
 
