@@ -5,6 +5,7 @@ CollectorError
 │   ├── ConfigError           exit 2: the configuration or the command line is wrong
 │   ├── LockHeldError         exit 3: another run holds the storage root
 │   └── LandingError          exit 5: the landing store cannot be written or read
+│       ├── LandingDamagedError   its contents are not what was written
 │       └── LandingVersionError   another version wrote it
 ├── WireError                 a reply that is not what the binding promises: classify it
 │   ├── ReplyTooLargeError    the body is larger than the configured limit, as received or decompressed
@@ -23,6 +24,7 @@ __all__ = [
     "CredentialError",
     "DroppedError",
     "FatalError",
+    "LandingDamagedError",
     "LandingError",
     "LandingVersionError",
     "LockHeldError",
@@ -52,6 +54,10 @@ class LockHeldError(FatalError):
 
 class LandingError(FatalError):
     """The landing store cannot be created, written or read."""
+
+
+class LandingDamagedError(LandingError):
+    """The landing store, or a record in it, is not what was written; what is left may be saved."""
 
 
 class LandingVersionError(LandingError):

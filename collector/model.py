@@ -4,7 +4,7 @@ Times are integers: microseconds since 1970-01-01T00:00:00Z (`_us`).
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType, Self
 
@@ -75,6 +75,7 @@ class FaultClass(StrEnum):
     TOO_LARGE = "too_large"  # the body grew beyond the limit
     CREDENTIAL = "credential"  # Login was refused, so the session's calls were never sent
     UNCLASSIFIED = "unclassified"  # a fault of a shape nobody documented
+    DAMAGED = "damaged"  # answered, but the landed record was damaged on disk afterwards
     QUARANTINED = "quarantined"  # answered, but the answer failed a check that is set to quarantine
 
 
@@ -153,6 +154,7 @@ class LandedReply:
         headers: those worth keeping, names in lower case.
         masked: the body held a credential, and those bytes were replaced.
         cut: the body was longer than `limits.max_reply_bytes` and ends early.
+        sha256: of the body, once it was read from the store and verified.
     """
 
     call_id: CallId
@@ -169,6 +171,7 @@ class LandedReply:
     received_at_us: int
     masked: bool = False
     cut: bool = False
+    sha256: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ ACTIONS: Final = {
     FaultClass.TOO_LARGE: Action.FAIL,
     FaultClass.CREDENTIAL: Action.FAIL,
     FaultClass.UNCLASSIFIED: Action.RETRY_ONCE,
+    FaultClass.DAMAGED: Action.RETRY,
     FaultClass.QUARANTINED: Action.FAIL,
 }
 

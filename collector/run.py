@@ -13,13 +13,12 @@ from collector.config import Credential, Settings
 from collector.credentials import Credentials
 from collector.dispatch import Dispatch
 from collector.fetch import Fetch
-from collector.judge import judge
-from collector.landing import LandedRun, Landing, landed_runs
+from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.left import Left
 from collector.limits import ServiceGate
+from collector.mend import judge_leftovers, mended, readable
 from collector.model import FaultClass, RunInfo, RunSummary
 from collector.plan import calls, digest, run_id
-from collector.policy import Action, action_for
 from collector.transport import Transport
 from collector.version import VERSION
 from collector.worker import Progress, Worker
@@ -75,18 +74,16 @@ def transport_of(settings: Settings) -> Transport:
     )
 
 
-def unfinished(folder: Path) -> list[RunInfo]:
-    """The runs in a landing folder for which calls are missing, oldest first.
+def unfinished(settings: Settings) -> list[RunInfo]:
+    """The runs under the storage root for which calls are missing, oldest first; a damaged store is mended.
 
     Raises:
-        LandingError: a store that cannot be read.
+        LandingError: the folder cannot be written.
     """
-    found = []
-    for path in landed_runs(folder):
-        with LandedRun.open(path) as landed:
-            if landed.info.finished_at_us is None:
-                found.append(landed.info)
-    return found
+    folder = settings.storage.root / "landing"
+    sweep(folder)
+    infos = [readable(settings, path) for path in landed_runs(folder)]
+    return [info for info in infos if info is not None and info.finished_at_us is None]
 
 
 async def collect(
@@ -105,7 +102,7 @@ async def collect(
     path = landing.path
     try:
         with LandedRun.open(path) as landed:
-            _judge_leftovers(settings, landed, landing)
+            judge_leftovers(settings, landed, landing)
         # what was just judged must be on disk before the missing calls are counted
         await landing.flush()
         accounts = Credentials(credentials, attempts=settings.retry.attempts)
@@ -129,10 +126,14 @@ def _open_run(settings: Settings) -> tuple[Landing, bool]:
     plan_digest = digest(settings)
     now_us = time.time_ns() // 1_000
     oldest_us = now_us - int(settings.run.resume_within_seconds * 1_000_000)
-    for info in reversed(unfinished(folder)):
+    for info in reversed(unfinished(settings)):
+        path = folder / f"{info.run_id}.db"
         if info.plan_digest == plan_digest and info.started_at_us >= oldest_us:
+            # nothing is built on a record that is not what was written: a damaged answer is asked for again
+            if not mended(settings, path):
+                continue
             _LOG.info("resuming", run_id=info.run_id)
-            return Landing.resume(folder / f"{info.run_id}.db"), True
+            return Landing.resume(path), True
     info = RunInfo(
         run_id=run_id(now_us, plan_digest),
         plan_digest=plan_digest,
@@ -142,17 +143,6 @@ def _open_run(settings: Settings) -> tuple[Landing, bool]:
         started_at_us=now_us,
     )
     return Landing.create(folder, info, calls(settings)), False
-
-
-def _judge_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
-    """Replies that were landed, but whose outcome was not written before the program was killed."""
-    for reply in landed.unjudged():
-        outcome = judge(reply, settings.limits.max_reply_bytes)
-        fault_class = outcome.fault_class
-        final = fault_class is None or (
-            action_for(fault_class, reply.attempt, settings.retry.attempts) is Action.FAIL
-        )
-        landing.settle(outcome, final=final)
 
 
 async def _perform(

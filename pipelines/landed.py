@@ -23,16 +23,18 @@ class Verdict:
     Attributes:
         fault_text: why the answer is quarantined; None if it is not.
         quality: the checks that it did not pass.
+        fault_class: of a call that is failed.
     """
 
     state: State
     fault_text: str | None = None
     quality: tuple[str, ...] = ()
+    fault_class: FaultClass = FaultClass.QUARANTINED
 
 
 def digests_of(replies: Sequence[LandedReply]) -> list[str]:
-    """SHA-256 of every body as landed."""
-    return [hashlib.sha256(reply.body).hexdigest() for reply in replies]
+    """SHA-256 of every body as landed; the landing store has it."""
+    return [(reply.sha256 or hashlib.sha256(reply.body).digest()).hex() for reply in replies]
 
 
 def session_rows(run_id: str, facts: Sequence[SessionFacts]) -> pa.Table:
@@ -118,7 +120,7 @@ def ledger_rows(
         state, fault, text = outcome.state, outcome.fault_class, outcome.fault_text
         if verdict is not None:
             state, text = verdict.state, verdict.fault_text
-            fault = FaultClass.QUARANTINED if state is State.FAILED else None
+            fault = verdict.fault_class if state is State.FAILED else None
         states.append(state.value)
         faults.append(fault.value if fault else None)
         texts.append(text)

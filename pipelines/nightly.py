@@ -15,8 +15,9 @@ import structlog
 from filelock import FileLock, Timeout
 
 from collector.config import Credential, Settings, s3_secrets
-from collector.errors import ConfigError, LockHeldError
-from collector.landing import LandedRun, Landing, landed_runs
+from collector.errors import ConfigError, LandingDamagedError, LandingError, LockHeldError
+from collector.landing import LandedRun, Landing, landed_runs, sweep
+from collector.mend import mend, settle_leftovers
 from collector.model import FaultClass, RunInfo, RunSummary
 from collector.run import Collected, Progress, Stop, collect
 from pipelines.errors import PublicationError, StorageError
@@ -157,19 +158,34 @@ def _check_lake(settings: Settings) -> None:
         _LOG.warning("the lake cannot be reached; collecting all the same", said=str(error))
 
 
-def normalize_landed(settings: Settings, run_id: str | None = None) -> "dict[str, Normalized]":
+def normalize_landed(
+    settings: Settings, run_id: str | None = None
+) -> "dict[str, Normalized | None]":
     """Publish landed runs again, all of them or one, from the landing store alone; by run id.
+
+    None stands for a run whose store cannot be read, one of several.
 
     Raises:
         ConfigError: no such run.
+        LandingError: the store of that one run cannot be read.
     """
-    paths = landed_runs(settings.storage.root / "landing")
+    folder = settings.storage.root / "landing"
+    sweep(folder)
+    paths = landed_runs(folder)
     if run_id is not None:
         known = [path.stem for path in paths]
         paths = [path for path in paths if path.stem == run_id]
         if not paths:
             raise ConfigError(f"run {run_id!r}: not landed; there are {', '.join(known) or 'none'}")
-    return {path.stem: _publish(settings, path) for path in paths}
+        return {run_id: _publish(settings, paths[0])}
+    done: dict[str, Normalized | None] = {}
+    for path in paths:
+        try:
+            done[path.stem] = _publish(settings, path)
+        except LandingError as error:
+            _LOG.error("a run is passed over", path=str(path), said=str(error))
+            done[path.stem] = None
+    return done
 
 
 def _collect(
@@ -228,9 +244,18 @@ def lake_of(settings: Settings) -> "Lake":
 def _publish(settings: Settings, path: Path) -> "Normalized":
     from pipelines.normalize import normalize  # noqa: PLC0415  # as in _lake
 
-    lake = lake_of(settings)
-    with LandedRun.open(path) as landed:
-        normalized = normalize(landed, lake, settings.quality.model_dump())
+    lake, checks = lake_of(settings), settings.quality.model_dump()
+
+    def published() -> "Normalized":
+        asyncio.run(settle_leftovers(settings, path))
+        with LandedRun.open(path) as landed:
+            return normalize(landed, lake, checks)
+
+    try:
+        normalized = published()
+    except LandingDamagedError as error:  # the publication was given up: nothing changed
+        mend(settings, path, error)
+        normalized = published()
     for check, count in normalized.violations.items():
         _LOG.warning("answers did not pass a check", check=check, answers=count)
     return normalized
@@ -242,14 +267,16 @@ def _catch_up(settings: Settings, current: Path) -> None:
     A run is not resumed if its plan is another one, or if it is too old. What goes wrong here does not undo tonight.
     """
     lake = lake_of(settings)
-    torn = lake.torn_runs()
+    torn, wrong = lake.torn_runs(), lake.wrong_files()
+    for run_id, paths in wrong.items():
+        _LOG.error("published files are not what was published", run_id=run_id, paths=paths[:5])
     for path in landed_runs(settings.storage.root / "landing"):
         if path == current:
             continue
         try:
             with LandedRun.open(path) as landed:
                 info = landed.info
-                is_behind = info.run_id in torn or _is_behind(lake, landed)
+                is_behind = info.run_id in {*torn, *wrong} or _is_behind(lake, landed)
             if info.finished_at_us is None or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)
                 _publish(settings, path)

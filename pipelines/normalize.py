@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.landing import LandedRun
-from collector.model import Call, CallId, LandedReply, Outcome, State
+from collector.model import Call, CallId, FaultClass, LandedReply, Outcome, State
 from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS
 from pipelines.decode import decode
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
@@ -126,12 +126,17 @@ class _Work:
         for outcome in outcomes:
             if outcome.state in (State.OK, State.EMPTY) and outcome.call_id not in verdicts:
                 lost = "the landing store does not hold the answer"
-                verdicts[outcome.call_id] = Verdict(State.FAILED, lost, (READABLE,))
+                verdicts[outcome.call_id] = Verdict(
+                    State.FAILED, lost, (READABLE,), FaultClass.DAMAGED
+                )
         ledger = ledger_rows(self._run_id, calls, outcomes, verdicts)
         self._publication.append(CALLS.name, ledger)
         self._states.update(str(state) for state in ledger["state"].to_pylist())
         self._attempts += sum(outcome.attempts for outcome in outcomes)
-        self._quarantined += sum(verdict.state is State.FAILED for verdict in verdicts.values())
+        self._quarantined += sum(
+            verdict.state is State.FAILED and verdict.fault_class is FaultClass.QUARANTINED
+            for verdict in verdicts.values()
+        )
 
     def finish(self, logins: int) -> Normalized:
         """Commit the publication."""

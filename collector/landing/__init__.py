@@ -4,8 +4,20 @@ One SQLite file per run, `<root>/landing/<run_id>.db`. While a run is on it is i
 commit; a closed store is one plain file. Knows nothing of what a reply says.
 """
 
-from collector.landing.reader import LandedRun, landed_runs
+from collector.landing.places import damaged_stores, landed_runs, set_aside, sweep
+from collector.landing.reader import LandedRun
 from collector.landing.records import LANDING_VERSION
+from collector.landing.salvage import Salvage, salvage
 from collector.landing.writer import Landing
 
-__all__ = ["LANDING_VERSION", "LandedRun", "Landing", "landed_runs"]
+__all__ = [
+    "LANDING_VERSION",
+    "LandedRun",
+    "Landing",
+    "Salvage",
+    "damaged_stores",
+    "landed_runs",
+    "salvage",
+    "set_aside",
+    "sweep",
+]

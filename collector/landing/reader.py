@@ -10,58 +10,53 @@ from collector.landing.records import (
     call_of,
     check_identity,
     facts_of,
-    named_errors,
+    info_of,
     outcome_of,
-    possible_contents,
     reply_of,
 )
+from collector.landing.trouble import damaged, named_errors, possible_contents
 from collector.model import (
-    Binding,
     Call,
     CallId,
     FaultClass,
     LandedReply,
     Outcome,
-    RunInfo,
     RunSummary,
     SessionFacts,
     State,
 )
 
-__all__ = ["LandedRun", "landed_runs"]
+__all__ = ["LandedRun"]
 
 _T = TypeVar("_T")
 
 _REPLIES: Final = (
-    "SELECT replies.call_id, attempt, session, window1, window2, binding, request, status, headers,"
-    " body, sent_at_us, received_at_us, masked, cut FROM calls JOIN replies USING (call_id)"
+    "SELECT session, window1, window2, replies.* FROM calls JOIN replies USING (call_id)"
 )
 
 
 class LandedRun:
-    """The reading side: a run as it was landed. Iterators stream; nothing is held whole."""
+    """The reading side: a run as it was landed. Iterators stream; nothing is held whole.
+
+    Every record is held against its checksum, and every body against its SHA-256, as it is read: one that was changed
+    on disk raises LandingDamagedError.
+    """
 
     def __init__(self, path: Path, store: sqlite3.Connection) -> None:
         self.path = path
         self._store = store
         values = dict(store.execute("SELECT key, value FROM run").fetchall())
-        self.info = RunInfo(
-            run_id=values["run_id"],
-            plan_digest=values["plan_digest"],
-            service_url=values["service_url"],
-            namespace=values["namespace"],
-            binding=Binding(values["binding"]),
-            started_at_us=int(values["started_at_us"]),
-            finished_at_us=int(values["finished_at_us"]) if "finished_at_us" in values else None,
-        )
+        self.info = info_of(values)
         self.logins = int(values["logins"])
+        self.planned = int(values["planned"])
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open a landing store for reading.
 
         Raises:
-            LandingError: not a landing store, damaged, or not readable.
+            LandingError: it cannot be read.
+            LandingDamagedError: damaged, or no landing store.
             LandingVersionError: another version wrote it.
         """
         with named_errors(path):
@@ -94,9 +89,8 @@ class LandedRun:
     def outcomes(self) -> Iterator[Outcome]:
         """How every planned call stands, in plan order; one that never came to a try is `not_attempted`."""
         query = (
-            "SELECT calls.call_id, state, attempts, answer_attempt, http_status, fault_class, fault_text,"
-            " requested_at_us, observed_at_us, latency_us, reply_bytes"
-            " FROM calls LEFT JOIN outcomes USING (call_id) ORDER BY ordinal"
+            "SELECT calls.call_id, outcomes.* FROM calls LEFT JOIN outcomes USING (call_id)"
+            " ORDER BY ordinal"
         )
         return self._values(query, outcome_of)
 
@@ -129,11 +123,30 @@ class LandedRun:
 
     def session_facts(self) -> Iterator[SessionFacts]:
         """What WhoAmI said, by label."""
+        return self._values("SELECT * FROM session_facts ORDER BY session", facts_of)
+
+    def verify(self) -> None:
+        """Read all of it, to find damage before anything is built on it.
+
+        Raises:
+            LandingDamagedError: something is not what was written, or the answer of a call is not there.
+        """
+        (said,) = next(self._rows("PRAGMA integrity_check(1)"))
+        if said != "ok":
+            raise damaged(self.path, said.replace("\n", " "))
+        for part in (self.replies(), self.session_facts(), self.outcomes()):
+            for _ in part:
+                pass
+        calls = sum(1 for _ in self.calls())
+        if calls != self.planned:
+            raise damaged(self.path, f"{calls} of {self.planned} planned calls are there")
         query = (
-            "SELECT session, asked_at_us, network_id, mailbox_id, user_id, timeout_seconds,"
-            " open_sessions, fault_class, fault_text FROM session_facts ORDER BY session"
+            "SELECT count(*) FROM outcomes WHERE answer_attempt IS NOT NULL AND NOT EXISTS (SELECT 1 FROM replies"
+            " WHERE replies.call_id = outcomes.call_id AND attempt = answer_attempt)"
         )
-        return self._values(query, facts_of)
+        (missing,) = next(self._rows(query))
+        if missing:
+            raise damaged(self.path, f"{missing} answers are not there")
 
     def summary(self) -> RunSummary:
         """The sums of the ledger so far."""
@@ -176,8 +189,3 @@ class LandedRun:
     def _rows(self, query: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # columns differ by query
         with named_errors(self.path):
             yield from self._store.execute(query)
-
-
-def landed_runs(folder: Path) -> list[Path]:
-    """The landing stores of a folder, oldest first; an absent folder has none."""
-    return sorted(folder.glob("[!.]*.db")) if folder.is_dir() else []

@@ -1,15 +1,15 @@
 """The layout of a landing store: its tables, and rows out of values and back. Opens nothing."""
 
-import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from collector.errors import LandingError, LandingVersionError
+from collector.errors import LandingDamagedError, LandingVersionError
 from collector.model import (
     Binding,
     Call,
@@ -38,16 +38,17 @@ __all__ = [
     "call_rows",
     "check_identity",
     "facts_of",
+    "facts_row",
+    "info_of",
     "info_values",
-    "named_errors",
+    "is_same_reply",
     "outcome_of",
     "outcome_row",
-    "possible_contents",
     "reply_of",
     "reply_row",
 ]
 
-LANDING_VERSION: Final = 1
+LANDING_VERSION: Final = 2
 APPLICATION_ID: Final = (
     0x45434753  # "ECGS", in the file header: tells our files from any other SQLite file
 )
@@ -61,19 +62,20 @@ CREATE TABLE replies (
   call_id TEXT NOT NULL, attempt INTEGER NOT NULL, binding TEXT NOT NULL, request TEXT NOT NULL,
   status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, sha256 BLOB NOT NULL,
   sent_at_us INTEGER NOT NULL, received_at_us INTEGER NOT NULL, masked INTEGER NOT NULL,
-  cut INTEGER NOT NULL, PRIMARY KEY (call_id, attempt));
+  cut INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (call_id, attempt));
 CREATE TABLE outcomes (
   call_id TEXT PRIMARY KEY, final INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
   answer_attempt INTEGER, http_status INTEGER, fault_class TEXT, fault_text TEXT,
-  requested_at_us INTEGER, observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER) WITHOUT ROWID;
+  requested_at_us INTEGER, observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER,
+  seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE session_facts (
   session TEXT PRIMARY KEY, asked_at_us INTEGER NOT NULL, network_id INTEGER, mailbox_id INTEGER,
   user_id INTEGER, timeout_seconds INTEGER, open_sessions INTEGER, fault_class TEXT,
-  fault_text TEXT) WITHOUT ROWID;
+  fault_text TEXT, seal INTEGER NOT NULL) WITHOUT ROWID;
 """
-PUT_REPLY: Final = "INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-PUT_FACTS: Final = "INSERT OR REPLACE INTO session_facts VALUES (?,?,?,?,?,?,?,?,?)"
+PUT_REPLY: Final = "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_FACTS: Final = "INSERT OR REPLACE INTO session_facts VALUES (?,?,?,?,?,?,?,?,?,?)"
 PUT_VALUE: Final = "INSERT OR REPLACE INTO run VALUES (?,?)"
 ADD_LOGIN: Final = "UPDATE run SET value = value + 1 WHERE key = 'logins'"
 
@@ -82,38 +84,22 @@ PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?,?)"
 Row = tuple[object, ...]
 
 _headers_text: Final = json.JSONEncoder(sort_keys=True).encode
-
-
-@contextlib.contextmanager
-def named_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system say into a LandingError that names the file."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise LandingError(
-            f"landing store {path}: {error}; move the file away to go on without that run"
-        ) from error
-    except OSError as error:
-        raise LandingError(f"landing store {path}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def possible_contents(path: Path) -> Iterator[None]:
-    """What the file holds is what this program writes, or the store is damaged."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError) as error:
-        raise LandingError(
-            f"landing store {path} is damaged ({type(error).__name__}: {error}); move the file away to go on"
-            " without that run"
-        ) from error
+_FIXED: Final = (
+    "run_id",
+    "plan_digest",
+    "service_url",
+    "namespace",
+    "binding",
+    "started_at_us",
+)
+_BODY: Final = 6  # the place of the body, which has a digest of its own, in a row of replies
 
 
 def check_identity(path: Path, store: sqlite3.Connection) -> None:
     """Refuse a file that is no landing store, or one of another version."""
     ((application,),) = store.execute("PRAGMA application_id").fetchall()
     if application != APPLICATION_ID:
-        raise LandingError(f"{path} is not a landing store; move it out of this folder")
+        raise LandingDamagedError(f"{path} is not a landing store; move it out of this folder")
     ((version,),) = store.execute("PRAGMA user_version").fetchall()
     if version != LANDING_VERSION:
         raise LandingVersionError(
@@ -123,14 +109,34 @@ def check_identity(path: Path, store: sqlite3.Connection) -> None:
 
 
 def info_values(info: RunInfo) -> Iterator[tuple[str, str]]:
-    """A run as rows of the table run."""
-    yield "run_id", info.run_id
-    yield "plan_digest", info.plan_digest
-    yield "service_url", info.service_url
-    yield "namespace", info.namespace
-    yield "binding", info.binding.value
-    yield "started_at_us", str(info.started_at_us)
+    """A run as rows of the table run. The first six values never change and have a seal."""
+    fixed = {
+        "run_id": info.run_id,
+        "plan_digest": info.plan_digest,
+        "service_url": info.service_url,
+        "namespace": info.namespace,
+        "binding": info.binding.value,
+        "started_at_us": str(info.started_at_us),
+    }
+    yield from fixed.items()
+    yield "seal", str(_seal(fixed.values()))
     yield "logins", "0"
+
+
+def info_of(values: Mapping[str, str]) -> RunInfo:
+    """The run of these rows."""
+    if values["seal"] != str(_seal(values[key] for key in _FIXED)):
+        raise ValueError("the run's own record does not match its checksum")
+    finished = values.get("finished_at_us")
+    return RunInfo(
+        run_id=values["run_id"],
+        plan_digest=values["plan_digest"],
+        service_url=values["service_url"],
+        namespace=values["namespace"],
+        binding=Binding(values["binding"]),
+        started_at_us=int(values["started_at_us"]),
+        finished_at_us=int(finished) if finished else None,
+    )
 
 
 def call_rows(calls: Iterable[Call]) -> Iterator[tuple[int, str, str, int, int]]:
@@ -140,42 +146,75 @@ def call_rows(calls: Iterable[Call]) -> Iterator[tuple[int, str, str, int, int]]
 
 
 def call_of(row: tuple) -> Call:  # type: ignore[type-arg]  # as selected in LandedRun.calls
-    """A planned call."""
+    """A planned call; its id is made of the rest, so it proves itself."""
     call_id, session, window1, window2 = row
-    return Call(CallId(call_id), session, Window(window1), Window(window2))
+    call = Call.of(session, Window(window1), Window(window2))
+    if call.call_id != call_id:
+        raise ValueError(f"planned call {call_id!r} does not match its own id")
+    return call
 
 
-def facts_of(row: tuple) -> SessionFacts:  # type: ignore[type-arg]  # as selected in LandedRun.session_facts
+def facts_row(facts: SessionFacts) -> Row:
+    """What WhoAmI said as a row of the table session_facts."""
+    return _sealed(
+        facts.session,
+        facts.asked_at_us,
+        facts.network_id,
+        facts.mailbox_id,
+        facts.user_id,
+        facts.timeout_seconds,
+        facts.open_sessions,
+        facts.fault_class.value if facts.fault_class else None,
+        facts.fault_text,
+    )
+
+
+def facts_of(row: tuple) -> SessionFacts:  # type: ignore[type-arg]  # a row of the table
     """What WhoAmI said."""
-    *facts, fault_class, fault_text = row
+    *facts, fault_class, fault_text = _unsealed(row)
     fault = FaultClass(fault_class) if fault_class else None
     return replace(SessionFacts(*facts), fault_class=fault, fault_text=fault_text)
 
 
 def reply_row(reply: LandedReply) -> Row:
     """A reply as a row of the table replies, with the SHA-256 of its body."""
-    return (
+    *before, seal = _sealed(
         reply.call_id,
         reply.attempt,
         reply.binding.value,
         reply.request,
         reply.status,
         _headers_text(reply.headers),
-        reply.body,
         hashlib.sha256(reply.body).digest(),
         reply.sent_at_us,
         reply.received_at_us,
-        reply.masked,
-        reply.cut,
+        int(reply.masked),
+        int(reply.cut),
     )
+    return (*before[:_BODY], reply.body, *before[_BODY:], seal)
 
 
-def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # as selected in LandedRun._replies
-    """The reply of a row, columns as `LandedRun` selects them."""
-    call_id, attempt, session, window1, window2, binding, request, status, headers, body, *rest = (
-        row
-    )
-    sent_at_us, received_at_us, masked, cut = rest
+def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, windows, a row of the table
+    """The reply of a row, once its body and the rest were held against their digest and checksum."""
+    session, window1, window2, *columns = row
+    body = columns.pop(_BODY)
+    (
+        call_id,
+        attempt,
+        binding,
+        request,
+        status,
+        headers,
+        sha256,
+        sent_at_us,
+        received_at_us,
+        masked,
+        cut,
+    ) = _unsealed(columns)
+    if hashlib.sha256(body).digest() != sha256:
+        raise ValueError(
+            f"the reply to call {call_id}, attempt {attempt}, does not match its SHA-256"
+        )
     return LandedReply(
         CallId(call_id),
         attempt,
@@ -191,14 +230,21 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # as selecte
         received_at_us,
         masked=bool(masked),
         cut=bool(cut),
+        sha256=sha256,
     )
+
+
+def is_same_reply(row: Row, other: Row | None) -> bool:
+    """Whether two rows of replies have the same status and body, whenever they were received."""
+    places = [4, _BODY]
+    return other is not None and [row[n] for n in places] == [other[n] for n in places]
 
 
 def outcome_row(outcome: Outcome, *, final: bool) -> Row:
     """An outcome as a row of the table outcomes."""
-    return (
+    return _sealed(
         outcome.call_id,
-        final,
+        int(final),
         outcome.state.value,
         outcome.attempts,
         outcome.answer_attempt,
@@ -212,18 +258,29 @@ def outcome_row(outcome: Outcome, *, final: bool) -> Row:
     )
 
 
-def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # as selected in LandedRun.outcomes
+def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # a planned call's id, a row of the table
     """The outcome of a row; a call without one was not attempted."""
-    call_id, state, attempts, answer_attempt, http_status, fault_class, fault_text, *times = row
-    if state is None:
-        return Outcome(CallId(call_id), State.NOT_ATTEMPTED, 0)
+    planned, call_id, *_ = row
+    if call_id is None:
+        return Outcome(CallId(planned), State.NOT_ATTEMPTED, 0)
+    _, _, state, attempts, answer, status, fault_class, fault_text, *times = _unsealed(row[1:])
+    fault = FaultClass(fault_class) if fault_class else None
     return Outcome(
-        CallId(call_id),
-        State(state),
-        attempts,
-        answer_attempt,
-        http_status,
-        FaultClass(fault_class) if fault_class else None,
-        fault_text,
-        *times,
+        CallId(call_id), State(state), attempts, answer, status, fault, fault_text, *times
     )
+
+
+def _seal(values: Iterable[object]) -> int:
+    """CRC-32 of the values as text, to tell a record that was changed on disk."""
+    return zlib.crc32("\0".join(map(str, values)).encode("utf-8", "surrogatepass"))
+
+
+def _sealed(*values: object) -> Row:
+    return (*values, _seal(values))
+
+
+def _unsealed(row: Sequence[Any]) -> Sequence[Any]:
+    *values, seal = row
+    if _seal(values) != seal:
+        raise ValueError(f"the record of {values[0]!r} does not match its checksum")
+    return values

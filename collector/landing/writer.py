@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -13,24 +12,21 @@ from pathlib import Path
 from typing import Final, Self
 
 from collector.errors import LandingError
+from collector.landing.places import drafted, new_draft, sync_folder
 from collector.landing.reader import LandedRun
 from collector.landing.records import (
     ADD_LOGIN,
-    APPLICATION_ID,
-    LANDING_VERSION,
-    PUT_CALL,
     PUT_FACTS,
     PUT_OUTCOME,
     PUT_REPLY,
     PUT_VALUE,
-    TABLES,
     Row,
-    call_rows,
-    info_values,
-    named_errors,
+    facts_row,
+    is_same_reply,
     outcome_row,
     reply_row,
 )
+from collector.landing.trouble import named_errors, said_of
 from collector.model import Call, LandedReply, Outcome, RunInfo, SessionFacts
 
 __all__ = ["Landing"]
@@ -65,20 +61,13 @@ class Landing:
         with named_errors(path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # written aside and renamed, so that a store is either whole or absent
-            draft = folder / f".{info.run_id}.db.new"
-            draft.unlink(missing_ok=True)
-            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as store:
-                store.executescript(f"BEGIN; {TABLES}")
-                store.executemany(PUT_VALUE, info_values(info))
-                store.executemany(PUT_CALL, call_rows(calls))
-                store.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                store.execute(f"PRAGMA user_version = {LANDING_VERSION}")
-                store.execute("COMMIT")
+            draft = new_draft(path)
+            with drafted(draft, info, calls):
+                pass
             if path.exists():
                 raise LandingError(f"landing store {path} exists already: a run id is used once")
             draft.rename(path)
-            _sync_folder(folder)
+            sync_folder(folder)
         _keep_journal(path, "WAL")
         return cls(path)
 
@@ -98,7 +87,7 @@ class Landing:
         """Return once the reply is on disk.
 
         Raises:
-            LandingError: it could not be written (a full disk, say).
+            LandingError: it could not be written (a full disk, say), or another reply to the same attempt is there.
         """
         done = asyncio.get_running_loop().create_future()
         self._put(PUT_REPLY, reply, done)
@@ -110,11 +99,7 @@ class Landing:
 
     def note(self, facts: SessionFacts) -> None:
         """Record what WhoAmI said of a session."""
-        fault = facts.fault_class.value if facts.fault_class else None
-        row = (facts.session, facts.asked_at_us, facts.network_id, facts.mailbox_id, facts.user_id)
-        self._put(
-            PUT_FACTS, (*row, facts.timeout_seconds, facts.open_sessions, fault, facts.fault_text)
-        )
+        self._put(PUT_FACTS, facts_row(facts))
 
     def count_login(self) -> None:
         """Record one Login request of this run."""
@@ -165,7 +150,7 @@ class Landing:
                 while group := self._next_group():
                     self._commit(store, group)
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for this thread for ever
-            self._fail(LandingError(f"landing store {self.path}: {error}"))
+            self._fail(said_of(self.path, error))
 
     def _next_group(self) -> list[_Record]:
         """What is queued, in order, at least one record; empty when it is time to stop."""
@@ -188,7 +173,7 @@ class Landing:
                 _insert(store, statement, rows)
             store.execute("COMMIT")
         except Exception as error:
-            self._fail(LandingError(f"landing store {self.path}: {error}"), group)
+            self._fail(said_of(self.path, error), group)
             raise
         _resolve([done for _, _, done in group if done is not None], None)
 
@@ -220,10 +205,27 @@ def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
     for many in _TOGETHER if values else ():
         longer = f"{head}{values}{','.join([places] * many)}"
         while at + many <= len(rows):
-            store.execute(longer, tuple(chain.from_iterable(rows[at : at + many])))
+            try:
+                store.execute(longer, tuple(chain.from_iterable(rows[at : at + many])))
+            except sqlite3.IntegrityError:  # none of them is in: see which one it is
+                for row in rows[at : at + many]:
+                    _insert_one(store, statement, row)
             at += many
     for row in rows[at:]:
+        _insert_one(store, statement, row)
+
+
+def _insert_one(store: sqlite3.Connection, statement: str, row: Row) -> None:
+    try:
         store.execute(statement, row)
+    except sqlite3.IntegrityError as error:
+        query = "SELECT * FROM replies WHERE call_id = ? AND attempt = ?"
+        if statement == PUT_REPLY and is_same_reply(row, store.execute(query, row[:2]).fetchone()):
+            return  # the same bytes twice are one reply
+        raise LandingError(
+            f"call {row[0]}, attempt {row[1]}, was landed before, with other bytes: the first reply stays, this one"
+            " is refused; run again to resume"
+        ) from error
 
 
 def _resolve(waiting: list[asyncio.Future[None]], failure: LandingError | None) -> None:
@@ -261,11 +263,3 @@ def _keep_journal(path: Path, mode: str) -> None:
                     return
             time.sleep(0.05)
     raise LandingError(f"landing store {path}: in use by another program")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,8 +1,9 @@
 """The commands that change nothing: check, plan, status."""
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from collector.config import Credential, Settings
-from collector.landing import LandedRun, landed_runs
+from collector.errors import LandingError
+from collector.landing import LandedRun, damaged_stores, landed_runs
 from collector.plan import estimate, pairs_of
 from collector.preflight import Finding, preflight
 from pipelines.cli.door import Door, config_option, finish, shared_options
@@ -20,7 +22,7 @@ from pipelines.exit_code import ExitCode
 from pipelines.nightly import lake_of, storage_writable
 
 if TYPE_CHECKING:
-    from pipelines.lake import Manifest
+    from pipelines.lake import Lake
 
 __all__ = ["check", "plan", "status"]
 
@@ -77,31 +79,51 @@ def status(door: Door, config: Path) -> None:
     settings = door.settings(config)
     lake = lake_of(settings)
     lake.check_version()
-    paths = landed_runs(settings.storage.root / "landing")
-    runs = [_run_status(path, lake.manifest(path.stem)) for path in paths]
-    lines = [
-        f"{each['run_id']}  {each['standing']}: {each['planned']} planned, {each['ok']} ok,"
-        f" {each['empty']} empty, {each['failed']} failed, {each['not_attempted']} not attempted"
-        for each in runs
+    folder = settings.storage.root / "landing"
+    wrong, published = lake.wrong_files(), lake.run_ids()
+    runs = [
+        _run_status(path, lake, published, wrong.get(path.stem, [])) for path in landed_runs(folder)
     ]
-    said = "\n".join(lines) or f"no runs under {settings.storage.root}"
-    finish(door, {"runs": runs, "exit_code": int(ExitCode.DONE)}, said, ExitCode.DONE)
+    aside = [str(path) for path in damaged_stores(folder)]
+    lines = [_line(each) for each in runs] or [f"no runs under {settings.storage.root}"]
+    lines += [f"set aside, damaged: {path}; put a good copy back or remove it" for path in aside]
+    result = {"runs": runs, "damaged": aside, "exit_code": int(ExitCode.DONE)}
+    finish(door, result, "\n".join(lines), ExitCode.DONE)
 
 
-def _run_status(path: Path, manifest: "Manifest | None") -> dict[str, Any]:
+def _line(run: dict[str, Any]) -> str:
+    said = f"{run['run_id']}  {run['standing']}"
+    if "planned" in run:
+        said += (
+            f": {run['planned']} planned, {run['ok']} ok, {run['empty']} empty, {run['failed']} failed,"
+            f" {run['not_attempted']} not attempted"
+        )
+    for path in run["wrong_files"]:
+        said += (
+            f"\n  {path} is not what was published: `ecgrid-stats normalize --run {run['run_id']}`"
+        )
+    return said
+
+
+def _run_status(
+    path: Path, lake: "Lake", published: Collection[str], wrong: list[str]
+) -> dict[str, Any]:
     """A run as its ledger has it: the published one knows which answers were quarantined."""
-    with LandedRun.open(path) as landed:
-        is_finished = landed.info.finished_at_us is not None
-        counts = asdict(landed.summary())
-    if manifest is not None and is_finished:
-        counts |= manifest.counts
-    standing = "finished" if is_finished else "unfinished, to be resumed by run"
-    return {
-        **counts,
-        "finished": is_finished,
-        "published": manifest is not None,
-        "standing": f"{standing}, {'published' if manifest else 'not published'}",
-    }
+    is_published = path.stem in published
+    standing: dict[str, Any] = {"published": is_published, "wrong_files": wrong}
+    try:
+        with LandedRun.open(path) as landed:
+            is_finished = landed.info.finished_at_us is not None
+            counts = asdict(landed.summary())
+    except LandingError as error:  # one bad store hides no other run
+        return {"run_id": path.stem, "finished": False, **standing, "standing": str(error)}
+    if is_finished and is_published:
+        with contextlib.suppress(PublicationError):  # a manifest that is among the wrong files
+            manifest = lake.manifest(path.stem)
+            counts |= manifest.counts if manifest else {}
+    said = "finished" if is_finished else "unfinished, to be resumed by run"
+    said += ", published" if is_published else ", not published"
+    return {**counts, "finished": is_finished, **standing, "standing": said}
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:

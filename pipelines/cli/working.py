@@ -77,16 +77,22 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
     settings = door.settings(config)
     with storage_lock(settings.storage.root):
         done = normalize_landed(settings, run_id)
+    good = {name: each for name, each in done.items() if each is not None}
     runs = [
         {"run_id": name, "rows": each.rows, "files": each.files, "failed": each.failed}
-        for name, each in done.items()
+        for name, each in good.items()
     ]
     rows, files = (
-        sum(each.rows for each in done.values()),
-        sum(each.files for each in done.values()),
+        sum(each.rows for each in good.values()),
+        sum(each.files for each in good.values()),
     )
-    result = {"runs": runs, "rows": rows, "files": files, "exit_code": int(ExitCode.DONE)}
-    finish(door, result, f"{len(runs)} runs published: {rows} rows in {files} files", ExitCode.DONE)
+    unreadable = [name for name in done if name not in good]
+    code = ExitCode.CALLS_FAILED if unreadable else ExitCode.DONE
+    result = {"runs": runs, "unreadable": unreadable, "rows": rows, "files": files}
+    said = f"{len(runs)} runs published: {rows} rows in {files} files"
+    if unreadable:
+        said += f"\nnot readable: {', '.join(unreadable)}; see above"
+    finish(door, {**result, "exit_code": int(code)}, said, code)
 
 
 def ready(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]]:

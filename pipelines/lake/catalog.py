@@ -9,7 +9,15 @@ from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
 from pipelines.lake.partition import MANIFESTS, check_run_id, manifest_path
 from pipelines.lake.storage import Storage, named_errors
 
-__all__ = ["VERSION", "TableFile", "check_version", "read_manifest", "run_ids", "table_files"]
+__all__ = [
+    "VERSION",
+    "TableFile",
+    "check_version",
+    "read_manifest",
+    "run_ids",
+    "table_files",
+    "wrong_files",
+]
 
 VERSION: Final = f"{MANIFESTS}/version"
 
@@ -117,3 +125,30 @@ def table_files(storage: Storage, table: str, of: Collection[str] | None = None)
         )
         for path, (file, runs, rows) in found.items()
     ]
+
+
+def wrong_files(storage: Storage, of: Collection[str] | None = None) -> dict[str, list[str]]:
+    """What is wrong with published runs, by run id: files that are absent or have another size than was published.
+
+    Runs without a fault are not in it. Contents are not read.
+
+    Raises:
+        StorageError: the store of objects does not answer or refuses.
+    """
+    wrong: dict[str, list[str]] = {}
+    sizes: dict[str, dict[str, int]] = {}
+    for run_id in run_ids(storage) if of is None else sorted(of):
+        try:
+            manifest = read_manifest(storage, run_id)
+        except StorageError:
+            raise
+        except PublicationError:
+            wrong[run_id] = [manifest_path(run_id)]
+            continue
+        for file in manifest.files if manifest else ():
+            if file.table not in sizes:
+                with named_errors(storage.address):
+                    sizes[file.table] = storage.sizes(file.table)
+            if sizes[file.table].get(file.path) != file.bytes:
+                wrong.setdefault(run_id, []).append(file.path)
+    return wrong

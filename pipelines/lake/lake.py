@@ -118,3 +118,11 @@ class Lake:
             PublicationError: a manifest cannot be read.
         """
         return catalog.table_files(self.storage, table, run_ids)
+
+    def wrong_files(self) -> dict[str, list[str]]:
+        """Files that are absent or have another size than was published, by run id; `normalize` publishes them again.
+
+        Raises:
+            PublicationError: the lake cannot be read.
+        """
+        return catalog.wrong_files(self.storage)

@@ -45,11 +45,12 @@ class LocalStorage:
         return [name for name in self.names(folder) if (self.folder / folder / name).is_dir()]
 
     def sizes(self, folder: str) -> dict[str, int]:
-        return {
-            path.relative_to(self.folder).as_posix(): path.stat().st_size
-            for path in (self.folder / folder).rglob("*")
-            if path.is_file()
-        }
+        found = {}
+        for path in (self.folder / folder).rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # a draft that got its name meanwhile
+                if path.is_file():
+                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+        return found
 
     def remove(self, paths: Sequence[str]) -> None:
         for path in paths:

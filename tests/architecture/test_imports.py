@@ -30,6 +30,7 @@ FLOORS = {
     "collector.landable": 3,
     "collector.fetch": 4,
     "collector.left": 4,
+    "collector.mend": 4,
     "collector.worker": 5,
     "collector.preflight": 7,
     "collector.run": 6,

@@ -290,7 +290,7 @@ def test_an_answer_that_is_not_landed_is_not_lost(lake: Lake) -> None:
     night.answered(answer(counts()))
     night.replies.clear()
     _, rows = run(night, lake)
-    assert states(rows) == [("failed", "quarantined", "readable")]
+    assert states(rows) == [("failed", "damaged", "readable")]
     assert rows["calls"][0]["fault_text"] == "the landing store does not hold the answer"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from collector.simulator import Population, Simulator
 from collector.simulator.traffic import Counts, Event, SeededTraffic
-from tests.nightly.ground import ROOT, Ground
+from tests.nightly.ground import Ground
 
 __all__ = ["FIRST", "NIGHTS", "NO_RUN", "SILENT", "SILENT_SINCE", "UNREACHABLE", "Fortnight", "lay"]
 

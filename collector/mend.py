@@ -1,0 +1,98 @@
+"""Landing stores that somebody damaged or a kill left half told: saved, judged, said. No network."""
+
+from pathlib import Path
+
+import structlog
+
+from collector.config import Settings
+from collector.errors import LandingDamagedError, LandingError
+from collector.judge import judge
+from collector.landing import LandedRun, Landing, salvage
+from collector.model import RunInfo
+from collector.plan import calls, digest
+from collector.policy import Action, action_for
+
+__all__ = ["judge_leftovers", "mend", "mended", "readable", "settle_leftovers"]
+
+_LOG = structlog.get_logger("landing")
+
+
+def readable(settings: Settings, path: Path) -> RunInfo | None:
+    """The run of a store, mended if it must be; None if it cannot be read. One bad store is no other run's trouble."""
+    try:
+        try:
+            with LandedRun.open(path) as landed:
+                return landed.info
+        except LandingDamagedError as error:
+            return mend(settings, path, error)
+    except LandingError as error:
+        _LOG.error("a run is passed over", path=str(path), said=str(error))
+        return None
+
+
+def mended(settings: Settings, path: Path) -> bool:
+    """Read a whole store, body by body, and mend it if it must be; whether it can be used.
+
+    Raises:
+        LandingError: the folder cannot be written.
+    """
+    try:
+        with LandedRun.open(path) as landed:
+            landed.verify()
+    except LandingDamagedError as error:
+        try:
+            mend(settings, path, error)
+        except LandingDamagedError as hopeless:
+            _LOG.error("a run is passed over", path=str(path), said=str(hopeless))
+            return False
+    return True
+
+
+def mend(settings: Settings, path: Path, found: LandingDamagedError) -> RunInfo:
+    """Put what can be read of a damaged store in its place, and keep the damaged one aside.
+
+    Raises:
+        LandingDamagedError: nothing can be read; the store was set aside.
+        LandingError: the folder cannot be written; the store is where it was.
+    """
+    plan_digest = digest(settings)
+    saved = salvage(path, calls(settings), plan_digest)
+    _LOG.error(
+        "a landing store was damaged; what can be read of it goes on, put a good copy back to have the rest",
+        run_id=saved.info.run_id,
+        said=str(found),
+        kept_at=str(saved.aside),
+        replies_saved=saved.replies,
+        replies_lost=saved.lost_replies,
+        answers_lost=len(saved.damaged),
+        calls_lost=saved.lost_calls,
+    )
+    return saved.info
+
+
+async def settle_leftovers(settings: Settings, path: Path) -> None:
+    """Judge what was landed and not judged, in a run that is not resumed.
+
+    Raises:
+        LandingError: the store cannot be read or written.
+    """
+    with LandedRun.open(path) as landed:
+        if next(landed.unjudged(), None) is None:
+            return
+    landing = Landing.resume(path)
+    try:
+        with LandedRun.open(path) as landed:
+            judge_leftovers(settings, landed, landing)
+    finally:
+        await landing.close()
+
+
+def judge_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
+    """Record outcomes for replies that were landed, but not judged before the program was killed."""
+    for reply in landed.unjudged():
+        outcome = judge(reply, settings.limits.max_reply_bytes)
+        fault_class = outcome.fault_class
+        final = fault_class is None or (
+            action_for(fault_class, reply.attempt, settings.retry.attempts) is Action.FAIL
+        )
+        landing.settle(outcome, final=final)
