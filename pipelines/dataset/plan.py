@@ -64,9 +64,9 @@ def cut(body: bytes) -> Cut | None:
         return None
     if body[opened - 2 : opened - 1] == b"/":
         return None
-    name = body[begin + 1 : start - 1].split(None, 1)[0] if start - begin > 2 else b""
-    end = body.find(b"</" + name + b">", start)
-    return Cut(start, end) if name and end >= 0 else None
+    names = body[begin + 1 : start - 1].split(None, 1)
+    end = body.find(b"</" + names[0] + b">", start) if names else -1
+    return None if end < 0 else Cut(start, end)
 
 
 def plan_for(body: bytes, where: Cut, content_type: str | None, limits: Limits) -> Plan | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dataset import Limits, read
+from pipelines.dataset import Limits, read, read_many
 from pipelines.errors import DataSetError, HostileXmlError, NotADataSetError, SchemaError
 from tests.dataset.made import column, element_table, reply
 from tests.dataset.samples import body_of
@@ -261,6 +261,16 @@ def test_braces_in_a_namespace(namespace: str) -> None:
     ):
         with suppress(DataSetError):
             read(body)
+
+
+@pytest.mark.parametrize("name", [b"", b" ", b"\t\n", b" a", b"/"])
+def test_rows_in_an_element_without_a_name(name: bytes) -> None:
+    """The shortcut guesses where rows are before any parser says that this is XML."""
+    body = b"<DataSet><diffgr:diffgram x=''><" + name + b">" + b" " * 100_000
+    with pytest.raises(NotADataSetError):
+        read(body)
+    batch = read_many([_BODY, body, _BODY])
+    assert [number for number, _ in batch.failures] == [1]
 
 
 def test_limits_must_be_positive() -> None:
