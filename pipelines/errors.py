@@ -6,9 +6,10 @@ PipelineError
 │   ├── NotADataSetError   well-formed, but no DataSet in it; or not XML at all
 │   ├── SchemaError        the inline schema is not one that ADO.NET writes
 │   └── ValueFormatError   a value does not fit its declared type
-└── PublicationError       the lake cannot be written: stop, nothing half-published
-    ├── LakeVersionError   another version wrote it
-    └── StorageError       the store of objects does not answer or refuses: mend that, publish again
+├── PublicationError       the lake cannot be written or read: stop, nothing half-published
+│   ├── LakeVersionError   another version wrote it
+│   └── StorageError       the store of objects does not answer or refuses: mend that, publish again
+└── WarehouseError         a target cannot be loaded: what was committed stays, load again
 """
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SchemaError",
     "StorageError",
     "ValueFormatError",
+    "WarehouseError",
 ]
 
 
@@ -75,3 +77,7 @@ class LakeVersionError(PublicationError):
 
 class StorageError(PublicationError):
     """The store of objects cannot be reached, or does not let this program in; the message says what to do."""
+
+
+class WarehouseError(PipelineError):
+    """A target cannot be loaded; what was committed before stays, nothing is half-loaded."""

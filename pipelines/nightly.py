@@ -1,4 +1,4 @@
-"""The night's sequence: collect, normalize, publish. No logic beyond the order, the lock and the exit code."""
+"""The night's sequence: collect, normalize, publish, load. No logic beyond the order, the lock and the exit code."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,12 +22,14 @@ from collector.model import FaultClass, RunInfo, RunSummary
 from collector.run import Collected, Progress, Stop, collect
 from pipelines.errors import PublicationError, StorageError
 from pipelines.exit_code import ExitCode
+from pipelines.warehouse.target import Target
 
 __all__ = [
     "DEADLINE",
     "Night",
     "collect_only",
     "lake_of",
+    "load_published",
     "normalize_landed",
     "run_night",
     "storage_lock",
@@ -37,6 +39,7 @@ __all__ = [
 if TYPE_CHECKING:
     from pipelines.lake import Lake
     from pipelines.normalize import Normalized
+    from pipelines.warehouse.loading import Load
 
 try:
     import uvloop
@@ -60,6 +63,7 @@ class Night:
         checks: answers per check that they did not pass.
         stopped: why the run ended early.
         resumed: an earlier invocation had begun it.
+        loads: what each configured warehouse got.
     """
 
     run_id: str
@@ -79,6 +83,7 @@ class Night:
     checks: Mapping[str, int] | None = None
     stopped: str | None = None
     resumed: bool = False
+    loads: "Mapping[str, Load] | None" = None
 
 
 @contextlib.contextmanager
@@ -136,8 +141,9 @@ def run_night(
     credentials: Mapping[str, Credential],
     deadline_seconds: float | None,
     progress: Progress,
+    targets: Sequence[Target] = (),
 ) -> Night:
-    """Collect, then publish what was landed. A run stopped by a signal is not published: it is to be resumed."""
+    """Collect, publish what was landed, load it. A run stopped by a signal is not published: it is to be resumed."""
     started = time.monotonic()
     _check_lake(settings)
     collected = _collect(settings, credentials, deadline_seconds, progress)
@@ -145,13 +151,25 @@ def run_night(
         return _night(collected, collected.summary, None, started)
     normalized = _publish(settings, collected.path)
     _catch_up(settings, collected.path)
-    return _night(collected, collected.summary, normalized, started)
+    loads = load_published(settings, targets)
+    return _night(collected, collected.summary, normalized, started, loads)
+
+
+def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, Load]":
+    """Load every published run that a target has not seen; by target.
+
+    Raises:
+        PublicationError: the lake cannot be read.
+    """
+    if not targets:
+        return {}
+    from pipelines.warehouse.loading import load_all  # noqa: PLC0415  # beside lake_of
+
+    return load_all(lake_of(settings), targets, raw=settings.warehouse.raw)
 
 
 def _check_lake(settings: Settings) -> None:
     """Refuse a lake of another version before a night of calls; one that does not answer may do so by the morning."""
-    from pipelines.errors import StorageError  # noqa: PLC0415  # beside lake_of
-
     try:
         lake_of(settings).check_version()
     except StorageError as error:
@@ -242,7 +260,7 @@ def lake_of(settings: Settings) -> "Lake":
 
 
 def _publish(settings: Settings, path: Path) -> "Normalized":
-    from pipelines.normalize import normalize  # noqa: PLC0415  # as in _lake
+    from pipelines.normalize import normalize  # noqa: PLC0415  # beside lake_of
 
     lake, checks = lake_of(settings), settings.quality.model_dump()
 
@@ -317,7 +335,11 @@ async def _finish(path: Path) -> None:
 
 
 def _night(
-    collected: Collected, summary: RunSummary, normalized: "Normalized | None", started: float
+    collected: Collected,
+    summary: RunSummary,
+    normalized: "Normalized | None",
+    started: float,
+    loads: "Mapping[str, Load] | None" = None,
 ) -> Night:
     counts = asdict(summary)
     if normalized is not None:
@@ -325,9 +347,10 @@ def _night(
             name: getattr(normalized, name)
             for name in ("planned", "ok", "empty", "failed", "not_attempted", "attempts")
         }
+    is_behind = any(not load.caught_up for load in (loads or {}).values())
     if collected.stopped is not None:
         exit_code = ExitCode.STOPPED
-    elif counts["failed"] or counts["not_attempted"]:
+    elif counts["failed"] or counts["not_attempted"] or is_behind:
         exit_code = ExitCode.CALLS_FAILED
     else:
         exit_code = ExitCode.DONE
@@ -346,4 +369,5 @@ def _night(
         checks=dict(normalized.violations) if normalized else None,
         stopped=collected.stopped,
         resumed=collected.resumed,
+        loads=loads,
     )

@@ -1,7 +1,7 @@
 """TOML and environment -> frozen settings, validated once at the edge. Knows nothing of the network."""
 
 from collector.config.loading import load
-from collector.config.references import ApiKey, Credential, Login, credentials, s3_secrets
+from collector.config.references import ApiKey, Credential, Login, credentials, referred, s3_secrets
 from collector.config.settings import (
     S3,
     Limits,
@@ -31,5 +31,6 @@ __all__ = [
     "Windows",
     "credentials",
     "load",
+    "referred",
     "s3_secrets",
 ]

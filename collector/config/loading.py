@@ -162,7 +162,7 @@ def _suggestion(location: list[str | int]) -> str:
     for part in location[:-1]:
         if isinstance(part, str):
             model = SessionEntry if part == "sessions" else _submodel(model, part)
-    known = list(model.model_fields)
+    known = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     return f": did you mean {close[0]}?" if close else f": known are {', '.join(known)}"
 

@@ -10,7 +10,7 @@ from collector.config.settings import Settings
 from collector.errors import ConfigError
 from collector.secret import Secret
 
-__all__ = ["ApiKey", "Credential", "Login", "credentials", "s3_secrets"]
+__all__ = ["ApiKey", "Credential", "Login", "credentials", "referred", "s3_secrets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,18 @@ def credentials(settings: Settings, beside: Path) -> dict[str, Credential]:
                 password=secret(entry.label, "password", entry.password),
             )
     return found
+
+
+def referred(key: str, value: str, beside: Path) -> Secret:
+    """What a key of the configuration refers to, or its own value where it is no reference.
+
+    Raises:
+        ConfigError: a variable or file that is missing, empty, or readable by everyone.
+    """
+    kind, _, target = value.partition(":")
+    if kind not in ("env", "file") or target.startswith("//"):
+        return Secret(value)
+    return Secret(_resolved(f"{key} = {value!r}", value, beside))
 
 
 def s3_secrets(settings: Settings) -> dict[str, Secret]:

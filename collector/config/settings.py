@@ -46,6 +46,28 @@ def _reference(value: object) -> object:
     )
 
 
+def _is_reference(value: str) -> bool:
+    kind, _, target = value.partition(":")
+    return kind in ("env", "file") and bool(target) and not target.startswith("//")
+
+
+def _catalog_uri(value: str) -> str:
+    if not _is_reference(value) and re.search(
+        r"//[^/]*:[^/]*@|[?&]\w*(password|token|secret)", value
+    ):
+        raise ValueError(
+            "must have no credentials in it: use env:NAME or file:PATH for the address"
+        )
+    return value
+
+
+def _secrets_referred(properties: dict[str, str]) -> dict[str, str]:
+    for name, value in properties.items():
+        if re.search(r"secret|password|token|credential|key", name) and not _is_reference(value):
+            raise ValueError(f"{name} must be env:NAME or file:PATH")
+    return properties
+
+
 def _service_url(value: str) -> str:
     try:
         url = urlsplit(value)
@@ -212,26 +234,40 @@ class Logging(_Section):
 
 
 class DuckDb(_Section):
-    """A DuckDB file to load into."""
+    """A DuckDB file to load into; warehouse.duckdb below the storage root unless named."""
 
-    path: Path
+    path: Path | None = None
 
 
 class Postgres(_Section):
     """A PostgreSQL database to load into."""
 
     dsn: _Reference
+    db_schema: Annotated[
+        Annotated[str, Field(min_length=1, max_length=63)] | None, Field(alias="schema")
+    ] = None  # pydantic has a `schema` of its own
 
 
 class Iceberg(_Section):
-    """An Iceberg catalog to register in."""
+    """An Iceberg catalog to register in.
 
-    catalog_uri: str
+    Attributes:
+        catalog_name: a SQL catalog keeps several apart by it.
+        location: where the catalog keeps the metadata of new tables; iceberg below the storage root unless named.
+        properties: for the catalog, as pyiceberg names them; a value may be a reference, a secret must be one.
+    """
+
+    catalog_uri: Annotated[str, AfterValidator(_catalog_uri)]
+    catalog_name: Annotated[str, Field(min_length=1)] = "ecgrid"
+    location: str | None = None
+    namespace: Annotated[str, Field(pattern=r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")] = "ecgrid"
+    properties: Annotated[dict[str, str], AfterValidator(_secrets_referred)] = {}
 
 
 class Warehouse(_Section):
-    """Where the published tables go next."""
+    """Where the published tables go next, and whether the landed bodies (`raw`) go with them."""
 
+    raw: Annotated[bool, Field(strict=True)] = False
     duckdb: DuckDb | None = None
     postgres: Postgres | None = None
     iceberg: Iceberg | None = None

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "plan": "pipelines.cli.looking",
     "collect": "pipelines.cli.working",
     "normalize": "pipelines.cli.working",
+    "load": "pipelines.cli.loading",
     "run": "pipelines.cli.working",
     "status": "pipelines.cli.looking",
 }
@@ -29,6 +30,7 @@ _SUMMARIES: Final = {
     "plan": "What would be called, how many calls, how long at the limit.",
     "collect": "Fan-out and landing only.",
     "normalize": "Landed replies to Parquet; no network.",
+    "load": "Published tables to the warehouses, what they have not seen.",
     "run": "All of it: the nightly job.",
     "status": "Runs, states, what is missing, what can be resumed.",
 }
@@ -66,7 +68,7 @@ def cli() -> None:
     \b
     Exit codes:
       0  everything planned is ok or empty
-      1  finished, some calls failed, the rest is published
+      1  finished, some calls failed or a warehouse is behind, the rest is published
       2  wrong usage or configuration
       3  another run holds the lock
       4  stopped early (signal, deadline); `run` again resumes

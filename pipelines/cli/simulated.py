@@ -18,6 +18,7 @@ from collector.errors import ConfigError
 from collector.run import Progress
 from collector.simulator import Population, Simulator, Switches, serve
 from pipelines.cli.door import Door, finish, shared_options
+from pipelines.cli.loading import configured
 from pipelines.cli.progress import shown
 from pipelines.cli.working import night_said
 from pipelines.errors import PipelineError
@@ -48,6 +49,9 @@ minutes = {minutes}
 
 [storage]
 root = "{root}"
+
+[warehouse.duckdb]
+path = "{root}/warehouse.duckdb"
 """
 
 
@@ -132,7 +136,8 @@ def demo(door: Door, root: Path) -> None:
         settings = door.settings(config)
         progress = Progress()
         with shown(progress):
-            night = run_night(settings, credentials(settings, root), None, progress)
+            targets = configured(settings, root)
+            night = run_night(settings, credentials(settings, root), None, progress, targets)
     table = root / "lake" / "instant_stats"
     said = "\n".join(
         (

@@ -11,6 +11,7 @@ from collector.config import Credential, Settings, credentials
 from collector.plan import repeated
 from collector.run import Progress
 from pipelines.cli.door import Door, config_option, finish, shared_options
+from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown
 from pipelines.exit_code import ExitCode
 from pipelines.nightly import Night, collect_only, normalize_landed, run_night, storage_lock
@@ -40,15 +41,16 @@ _deadline_option = click.option(
 @_deadline_option
 @shared_options
 def run(door: Door, config: Path, deadline: float | None) -> None:
-    """All of it, once a night: plan, collect, land, normalize, publish.
+    """All of it, once a night: plan, collect, land, normalize, publish, load into the configured warehouses.
 
     An unfinished run of the same plan is resumed: only the calls that are missing are made. Ctrl-C or SIGTERM ends
     the run in order (exit code 4); a second one ends it at once. What was answered by then is safe.
     """
     settings, known = ready(door, config)
+    targets = configured(settings, config.parent)
     progress = Progress()
     with storage_lock(settings.storage.root), shown(progress):
-        night = run_night(settings, known, deadline, progress)
+        night = run_night(settings, known, deadline, progress, targets)
     finish(door, asdict(night), night_said(night, settings), night.exit_code)
 
 
@@ -106,8 +108,6 @@ def ready(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]]:
         _LOG.warning("windows.minutes names a window twice; it is asked for once", minutes=span)
     if settings.service.binding == "http-get":
         _LOG.warning("service.binding = http-get: credentials travel in the URL, where proxies log")
-    for target in settings.warehouse.model_fields_set:
-        _LOG.warning("this version loads into no warehouse yet", target=f"warehouse.{target}")
     return settings, credentials(settings, config.parent)
 
 
@@ -128,6 +128,7 @@ def night_said(night: Night, settings: Settings) -> str:
         lines.append(f"failed: {classes}; the table calls says which and why")
     for check, count in (night.checks or {}).items():
         lines.append(f"check {check}: {count} answers did not pass")
+    lines += loads_said(night.loads or {})
     if night.stopped is not None:
         lines.append(f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it")
     return "\n".join(lines)

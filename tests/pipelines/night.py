@@ -168,18 +168,18 @@ class Night:
             )
         )
 
-    def land(self, folder: Path, run_id: str = RUN_ID) -> LandedRun:
+    def land(self, folder: Path, run_id: str = RUN_ID, started_us: int = STARTED_US) -> LandedRun:
         """The run as it was landed."""
-        return LandedRun.open(asyncio.run(self._land(folder, run_id)))
+        return LandedRun.open(asyncio.run(self._land(folder, run_id, started_us)))
 
-    async def _land(self, folder: Path, run_id: str) -> Path:
+    async def _land(self, folder: Path, run_id: str, started_us: int) -> Path:
         info = RunInfo(
             run_id,
             "0" * 64,
             "https://os.ecgrid.io/",
             "https://os.ecgrid.io/",
             Binding.SOAP11,
-            STARTED_US,
+            started_us,
         )
         landing = Landing.create(folder, info, self.calls)
         await asyncio.gather(*(landing.land(reply) for reply in self.replies))

@@ -1,0 +1,150 @@
+"""The published runs into every target: what each has not seen, run after run, one transaction for each."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from pipelines.contract import RAW, TABLES
+from pipelines.errors import PipelineError, PublicationError, WarehouseError
+from pipelines.lake import Lake
+from pipelines.warehouse.behaviour import Counts, Warehouse
+from pipelines.warehouse.database import Database
+from pipelines.warehouse.publications import Publication, publication_of
+from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
+
+__all__ = ["Load", "load_all"]
+
+_LOG: Final = structlog.get_logger("warehouse")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one target got.
+
+    Attributes:
+        runs: runs that were loaded now; what was loaded before is not looked at again.
+        removed: rows that left the publication of their run.
+        caught_up: everything that is published is in the target.
+        error: the first reason why not.
+    """
+
+    runs: int
+    inserted: int
+    updated: int
+    unchanged: int
+    removed: int
+    seconds: float
+    caught_up: bool
+    error: str | None = None
+
+
+def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dict[str, Load]:
+    """Load what is published into each target, by its name. A target that fails does not keep the others waiting.
+
+    Args:
+        raw: load the landed bodies, too.
+
+    Raises:
+        LakeVersionError: a newer version wrote the lake.
+        PublicationError: the lake's version cannot be read.
+    """
+    lake.check_version()
+    tables = [name for name in TABLES if raw or name != RAW.name]
+    run_ids = lake.run_ids()
+    publications, unreadable = [], []
+    for run_id in run_ids:
+        try:
+            publications.append(publication_of(lake, run_id, tables))
+        except PublicationError as error:
+            unreadable.append(str(error))
+    return {
+        target.name: _Loading(lake, tables, publications, run_ids, list(unreadable)).into(target)
+        for target in targets
+    }
+
+
+@dataclass(slots=True)
+class _Loading:
+    """What is to go into one target."""
+
+    lake: Lake
+    tables: Sequence[str]
+    publications: Sequence[Publication]
+    run_ids: Sequence[str]
+    errors: list[str]
+
+    def into(self, target: Target) -> Load:
+        started = time.monotonic()
+        runs, total = 0, Counts()
+        try:
+            with _opened(target, self.lake, self.tables) as warehouse:
+                for count, counts in self._steps(warehouse, target.name):
+                    runs, total = runs + count, total + counts
+        except PipelineError as error:
+            self.errors.append(str(error))
+        except Exception as error:  # noqa: BLE001  # a driver's surprise does not spoil the night
+            _LOG.debug("unexpected", exc_info=True)
+            said = " ".join(str(error).split())[:300]
+            self.errors.append(
+                f"warehouse {target.name}: {type(error).__name__}: {said}; load again"
+            )
+        for said in self.errors:
+            _LOG.error(
+                "a warehouse is behind; the next load catches up", target=target.name, said=said
+            )
+        return Load(
+            runs=runs,
+            inserted=total.inserted,
+            updated=total.updated,
+            unchanged=total.unchanged,
+            removed=total.removed,
+            seconds=round(time.monotonic() - started, 3),
+            caught_up=not self.errors,
+            error=self.errors[0] if self.errors else None,
+        )
+
+    def _steps(self, warehouse: Warehouse, name: str) -> Iterator[tuple[int, Counts]]:
+        """Every step with its runs; one whose files are damaged is passed over."""
+        pending = warehouse.pending(self.publications, self.run_ids)
+        if pending:
+            warehouse.prepare()
+        for step in pending:
+            ids = [each.run_id for each in step]
+            try:
+                counts = warehouse.load(step)
+            except PublicationError as error:
+                self.errors.append(str(error))
+                continue
+            _LOG.debug("loaded", target=name, runs=ids, inserted=counts.inserted)
+            yield len(step), counts
+
+
+@contextmanager
+def _opened(target: Target, lake: Lake, tables: Sequence[str]) -> Iterator[Warehouse]:
+    warehouse = _open(target)(lake, tables)
+    try:
+        yield warehouse
+    finally:
+        warehouse.close()
+
+
+def _open(target: Target) -> Callable[[Lake, Sequence[str]], Warehouse]:
+    """How the target is opened; its driver is imported now, since it may not be installed."""
+    match target:
+        case DuckDbFile():
+            from pipelines.warehouse.duckdb import DuckDbSession  # noqa: PLC0415
+
+            return lambda lake, tables: Database(DuckDbSession(target), lake, tables)
+        case PostgresServer():
+            from pipelines.warehouse.postgres import PostgresSession  # noqa: PLC0415
+
+            return lambda lake, tables: Database(PostgresSession(target), lake, tables)
+        case IcebergCatalog():
+            from pipelines.warehouse.iceberg import IcebergWarehouse  # noqa: PLC0415
+
+            return lambda lake, tables: IcebergWarehouse(target, lake, tables)
+    raise WarehouseError(f"no such target: {target!r}")

@@ -1,0 +1,172 @@
+"""What is published, read through the manifests and verified before a row of it is handed over.
+
+The only module here that reads the lake's files.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.contract import TABLES, Table
+from pipelines.errors import PublicationError
+from pipelines.lake import Lake, PublishedFile
+
+__all__ = [
+    "Publication",
+    "address",
+    "incoming_schema",
+    "is_local",
+    "location",
+    "publication_of",
+    "rows",
+    "verify",
+]
+
+_BATCH_ROWS: Final = 32_768
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The files of one run that are to be loaded, by table.
+
+    Attributes:
+        is_gone: the run left the lake, and has no files any more.
+    """
+
+    run_id: str
+    files: Mapping[str, tuple[PublishedFile, ...]]
+    is_gone: bool = False
+
+    def digest(self) -> str:
+        """64 hexadecimal digits that change with what is published, and with the tables that are loaded."""
+        return hashlib.sha256(
+            "\n".join(map(self.digest_of, sorted(self.files))).encode()
+        ).hexdigest()
+
+    def digest_of(self, table: str) -> str:
+        """The same for one table."""
+        files = sorted(f"{file.path} {file.sha256}" for file in self.files[table])
+        return hashlib.sha256("\n".join((table, *files)).encode()).hexdigest()
+
+
+def publication_of(lake: Lake, run_id: str, tables: Sequence[str]) -> Publication:
+    """What the run published of these tables.
+
+    Raises:
+        PublicationError: its manifest cannot be read, or a newer version of the program wrote it.
+    """
+    manifest = lake.manifest(run_id)
+    if manifest is None:
+        raise PublicationError(f"run {run_id}: it is not published any more; load again")
+    files = {name: tuple(file for file in manifest.files if file.table == name) for name in tables}
+    for file in (file for those in files.values() for file in those):
+        if file.schema_version > TABLES[file.table].version:
+            raise PublicationError(
+                f"{file.path}: version {file.schema_version} of {file.table}, this program knows version"
+                f" {TABLES[file.table].version}: load with the newer program"
+            )
+    return Publication(run_id, files)
+
+
+def location(lake: Lake, file: PublishedFile) -> str:
+    """The file's address for readers of other programs."""
+    return f"{address(lake)}/{file.path}"
+
+
+def is_local(lake: Lake) -> bool:
+    """Whether the lake is a folder of this machine."""
+    return lake.storage.filesystem.type_name == "local"
+
+
+def address(lake: Lake) -> str:
+    """The lake's address, likewise."""
+    return f"file://{lake.folder.absolute()}" if is_local(lake) else lake.storage.address
+
+
+def verify(lake: Lake, files: Sequence[PublishedFile]) -> None:
+    """See that the files are those of the manifest.
+
+    Raises:
+        PublicationError: one is missing, or its bytes are others.
+    """
+    for file in files:
+        with _opened(lake, file):
+            pass
+
+
+def incoming_schema(table: Table) -> pa.Schema:
+    """The contract's columns and types, all nullable: what `rows` hands over."""
+    return pa.schema([pa.field(column.name, column.type) for column in table.columns])
+
+
+def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchReader:
+    """The run's rows of a table in the contract's columns; older files have nulls where a column is new.
+
+    Every file is verified before the first row. Files that other runs share give the rows of this run.
+
+    Raises:
+        PublicationError: a file is missing, damaged, or holds what the contract cannot take.
+    """
+    files = publication.files[table.name]
+    schema = incoming_schema(table)
+    verify(lake, files)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for file in files:
+            with ExitStack() as stack:
+                source = stack.enter_context(_opened(lake, file))
+                parquet = stack.enter_context(pq.ParquetFile(source))
+                for batch in parquet.iter_batches(_BATCH_ROWS, use_threads=False):
+                    if file.is_shared:
+                        is_own = pc.equal(batch["run_id"], pa.scalar(publication.run_id))
+                        batch = batch.filter(is_own)  # noqa: PLW2901  # the same rows, fewer
+                    yield _conformed(batch, schema, file)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _opened(lake: Lake, file: PublishedFile) -> pa.NativeFile:
+    """The file, read through once and found to be the published one, at its beginning."""
+    path = f"{lake.storage.base}/{file.path}"
+    again = f"publish run {', '.join(file.runs)} again"
+    try:
+        source = lake.storage.filesystem.open_input_file(path)
+        digest = hashlib.sha256()
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    except OSError as error:
+        said = " ".join(str(error).split())[:300]
+        raise PublicationError(
+            f"{path}: its manifest names it, but it cannot be read ({said}): {again}"
+        ) from error
+    if digest.hexdigest() != file.sha256:
+        source.close()
+        raise PublicationError(
+            f"{path} is damaged: its SHA-256 is {digest.hexdigest()[:16]}…, its manifest says"
+            f" {file.sha256[:16]}…: {again}"
+        )
+    source.seek(0)
+    return source
+
+
+def _conformed(batch: pa.RecordBatch, schema: pa.Schema, file: PublishedFile) -> pa.RecordBatch:
+    columns = []
+    for field in schema:
+        if field.name not in batch.schema.names:
+            columns.append(pa.nulls(batch.num_rows, field.type))
+            continue
+        column = batch[field.name]
+        try:
+            columns.append(column if column.type == field.type else column.cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise PublicationError(
+                f"{file.path}: column {field.name!r} is {column.type}, must be {field.type}: {error}"
+            ) from error
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,214 @@
+"""Nights that were published, targets of every kind, and a look into each with plain SQL."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import load_catalog
+
+from collector.model import FaultClass, SessionFacts, State
+from pipelines.contract import CALLS, TABLES, Table, arrow_schema
+from pipelines.lake import Lake, Manifest
+from pipelines.normalize import normalize
+from pipelines.warehouse.loading import Load, load_all
+from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
+from tests.pipelines.night import OBSERVED_US, SENT_US, Night, answer, counts
+
+__all__ = [
+    "Look",
+    "bucket",
+    "call_row",
+    "contents",
+    "load",
+    "night_of",
+    "publish_calls",
+    "publish_night",
+    "publish_rows",
+    "run_id_of",
+]
+
+FIRST = datetime(2026, 1, 18, 2, tzinfo=UTC)
+LOADED = [name for name in TABLES if name != "raw"]
+
+
+def run_id_of(number: int) -> str:
+    """The run of a night, counted from 0."""
+    return f"{FIRST + timedelta(days=number):%Y%m%dT%H%M%SZ}-1f2e3d"
+
+
+def night_of(sessions: int = 3, first: int = 1, *, missing: int = 0) -> Night:
+    """Two calls a session; `missing` sessions were never asked."""
+    night = Night()
+    for number in range(sessions):
+        label = f"mailbox-{number:04}"
+        night.answered(
+            answer({**counts(first + number), "Note": "it's 'quoted'\\"}), label, 60, 120
+        )
+        night.faulted(label, 180, 240)
+        night.facts.append(SessionFacts(label, SENT_US, 100 + number, None, 7, 600, 1))
+    night.answered(answer(), "mailbox-void", 60, 120, observed_us=None, state=State.EMPTY)
+    for number in range(missing):
+        night.plan(f"mailbox-late-{number}")
+    night.facts.append(
+        SessionFacts(
+            "mailbox-void", SENT_US, fault_class=FaultClass.AUTHENTICATION, fault_text="no"
+        )
+    )
+    return night
+
+
+def publish_night(
+    lake: Lake, folder: Path, number: int = 0, night: Night | None = None
+) -> Manifest:
+    """Land the night and publish it under the date that is its own; a night may be published again."""
+    made = night or night_of()
+    shift = int(timedelta(days=number).total_seconds() * 1_000_000)
+    made = replace(
+        made,
+        outcomes=[
+            replace(each, observed_at_us=each.observed_at_us and OBSERVED_US + shift)
+            for each in made.outcomes
+        ],
+    )
+    store = folder / f"landing-{len(list(folder.glob('landing-*')))}"
+    store.mkdir()
+    start = int((FIRST + timedelta(days=number)).timestamp() * 1_000_000)
+    with made.land(store, run_id_of(number), started_us=start) as landed:
+        return normalize(landed, lake).manifest
+
+
+def publish_rows(lake: Lake, number: int, table: Table, rows: list[dict[str, Any]]) -> Manifest:
+    """A run with these rows of one table and none of the others."""
+    run_id = run_id_of(number)
+    with lake.publication(run_id, (FIRST + timedelta(days=number)).date()) as publication:
+        filled = [{"run_id": run_id, **row} for row in rows]
+        publication.append(table.name, pa.Table.from_pylist(filled, schema=arrow_schema(table)))
+        return publication.commit({})
+
+
+def call_row(call_id: str, **values: object) -> dict[str, Any]:
+    """A row of the ledger."""
+    return {
+        "call_id": call_id,
+        "session": "acme",
+        "window1_minutes": 60,
+        "window2_minutes": 120,
+        "state": "failed",
+        "attempts": 1,
+        **values,
+    }
+
+
+def bucket(session: str, to_minutes: int) -> dict[str, Any]:
+    """A row of the buckets; those of one run fall on several dates."""
+    end_us = int(FIRST.timestamp() * 1_000_000)
+    return {
+        "call_id": "0" * 16,
+        "session": session,
+        "bucket_start": end_us - to_minutes * 60_000_000,
+        "bucket_end": end_us,
+        "from_minutes": 0,
+        "to_minutes": to_minutes,
+        "traffic": "parcel",
+        "direction": "in",
+        "count": None,
+        "exact": False,
+        "low": 3,
+        "high": None,
+        "estimate": None,
+    }
+
+
+def publish_calls(lake: Lake, number: int, **texts: str | None) -> Manifest:
+    """A run with a row of the ledger for each call id, which says this text."""
+    rows = [call_row(name, fault_text=text) for name, text in texts.items()]
+    return publish_rows(lake, number, CALLS, rows)
+
+
+def load(lake: Lake, target: Target, **options: Any) -> Load:
+    """Into one target."""
+    (found,) = load_all(lake, [target], **options).values()
+    return found
+
+
+class Look:
+    """A target as its readers see it."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query that names tables without a schema."""
+        with self._connected() as run:
+            return run(sql)
+
+    def arrow(self, table: str) -> pa.Table:
+        """A table in the order of its key, with its columns in the contract's."""
+        contract = TABLES[table]
+        names = ", ".join(f'"{column.name}"' for column in contract.columns)
+        keys = ", ".join(f'"{name}"' for name in contract.key)
+        return self._arrow(f'SELECT {names} FROM "{table}" ORDER BY {keys}')
+
+    def _arrow(self, sql: str) -> pa.Table:
+        match self.target:
+            case PostgresServer():
+                with self._postgres() as cursor:
+                    cursor.execute(sql)
+                    return cursor.fetch_arrow_table().replace_schema_metadata(None)
+            case _:
+                with self._duckdb() as connection:
+                    return connection.sql(sql).to_arrow_table()
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        if isinstance(self.target, PostgresServer):
+            with self._postgres() as cursor:
+
+                def run(sql: str) -> list[tuple[Any, ...]]:
+                    cursor.execute(sql)
+                    return cursor.fetchall() if cursor.description else []
+
+                yield run
+        else:
+            with self._duckdb() as connection:
+                yield lambda sql: connection.execute(sql).fetchall()
+
+    @contextlib.contextmanager
+    def _postgres(self) -> Iterator[Any]:
+        assert isinstance(self.target, PostgresServer)
+        with adbc.connect(self.target.dsn.reveal()) as connection, connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")
+            if self.target.schema is not None:
+                cursor.execute(f'SET search_path = "{self.target.schema}"')
+            yield cursor
+            connection.commit()
+
+    @contextlib.contextmanager
+    def _duckdb(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if isinstance(self.target, DuckDbFile):
+            with duckdb.connect(str(self.target.path)) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+            return
+        assert isinstance(self.target, IcebergCatalog)
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            catalog = load_catalog(
+                "ecgrid", uri=self.target.uri.reveal(), warehouse=self.target.location
+            )
+            for _, name in catalog.list_tables(self.target.namespace):
+                found = catalog.load_table(f"{self.target.namespace}.{name}").scan().to_arrow()
+                connection.register(name, found)
+            catalog.close()
+            yield connection
+
+
+def contents(look: Look) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that is loaded."""
+    return {name: look.arrow(name).to_pylist() for name in LOADED}
