@@ -1,21 +1,18 @@
 """The night's sequence: collect, normalize, publish, load. No logic beyond the order, the lock and the exit code."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from filelock import FileLock, Timeout
 
 from collector.config import Credential, Settings, s3_secrets
-from collector.errors import ConfigError, LandingDamagedError, LandingError, LockHeldError
+from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.mend import mend, settle_leftovers
 from collector.model import FaultClass, RunInfo, RunSummary
@@ -32,8 +29,6 @@ __all__ = [
     "load_published",
     "normalize_landed",
     "run_night",
-    "storage_lock",
-    "storage_writable",
 ]
 
 if TYPE_CHECKING:
@@ -84,44 +79,6 @@ class Night:
     stopped: str | None = None
     resumed: bool = False
     loads: "Mapping[str, Load] | None" = None
-
-
-@contextlib.contextmanager
-def storage_lock(root: Path) -> Iterator[None]:
-    """Hold the storage root; the operating system lets go of it when the process ends, however it ends.
-
-    Raises:
-        ConfigError: the root cannot be written.
-        LockHeldError: another process holds it.
-    """
-    storage_writable(root)
-    lock = FileLock(root / ".lock", mode=0o600)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise LockHeldError(
-            f"storage.root = {str(root)!r}: another run is at work there"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def storage_writable(root: Path) -> None:
-    """Make the storage root if need be.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"storage.root = {str(root)!r}: {error.strerror}; must be a folder that this user may write"
-        ) from error
 
 
 def collect_only(

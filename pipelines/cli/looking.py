@@ -19,7 +19,8 @@ from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.working import ready
 from pipelines.errors import PublicationError
 from pipelines.exit_code import ExitCode
-from pipelines.nightly import lake_of, storage_writable
+from pipelines.nightly import lake_of
+from pipelines.storage_root import storage_writable
 
 if TYPE_CHECKING:
     from pipelines.lake import Lake

@@ -14,7 +14,8 @@ from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown
 from pipelines.exit_code import ExitCode
-from pipelines.nightly import Night, collect_only, normalize_landed, run_night, storage_lock
+from pipelines.nightly import Night, collect_only, normalize_landed, run_night
+from pipelines.storage_root import storage_lock
 
 __all__ = ["collect", "night_said", "normalize", "ready", "run"]
 

@@ -37,6 +37,7 @@ FLOORS = {
     "pipelines.contract": 0,
     "pipelines.errors": 0,
     "pipelines.exit_code": 0,
+    "pipelines.storage_root": 0,
     "pipelines.dataset": 1,
     "pipelines.tidy": 2,
     "pipelines.decode": 3,
