@@ -79,8 +79,13 @@ def _listed_sessions(path: Path) -> list[dict[str, str]]:
             columns = tuple(rows.fieldnames or ())
             unknown = [column for column in columns if column not in _CSV_COLUMNS]
             if unknown or "label" not in columns:
+                # without its head, the file's first line would be a credential's
+                shown = [
+                    column if difflib.get_close_matches(column, _CSV_COLUMNS) else "(unknown)"
+                    for column in columns
+                ]
                 raise ConfigError(
-                    f"sessions_file {path}: columns {', '.join(columns) or '(none)'}:"
+                    f"sessions_file {path}: columns {', '.join(shown) or '(none)'}:"
                     f" must be {', '.join(_CSV_COLUMNS)}"
                 )
             listed = []

@@ -2,11 +2,16 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 __all__ = ["set_up"]
+
+# no local variables: a request that is being put together holds its credential in plain
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def set_up(level: str, form: str) -> None:
@@ -17,9 +22,10 @@ def set_up(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        processors += [_TRACEBACKS, structlog.processors.JSONRenderer()]
     elif form == "auto" and sys.stderr.isatty():
-        processors += [structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.plain_traceback
+        processors += [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:
         order = ["timestamp", "level", "event"]
         processors += [structlog.processors.LogfmtRenderer(key_order=order, bool_as_flag=False)]
