@@ -124,6 +124,7 @@ TRAFFIC_BUCKETS: Final = Table(
     columns=(
         _RUN_ID,
         Column("call_id", _TEXT, "The call whose answer counted to_minutes."),
+        Column("from_call_id", _TEXT, "The call whose answer counted from_minutes; call_id for 0."),
         _SESSION,
         Column(
             "bucket_start",

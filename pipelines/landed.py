@@ -101,6 +101,7 @@ def answer_rows(
         "window1_minutes": [reply.window1_minutes for reply in replies],
         "window2_minutes": [reply.window2_minutes for reply in replies],
         "requested_at": [reply.sent_at_us for reply in replies],
+        "received_at": [reply.received_at_us for reply in replies],
         "observed_at": [outcome.observed_at_us for outcome in outcomes],
         "raw_sha256": digests,
     }

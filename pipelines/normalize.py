@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from collector.landing import LandedRun
 from collector.model import Call, CallId, FaultClass, LandedReply, Outcome, State
-from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS
+from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS, TRAFFIC_BUCKETS
 from pipelines.decode import decode
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
 from pipelines.landed import (
@@ -27,7 +27,15 @@ from pipelines.landed import (
     session_rows,
 )
 from pipelines.quality import READABLE, Batch, Level, Violation, judge, levels_of
-from pipelines.tidy import counts_of, dataset_extras, instant_stats
+from pipelines.spool import Spool
+from pipelines.tidy import (
+    counted,
+    counts_of,
+    dataset_extras,
+    instant_stats,
+    probes_disagree,
+    traffic_buckets,
+)
 
 __all__ = ["Normalized", "normalize"]
 
@@ -91,8 +99,11 @@ def normalize(
     levels = levels_of(checks or {})
     info = landed.info
     day = datetime.fromtimestamp(info.started_at_us // 1_000_000, UTC).date()
-    with lake.publication(info.run_id, day, sizes) as publication:
-        work = _Work(info.run_id, publication, levels, landed)
+    with (
+        Spool(landed.path.parent) as spool,
+        lake.publication(info.run_id, day, sizes) as publication,
+    ):
+        work = _Work(info.run_id, publication, levels, landed, spool)
         for calls, outcomes, batches in _stretches(landed):
             work.take(calls, outcomes, batches)
         return work.finish(landed.logins)
@@ -102,9 +113,15 @@ class _Work:
     """A normalization under way."""
 
     def __init__(
-        self, run_id: str, publication: Publication, levels: Mapping[str, Level], landed: LandedRun
+        self,
+        run_id: str,
+        publication: Publication,
+        levels: Mapping[str, Level],
+        landed: LandedRun,
+        spool: Spool,
     ) -> None:
         self._run_id, self._publication, self._levels = run_id, publication, levels
+        self._spool, self._one_now = spool, True
         self._sessions = session_rows(run_id, list(landed.session_facts()))
         publication.append(SESSIONS.name, self._sessions)
         self._states: Counter[str] = Counter({state.value: 0 for state in State})
@@ -140,6 +157,10 @@ class _Work:
 
     def finish(self, logins: int) -> Normalized:
         """Commit the publication."""
+        # only now is it known whether any answer of the run shows that its halves do not share one now
+        for answers in self._spool.sessions():
+            buckets = traffic_buckets(self._run_id, answers, one_now=self._one_now)
+            self._publication.append(TRAFFIC_BUCKETS.name, buckets)
         counts = {"planned": self._states.total(), **self._states, "attempts": self._attempts}
         manifest = self._publication.commit({**counts, "logins": logins})
         return Normalized(
@@ -188,6 +209,8 @@ class _Work:
         kept = ~np.isin(counts.answer, out)
         run_id, append = self._run_id, self._publication.append
         append(INSTANT_STATS.name, instant_stats(run_id, calls, counts, kept))
+        self._spool.add(counted(calls, counts, kept))
+        self._one_now &= not probes_disagree(calls, counts)
         extras = dataset_extras(run_id, calls, decoded.groups, counts, kept)
         append(DATASET_EXTRAS.name, extras)
         self._violations.update(one.check for one in violations)

@@ -21,6 +21,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
     "window1_minutes": pa.int32(),
     "window2_minutes": pa.int32(),
     "requested_at": pa.timestamp("us", "UTC"),
+    "received_at": pa.timestamp("us", "UTC"),
     "observed_at": pa.timestamp("us", "UTC"),
     "raw_sha256": pa.string(),
 }

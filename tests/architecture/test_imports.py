@@ -44,6 +44,7 @@ FLOORS = {
     "pipelines.lake": 3,
     "pipelines.landed": 3,
     "pipelines.quality": 3,
+    "pipelines.spool": 3,
     "pipelines.engine": 4,
     "pipelines.normalize": 4,
     "pipelines.report": 4,

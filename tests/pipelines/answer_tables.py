@@ -26,6 +26,7 @@ def calls(*windows: tuple[int, int], observed_us: int | None = OBSERVED_US) -> p
                 "window1_minutes": pair[0],
                 "window2_minutes": pair[1],
                 "requested_at": SENT_US,
+                "received_at": SENT_US + 12_345,
                 "observed_at": observed_us,
                 "raw_sha256": f"{number:064x}",
             }

@@ -30,6 +30,7 @@ def buckets(*starts: datetime, count: int = 1) -> pa.Table:
         {
             "run_id": "run-a",
             "call_id": "0" * 16,
+            "from_call_id": "0" * 16,
             "session": "acme",
             "bucket_start": start,
             "bucket_end": start + timedelta(hours=1),

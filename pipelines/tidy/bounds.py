@@ -1,0 +1,68 @@
+"""What may have happened between two answers: the tightest bounds that counting allows.
+
+Let F(t) be all that ever happened until t. An answer at its own now n says F(n) - F(n - w) for both its windows. F
+never falls, so wherever one of these instants is certainly not later than one of another answer, that bounds the
+difference of both answers' F(n); and bounds add up along the way from answer to answer (shortest paths).
+"""
+
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from pipelines.tidy.answers import Flags, Integers
+from pipelines.tidy.ladder import MINUTE_US, Answers, Numbers
+
+__all__ = ["MOST_ANSWERS", "at_most"]
+
+MOST_ANSWERS: Final = 40  # the work grows with its cube
+
+_STAMP_US: Final = 10_000  # a request may be on its way a moment before its time is taken
+
+
+def at_most(answers: Answers) -> Numbers:
+    """(S, 4, M, M): F at the now of the first answer less F at the now of the second is at most this; inf: unknown.
+
+    Below zero on the diagonal: the answers contradict each other.
+    """
+    sessions, metrics, most, _ = answers.counts.shape
+    found = np.full((sessions, metrics, most, most), np.inf)
+    for one, other in product(range(3), repeat=2):
+        certain = _not_later(answers, one, other)[:, np.newaxis]
+        known = (
+            _counted(answers, one)[..., np.newaxis] - _counted(answers, other)[..., np.newaxis, :]
+        )
+        np.fmin(found, np.where(certain, known, np.inf), out=found)  # fmin passes over NaN
+    itself = np.arange(most)
+    found[:, :, itself, itself] = np.minimum(found[:, :, itself, itself], 0)
+    for middle in range(most):
+        way = found[..., middle, np.newaxis] + found[..., middle, :][..., np.newaxis, :]
+        np.minimum(found, way, out=found)
+    return found
+
+
+def _not_later(answers: Answers, one: int, other: int) -> Flags:
+    """(S, M, M): a point of the first answer is certainly not later than a point of the second; both clocks say so."""
+    first, second = _minutes(answers, one) * MINUTE_US, _minutes(answers, other) * MINUTE_US
+    # a service that cuts its now to the minute and counts both ends of a window could count an event at both points
+    margin = _STAMP_US + (MINUTE_US if other and not one else 0)
+    client = (answers.received - first)[..., np.newaxis] + margin <= (answers.sent - second)[
+        :, np.newaxis
+    ]
+    server = (answers.observed - first)[..., np.newaxis] <= (answers.observed - second)[
+        :, np.newaxis
+    ]
+    return np.asarray(client & server)
+
+
+def _minutes(answers: Answers, point: int) -> Integers:
+    """How far back the point is: 0 for now, 1 and 2 for the start of each window."""
+    return answers.minutes[..., point - 1] if point else np.zeros_like(answers.sent)
+
+
+def _counted(answers: Answers, point: int) -> Numbers:
+    """(S, 4, M): what was counted from the point to now."""
+    if point:
+        return answers.counts[..., point - 1]
+    now = np.where(answers.present, 0.0, np.nan)[:, np.newaxis]
+    return np.broadcast_to(now, answers.counts.shape[:3])
