@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 _MAX_LABEL: Final = 300
+_DIRECTIONS: Final = (
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they reorder what follows
+)
 _SECRET_NAME: Final = re.compile("key|secret|token|password|credential|sig")
 
 
@@ -112,8 +116,22 @@ def _lake_address(value: str) -> str:
     return value
 
 
+def _shown_as_it_is(value: str) -> str:
+    """A label stands in tables, log lines and pages: nothing that a terminal or an editor obeys."""
+    if not value.strip():
+        raise ValueError("must not be blank")
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTIONS
+        for character in value
+    ):
+        raise ValueError(
+            "must be one line of text, without characters that control how it is shown"
+        )
+    return value
+
+
 _Reference = Annotated[str, BeforeValidator(_reference)]
-_Label = Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)]
+_Label = Annotated[str, Field(min_length=1, max_length=_MAX_LABEL), AfterValidator(_shown_as_it_is)]
 _Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 _Severity = Literal["off", "warn", "quarantine"]
 
