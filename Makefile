@@ -44,9 +44,14 @@ format: dev-env ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: dev-env ## every measurement in bench/, one after the other
-	@set -e; for program in $(sort $(wildcard bench/*.py)); do \
-		echo "== $$program"; $(BIN)/python "$$program" $(ARGS); done
+bench: dev-env ## docs/benchmarks.md anew, beside the peers; about ten minutes (ARGS="limits" for one work)
+	@bench/environment
+	$(BIN)/python -m bench --write $(ARGS)
+
+.PHONY: bench-full
+bench-full: dev-env ## the same with a million calls and a hundred million facts; more than an hour
+	@bench/environment
+	$(BIN)/python -m bench --full --write $(ARGS)
 
 .PHONY: lock
 lock: dev-env ## write the locks again; UPGRADE=1 takes newer releases (Python 3.11 only)

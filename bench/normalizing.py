@@ -1,0 +1,128 @@
+"""Bar 4, and the first half of 13: landed replies to published Parquet, beside a parser that throws its trees away."""
+
+import asyncio
+import io
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from lxml import etree
+
+from bench.figures import Found, Line, answer, medians
+from bench.process import ROOT
+from bench.server import stats_body
+from collector.landing import LandedRun, Landing
+from collector.model import Binding, Call, LandedReply, Outcome, RunInfo, State, Window
+from pipelines.lake import Lake
+from pipelines.normalize import normalize
+
+__all__ = ["measure"]
+
+_PANDAS: Final = 300  # replies that pandas is given; more would cost it the same each
+_REQUEST: Final = (
+    "POST /v4.1/prod/ECGridOS.asmx\nContent-Type: application/soap+xml\n\n" + "<x/>" * 90
+)
+
+
+def measure(full: bool) -> Found:
+    """One landing store, read several times over."""
+    replies = 100_000 if full else 20_000
+    beside = ROOT / ".cache"
+    beside.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as name:
+        path = asyncio.run(_store(Path(name), replies))
+        with LandedRun.open(path) as landed:
+            bodies = [reply.body for reply in landed.replies()]
+        nights = [_night(path, bodies) for _ in range(5)]
+    rate = {
+        name: replies / seconds for name, seconds in medians([one for one, _ in nights]).items()
+    }
+    rows = [["", "replies/s"], *([name, f"{each:,.0f}"] for name, each in rate.items())]
+    ratio = medians([{"ratio": one["lxml.fromstring"] / one["normalize"]} for one, _ in nights])
+    size = nights[-1][1]
+    what = f"normalize {replies:,} replies / lxml.fromstring"
+    lines = [
+        Line(4, what, ratio["ratio"], "x", 0.60, 1.0),
+        Line(13, "bytes per landed reply, sealed", size["raw"], "B", 120, 40, at_least=False),
+        Line(
+            13, "bytes per fact, of one night", size["instant_stats"] / 8, "B", 6, 3, at_least=False
+        ),
+    ]
+    return Found(f"{replies:,} landed replies of one schema to published Parquet", lines, rows)
+
+
+def _night(path: Path, bodies: list[bytes]) -> tuple[dict[str, float], dict[str, float]]:
+    """One round: seconds of the product and of each peer, and bytes per reply of the tables."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as name, LandedRun.open(path) as landed:
+        lake = Path(name) / "lake"
+        ours = _seconds(lambda: normalize(landed, Lake(lake)))
+        size = {table: _bytes(lake, table) / len(bodies) for table in ("raw", "instant_stats")}
+    some = bodies[:_PANDAS]
+    frames = _seconds(lambda: [pd.read_xml(io.BytesIO(body), xpath=".//Table") for body in some])
+    taken = {
+        "normalize": ours,
+        "lxml.fromstring": _seconds(lambda: [etree.fromstring(body) for body in bodies]),
+        "pandas.read_xml": frames * len(bodies) / len(some),
+    }
+    return taken, size
+
+
+async def _store(folder: Path, replies: int) -> Path:
+    """A landing store as a night leaves it: ten calls a session, counts that differ, clocks that go on."""
+    calls = [
+        Call.of(f"mailbox-{n // 10:06}", Window(2 * (n % 10) + 1), Window(2 * (n % 10) + 2))
+        for n in range(replies)
+    ]
+    begun = 1_700_000_000_000_000
+    info = RunInfo("20260101T000000Z-000000", "0" * 64, "http://x/", "urn:x", Binding.SOAP12, begun)
+    landing = Landing.create(folder, info, calls)
+    left = iter(enumerate(calls))
+
+    async def work() -> None:
+        for number, call in left:
+            at, latency = begun + number * 700, 40_000 + number * 7919 % 9_000
+            body = stats_body([(number * 31 + each * each) % 997 for each in range(8)])
+            head = {
+                "content-type": "application/soap+xml; charset=utf-8",
+                "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at // 1_000_000)),
+                "server": "bench",
+            }
+            minutes = call.window1.minutes, call.window2.minutes
+            key = call.call_id, 1, call.session, *minutes, Binding.SOAP12, _REQUEST, 200
+            await landing.land(LandedReply(*key, head, body, at, at + latency))
+            outcome = Outcome(
+                call.call_id,
+                State.OK,
+                1,
+                1,
+                200,
+                requested_at_us=at,
+                observed_at_us=at // 1_000_000 * 1_000_000,
+                latency_us=latency,
+                reply_bytes=len(body),
+            )
+            landing.settle(outcome, final=True)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(64):
+            group.create_task(work())
+    landing.finish(begun + replies * 1_000)
+    await landing.close()
+    return landing.path
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _bytes(lake: Path, table: str) -> int:
+    return sum(path.stat().st_size for path in (lake / table).rglob("*.parquet"))
+
+
+if __name__ == "__main__":
+    answer(measure)
