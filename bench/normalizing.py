@@ -84,7 +84,7 @@ async def _store(folder: Path, replies: int) -> Path:
     async def work() -> None:
         for number, call in left:
             at, latency = begun + number * 700, 40_000 + number * 7919 % 9_000
-            body = stats_body([(number * 31 + each * each) % 997 for each in range(8)])
+            body = stats_body([number * (2 * each + 3) * 7919 % 100_003 for each in range(8)])
             head = {
                 "content-type": "application/soap+xml; charset=utf-8",
                 "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at // 1_000_000)),
