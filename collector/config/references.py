@@ -98,8 +98,13 @@ def _resolved(what: str, reference: str, beside: Path) -> str:
 
 def _read_secret_file(what: str, path: Path) -> str:
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        with open(path, encoding="utf-8-sig", opener=_at_once) as file:  # pathlib has no opener
+            found = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(found):
+                raise ConfigError(
+                    f"{what}: {path} is no plain file; must be one, with the secret in it"
+                )
+            mode = stat.S_IMODE(found)
             if mode & stat.S_IROTH:
                 raise ConfigError(
                     f"{what}: {path} can be read by everyone (mode {mode:04o}); chmod 0600 {path}"
@@ -109,3 +114,8 @@ def _read_secret_file(what: str, path: Path) -> str:
         raise ConfigError(f"{what}: {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what}: {path} is not UTF-8 text") from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opening a FIFO would wait for somebody who writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -1,5 +1,6 @@
 """The reading side of a landing store: a run as it was landed."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ class LandedRun:
                 raise LandingError(f"landing store {path}: no such file")
             store = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             try:
+                _roll_back(path, store)
                 check_identity(path, store)
                 with possible_contents(path):
                     return cls(path, store)
@@ -189,3 +191,14 @@ class LandedRun:
     def _rows(self, query: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # columns differ by query
         with named_errors(self.path):
             yield from self._store.execute(query)
+
+
+def _roll_back(path: Path, store: sqlite3.Connection) -> None:
+    """A kill in the middle of a switch of the journal leaves one that only a writer may roll back: let it be done."""
+    try:
+        store.execute("PRAGMA application_id").fetchall()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        with contextlib.closing(sqlite3.connect(path)) as writer:
+            writer.execute("PRAGMA application_id").fetchall()

@@ -42,7 +42,9 @@ _KEYS: Final = (
     "logins",
     "finished_at_us",
 )
-_HOLE: Final = 20_000  # unreadable row numbers in a row after which a table of unknown length ends
+_HOLE: Final = (
+    2_000  # unreadable rows after which a table of unknown length ends; a page names some 400
+)
 _ERRORS: Final = (sqlite3.Error, LookupError, TypeError, ValueError)
 
 

@@ -26,6 +26,7 @@ _ADVICE: Final = {
     errno.ENOSPC: "free some space and publish the run again",
     errno.EDQUOT: "raise the quota or free some space, and publish the run again",
     errno.EFBIG: "raise the limit on file sizes and publish the run again",
+    errno.EIO: "see to the disk (the system's log says more) and publish the run again",
     errno.EACCES: "storage.root must be a folder that this user may write",
     errno.EPERM: "storage.root must be a folder that this user may write",
     errno.EROFS: "storage.root must be on a file system that can be written",

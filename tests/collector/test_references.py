@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_world_readable_files(mode: int, tmp_path: Path) -> None:
     said = refusal(tmp_path, api_key="file:key")
     assert f"can be read by everyone (mode {mode:04o})" in said
     assert f"chmod 0600 {tmp_path / 'key'}" in said
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "device", "folder"])
+def test_what_is_no_file(kind: str, tmp_path: Path) -> None:
+    """A FIFO that nobody writes to, or a device without an end, is refused at once."""
+    place = {"FIFO": tmp_path / "fifo", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "FIFO":
+        os.mkfifo(place, 0o600)
+    said = refusal(tmp_path, api_key=f"file:{place}")
+    assert "no plain file" in said or "Is a directory" in said
 
 
 def test_file_readable_through_a_link(tmp_path: Path) -> None:
