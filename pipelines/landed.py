@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -72,7 +73,7 @@ def raw_rows(
             "binding": [reply.binding.value for reply in replies],
             "request": [reply.request for reply in replies],
             "http_status": [reply.status for reply in replies],
-            "headers": [json.dumps(reply.headers, sort_keys=True) for reply in replies],
+            "headers": [_headers_text(tuple(reply.headers.items())) for reply in replies],
             "body": [reply.body for reply in replies],
             "masked": [reply.masked for reply in replies],
             "cut": [reply.cut for reply in replies],
@@ -149,6 +150,11 @@ def ledger_rows(
             "quality": quality,
         },
     )
+
+
+@lru_cache(maxsize=256)  # replies of one second have the same
+def _headers_text(headers: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(headers), sort_keys=True)
 
 
 def _table(table: Table, columns: Mapping[str, Sequence[object]]) -> pa.Table:

@@ -6,6 +6,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,6 +85,10 @@ PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?,?)"
 Row = tuple[object, ...]
 
 _headers_text: Final = json.JSONEncoder(sort_keys=True).encode
+_headers_of = lru_cache(maxsize=256)(json.loads)  # replies of one second have the same
+_window = lru_cache(maxsize=4096)(Window)
+_BINDINGS: Final = {each.value: each for each in Binding}
+_STATES: Final = {each.value: each for each in State}
 _FIXED: Final = (
     "run_id",
     "plan_digest",
@@ -148,7 +153,7 @@ def call_rows(calls: Iterable[Call]) -> Iterator[tuple[int, str, str, int, int]]
 def call_of(row: tuple) -> Call:  # type: ignore[type-arg]  # as selected in LandedRun.calls
     """A planned call; its id is made of the rest, so it proves itself."""
     call_id, session, window1, window2 = row
-    call = Call.of(session, Window(window1), Window(window2))
+    call = Call.of(session, _window(window1), _window(window2))
     if call.call_id != call_id:
         raise ValueError(f"planned call {call_id!r} does not match its own id")
     return call
@@ -221,10 +226,10 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, w
         session,
         window1,
         window2,
-        Binding(binding),
+        _BINDINGS[binding],
         request,
         status,
-        json.loads(headers),
+        dict(_headers_of(headers)),
         body,
         sent_at_us,
         received_at_us,
@@ -266,7 +271,7 @@ def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # a planned ca
     _, _, state, attempts, answer, status, fault_class, fault_text, *times = _unsealed(row[1:])
     fault = FaultClass(fault_class) if fault_class else None
     return Outcome(
-        CallId(call_id), State(state), attempts, answer, status, fault, fault_text, *times
+        CallId(call_id), _STATES[state], attempts, answer, status, fault, fault_text, *times
     )
 
 

@@ -8,8 +8,16 @@ from typing import Final
 
 from collector.errors import LandingDamagedError, LandingError
 
-__all__ = ["damaged", "named_errors", "possible_contents", "said_of"]
+__all__ = [
+    "IMPOSSIBLE",
+    "damaged",
+    "named_errors",
+    "not_possible",
+    "possible_contents",
+    "said_of",
+]
 
+IMPOSSIBLE: Final = (LookupError, TypeError, ValueError)  # what contents that nobody wrote lead to
 _DAMAGE: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _WRITABLE: Final = "storage.root must be a folder that can be written; mend that and run again"
 _ADVICE: Final = {
@@ -43,8 +51,13 @@ def possible_contents(path: Path) -> Iterator[None]:
     """What the file holds is what this program writes, or the store is damaged."""
     try:
         yield
-    except (LookupError, TypeError, ValueError) as error:
-        raise damaged(path, f"{type(error).__name__}: {error}") from error
+    except IMPOSSIBLE as error:
+        raise not_possible(path, error) from error
+
+
+def not_possible(path: Path, error: Exception) -> LandingDamagedError:
+    """The error for contents that this program does not write."""
+    return damaged(path, f"{type(error).__name__}: {error}")
 
 
 def said_of(path: Path, error: Exception) -> LandingError:
