@@ -84,7 +84,6 @@ PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?,?)"
 
 Row = tuple[object, ...]
 
-_headers_text: Final = json.JSONEncoder(sort_keys=True).encode
 _headers_of = lru_cache(maxsize=256)(json.loads)  # replies of one second have the same
 _window = lru_cache(maxsize=4096)(Window)
 _BINDINGS: Final = {each.value: each for each in Binding}
@@ -181,6 +180,11 @@ def facts_of(row: tuple) -> SessionFacts:  # type: ignore[type-arg]  # a row of 
     return replace(SessionFacts(*facts), fault_class=fault, fault_text=fault_text)
 
 
+@lru_cache(maxsize=256)  # replies of one second have the same
+def _headers_text(headers: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(headers), sort_keys=True)
+
+
 def reply_row(reply: LandedReply) -> Row:
     """A reply as a row of the table replies, with the SHA-256 of its body."""
     *before, seal = _sealed(
@@ -189,7 +193,7 @@ def reply_row(reply: LandedReply) -> Row:
         reply.binding.value,
         reply.request,
         reply.status,
-        _headers_text(reply.headers),
+        _headers_text(tuple(reply.headers.items())),
         hashlib.sha256(reply.body).digest(),
         reply.sent_at_us,
         reply.received_at_us,
