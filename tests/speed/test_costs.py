@@ -3,10 +3,9 @@ import sys
 
 import pytest
 
-from tests.speed.costs import BASELINE, Counts, costs, counted
+from tests.speed.costs import BASELINE, STEPS_ON, Counts, costs, counted
 
 MOST = 1.10  # of the baseline, which `python -m tests.speed.costs --write` changes on purpose
-COUNTED_ON = (3, 11)  # another version has other instructions
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +18,8 @@ def test_the_hot_paths_have_not_grown(now: dict[str, Counts]) -> None:
     """No path takes a tenth more steps or calls than it did, or runs code of a library that it did not need."""
     baseline = {path: Counts(**each) for path, each in json.loads(BASELINE.read_text()).items()}
     assert set(now) == set(baseline)
-    if sys.version_info[:2] != COUNTED_ON:
-        assert all(each.steps > 0 and each.calls > 0 for each in now.values())
+    if sys.version_info[:2] != STEPS_ON:  # its standard library calls more or less, too
+        assert all(each.calls > 0 for each in now.values())
         return
     grown = {
         path: (before, now[path])
