@@ -8,88 +8,16 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterable
 from typing import Final
 
-from collector.limits import SessionGate
+from collector.lane import Errand, Lane, Place, Ticket, Unstarted
 from collector.model import Call
 
 __all__ = ["Dispatch", "Errand", "Lane", "Ticket", "Unstarted"]
 
 _SLOW_SECONDS: Final = 0.25  # a session is never slow below this
 _SLOW_FACTOR: Final = 4.0  # slow: this many times the typical latency
-
-
-class Errand(Enum):
-    """What a session needs besides its calls."""
-
-    LOGIN = "Login"
-    WHO_AM_I = "WhoAmI"
-    LOGOUT = "Logout"
-
-
-class _Place(Enum):
-    """Where a lane waits."""
-
-    FRESH = "never started"
-    READY = "may give an item now"
-    READY_SLOW = "may give an item now, and answers slowly"
-    TIMED = "may give an item at a known time"
-    BLOCKED = "waits for one of its own requests"
-    DONE = "gave everything"
-
-
-@dataclass(slots=True)
-class Ticket:
-    """One item in the hands of a worker.
-
-    Attributes:
-        attempts: tries of the call before this one.
-    """
-
-    lane: "Lane"
-    item: Call | Errand
-    attempts: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """One session: what is left to do, and what it may do now.
-
-    Attributes:
-        calls: not tried yet, with the attempts of an earlier invocation.
-        delayed: a heap of (not before, number, item, attempts).
-        finally_: errands for the time when every call is settled.
-    """
-
-    session: str
-    gate: SessionGate
-    calls: deque[tuple[Call, int]]
-    finally_: deque[Errand]
-    needs_login: bool = False
-    delayed: list[tuple[float, int, Call | Errand, int]] = field(default_factory=list)
-    in_flight: int = 0
-    unsent: int = 0
-    answered: bool = False
-    slow: bool = False
-    place: _Place = _Place.FRESH
-
-
-class Unstarted:
-    """Sessions that were not visited yet, in their order. A lane is made when its turn comes: most wait long."""
-
-    def __init__(self, sessions: Iterable[str], start: Callable[[str], Lane]) -> None:
-        self._sessions = deque(sessions)
-        self._start = start
-
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    def popleft(self) -> Lane:
-        """The lane of the next session."""
-        return self._start(self._sessions.popleft())
 
 
 class Dispatch:
@@ -117,6 +45,8 @@ class Dispatch:
         self._timer: asyncio.TimerHandle | None = None
         self._opening: asyncio.TimerHandle | None = None
         self._closed = False
+        self._held_until: float | None = None
+        self._holds = 0
 
     async def next(self) -> Ticket | None:
         """The next item that may be sent; None when nothing is left, or after `close`."""
@@ -163,6 +93,25 @@ class Dispatch:
         self._closed = True
         self._wake_all()
 
+    def hold(self, until: float) -> None:
+        """Hand out nothing before an instant (monotonic seconds), then one ticket at a time, until `release`."""
+        self._held_until = until
+        self._holds += 1
+        self._most_out = 1
+
+    def release(self) -> None:
+        """Begin anew after `hold`, slowly."""
+        self._held_until = None
+
+    def wants(self, ticket: Ticket) -> bool:
+        """The ticket's request may go out: nothing was closed or held since it was handed out."""
+        return not self._closed and ticket.holds == self._holds
+
+    @property
+    def sessions_left(self) -> int:
+        """How many sessions have something left to do."""
+        return self._open_lanes
+
     @property
     def is_closed(self) -> bool:
         """`close` was called."""
@@ -171,7 +120,7 @@ class Dispatch:
     def _release(self, ticket: Ticket) -> None:
         lane = ticket.lane
         self._out -= 1
-        self._most_out += 1
+        self._most_out += self._held_until is None
         lane.in_flight -= 1
         if lane.slow:
             self._slow_in_flight -= 1
@@ -199,7 +148,7 @@ class Dispatch:
         return max(_SLOW_SECONDS, _SLOW_FACTOR * (self._typical or float("inf")))
 
     def _pick(self, now: float) -> Ticket | None:
-        if self._out >= self._most_out:
+        if self._out >= self._most_out or (self._held_until or 0.0) > now:
             return None
         while self._timed and self._timed[0][0] <= now:
             self._place_anew(heapq.heappop(self._timed)[2])
@@ -230,7 +179,7 @@ class Dispatch:
         return instant is not None and instant <= now and lane.in_flight < self._cap(lane)
 
     def _place_anew(self, lane: Lane) -> None:
-        lane.place = _Place.BLOCKED
+        lane.place = Place.BLOCKED
         self._place(lane)
 
     def _overdue(self, now: float) -> int:
@@ -248,13 +197,15 @@ class Dispatch:
         lane.in_flight += 1
         lane.unsent += 1
         self._slow_in_flight += lane.slow
-        lane.place = _Place.BLOCKED
-        return Ticket(lane, item, attempts)
+        lane.place = Place.BLOCKED
+        return Ticket(lane, item, attempts, self._holds)
 
     def _next_item(self, lane: Lane) -> tuple[Call | Errand, int]:
         if lane.needs_login and lane.in_flight == 0:
             return Errand.LOGIN, 0
-        if lane.delayed and (lane.delayed[0][0] <= time.monotonic() or not lane.calls):
+        # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
+        by = time.monotonic() if self._held_until is None else 0.0
+        if lane.delayed and (lane.delayed[0][0] <= by or not lane.calls):
             _, _, item, attempts = heapq.heappop(lane.delayed)
             return item, attempts
         if lane.calls:
@@ -263,22 +214,22 @@ class Dispatch:
 
     def _place(self, lane: Lane) -> None:
         """Put the lane where it belongs after something about it changed."""
-        if lane.place is not _Place.BLOCKED:
+        if lane.place is not Place.BLOCKED:
             return
         if lane.unsent or lane.in_flight >= self._cap(lane):
             return
         instant = self._earliest(lane)
         if instant is None:
             if not lane.in_flight:
-                lane.place = _Place.DONE
+                lane.place = Place.DONE
                 self._open_lanes -= 1
             self._wake_one()
         elif instant <= time.monotonic():
-            lane.place = _Place.READY_SLOW if lane.slow else _Place.READY
+            lane.place = Place.READY_SLOW if lane.slow else Place.READY
             (self._ready_slow if lane.slow else self._ready).append(lane)
             self._wake_one()
         else:
-            lane.place = _Place.TIMED
+            lane.place = Place.TIMED
             self._number += 1
             heapq.heappush(self._timed, (instant, self._number, lane))
             if self._idle and self._timed[0][2] is lane:
@@ -306,8 +257,9 @@ class Dispatch:
 
     def _open_up(self) -> None:
         self._opening = None
-        self._most_out *= 2
-        self._wake_one()
+        if self._held_until is None:
+            self._most_out *= 2
+            self._wake_one()
 
     def _pass_on(self) -> None:
         """Let another idle worker look, now or when the next lane is due."""
@@ -333,6 +285,9 @@ class Dispatch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._timed and self._out < self._most_out:  # else the end of a request looks again
-            wait = max(0.0, self._timed[0][0] - time.monotonic())
+        now, due = time.monotonic(), self._timed[0][0] if self._timed else None
+        if self._held_until is not None and self._held_until > now:
+            due = self._held_until
+        if due is not None and self._out < self._most_out:  # else the end of a request looks again
+            wait = max(0.0, due - now)
             self._timer = asyncio.get_running_loop().call_later(wait, self._wake_one)

@@ -4,6 +4,7 @@ CollectorError
 ├── FatalError                stop the run
 │   ├── ConfigError           exit 2: the configuration or the command line is wrong
 │   ├── LockHeldError         exit 3: another run holds the storage root
+│   ├── CertificateError      exit 5: the service's certificate is refused; asking again would not help
 │   └── LandingError          exit 5: the landing store cannot be written or read
 │       ├── LandingDamagedError   its contents are not what was written
 │       └── LandingVersionError   another version wrote it
@@ -14,10 +15,12 @@ CollectorError
 │   ├── ConnectError          no connection was made, so nothing was sent
 │   ├── DroppedError          a reused connection was closed before a byte came back
 │   └── ReplyTimeoutError     the time limit passed after the request was sent
+├── ServiceDownError          the service is down for everybody: wait until it answers, this was no attempt
 └── CredentialError           this credential is refused; only its sessions fail
 """
 
 __all__ = [
+    "CertificateError",
     "CollectorError",
     "ConfigError",
     "ConnectError",
@@ -30,6 +33,7 @@ __all__ = [
     "LockHeldError",
     "ReplyTimeoutError",
     "ReplyTooLargeError",
+    "ServiceDownError",
     "ThrottledError",
     "TransportError",
     "WireError",
@@ -50,6 +54,10 @@ class ConfigError(FatalError):
 
 class LockHeldError(FatalError):
     """Another run works on the same storage root."""
+
+
+class CertificateError(FatalError):
+    """The service's certificate is refused; the message says what is wrong with it and what to do."""
 
 
 class LandingError(FatalError):
@@ -98,6 +106,18 @@ class DroppedError(TransportError):
 
 class ReplyTimeoutError(TransportError):
     """The request was sent and no complete reply came within the time limit."""
+
+
+class ServiceDownError(CollectorError):
+    """A request failed while the service is down for everybody; it is to be sent again when the service answers.
+
+    Attributes:
+        retry_after: seconds the service asked for, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CredentialError(CollectorError):

@@ -4,22 +4,24 @@ The reply is on disk before anything parses it. Replies that carry credentials (
 """
 
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+from collector.breaker import Breaker
 from collector.config import Settings
 from collector.credentials import Answered, Credentials, Exchange, LoginFailedError
 from collector.errors import (
+    ConnectError,
     CredentialError,
     DroppedError,
+    ServiceDownError,
     ThrottledError,
     TransportError,
     WireError,
 )
-from collector.judge import FAULT_TEXT_LIMIT, date_us, judge
+from collector.facts import facts, no_facts
+from collector.judge import FAULT_TEXT_LIMIT, date_us, judgement
 from collector.landable import landable
 from collector.landing import Landing
 from collector.limits import Permit
@@ -31,6 +33,7 @@ from collector.policy import (
     classify_error,
     classify_fault_at,
     classify_status,
+    is_outage,
     retry_after_seconds,
 )
 from collector.secret import Secret, mask
@@ -44,9 +47,6 @@ __all__ = ["Admit", "Fetch", "Verdict"]
 
 # returns when a request may be sent, at once; raised errors pass through
 Admit = Callable[[], Awaitable[Permit]]
-
-_BEYOND: Final = 2**31  # the contract says int and short; anything else is not one of its numbers
-_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,13 @@ class Fetch:
         transport: Transport,
         credentials: Credentials,
         landing: Landing | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._settings = settings
         self._transport = transport
         self._credentials = credentials
         self._landing = landing
+        self._breaker = breaker
 
     async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
         """Attempt `number` of a call.
@@ -101,10 +103,14 @@ class Fetch:
         except TransportError as error:
             unanswered = _unanswered(call, number, error, started_at_us)
             outcome = self._masked(call, unanswered, session_id)
+            is_down = self._is_down(call.session, call.call_id, is_outage=True)
+            if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
+                return Verdict(replace(outcome, attempts=number - 1), 0.0)
             return self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
-        judged = judge(landed, self._settings.limits.max_reply_bytes)
+        judged, outage = judgement(landed, self._settings.limits.max_reply_bytes)
+        self._is_down(call.session, call.call_id, is_outage=outage)
         outcome = self._masked(call, judged, session_id)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
@@ -125,25 +131,41 @@ class Fetch:
                 raise CredentialError("the session is not logged in")
             answered = await self.exchange(session, admit)(WHO_AM_I, {"SessionID": session_id})
         except CredentialError as error:
-            return _no_facts(session, asked_at_us, _class_of(error), str(error))
+            return no_facts(session, asked_at_us, _class_of(error), str(error))
         except ThrottledError:
             raise
         except (TransportError, WireError) as error:
-            return _no_facts(session, asked_at_us, classify_error(error), str(error))
+            return no_facts(session, asked_at_us, classify_error(error), str(error))
         if isinstance(answered.content, Payload):
-            return _facts(session, asked_at_us, answered.content)
+            return facts(session, asked_at_us, answered.content)
         fault_class = classify_fault_at(answered.status, answered.content, has_retry_after=False)
         if fault_class is FaultClass.AUTHENTICATION:
             self._credentials.gone(session, session_id)
-        return _no_facts(session, asked_at_us, fault_class, str(answered.content))
+        return no_facts(session, asked_at_us, fault_class, str(answered.content))
 
     def exchange(self, session: str, admit: Admit) -> Exchange:
-        """How `credentials` sends: through the gates, with secrets masked in what is said about a failure."""
+        """How `credentials` sends: through the gates, with secrets masked in what is said about a failure.
+
+        A Login that fails while the service is down for everybody raises ServiceDownError.
+        """
 
         async def send(operation: Operation, arguments: Mapping[str, Argument]) -> Answered:
-            received = await self._send(operation, arguments, admit)
-            reply = received.reply
-            retry_after = self._retry_after(reply)
+            status, retry_after = None, None
+            # WhoAmI and Logout come when the calls are settled: nothing is left to be saved by waiting
+            item = f"Login of {session}" if operation is LOGIN else None
+            try:
+                reply = (await self._send(operation, arguments, admit)).reply
+                status, retry_after = reply.status, self._retry_after(reply)
+                answered = opened(operation, reply, retry_after)
+            except (TransportError, WireError) as error:
+                is_down = self._is_down(session, item, is_outage=is_outage(error, status))
+                if is_down and operation is LOGIN:
+                    raise ServiceDownError(str(error), retry_after) from None
+                raise
+            self._is_down(session, item, is_outage=is_outage(None, status))
+            return answered
+
+        def opened(operation: Operation, reply: Reply, retry_after: float | None) -> Answered:
             has_retry_after = "retry-after" in reply.headers
             by_status = classify_status(reply.status, has_retry_after=has_retry_after)
             if by_status is FaultClass.THROTTLED:  # whatever the body is
@@ -163,6 +185,21 @@ class Fetch:
             return Answered(content, reply.status, retry_after)
 
         return send
+
+    @property
+    def is_service_down(self) -> bool:
+        """The run waits until the service answers again."""
+        return self._breaker is not None and self._breaker.is_open
+
+    def _is_down(self, session: str, item: str | None, *, is_outage: bool) -> bool:
+        """Tell the breaker how a request ended; whether the service is taken to be down now."""
+        if self._breaker is None:
+            return False
+        if not is_outage:
+            self._breaker.answered(session, item)
+        elif item is not None or self._breaker.is_open:
+            self._breaker.failed(session, item or "")
+        return self._breaker.is_open
 
     async def _send(
         self, operation: Operation, arguments: Mapping[str, Argument], admit: Admit
@@ -283,28 +320,3 @@ def _refused(call: Call, attempts: int, error: CredentialError) -> Verdict:
 def _class_of(error: CredentialError) -> FaultClass:
     """A service that is down refuses nobody: such a call failed like any other."""
     return error.fault_class if isinstance(error, LoginFailedError) else FaultClass.CREDENTIAL
-
-
-def _no_facts(session: str, asked_at_us: int, fault_class: FaultClass, text: str) -> SessionFacts:
-    return SessionFacts(
-        session, asked_at_us, fault_class=fault_class, fault_text=text[:FAULT_TEXT_LIMIT]
-    )
-
-
-def _facts(session: str, asked_at_us: int, payload: Payload) -> SessionFacts:
-    """The fields of SessionInfo, by the names the contract gives them."""
-
-    def number(name: str) -> int | None:
-        text = payload.field(name) or ""
-        value = int(text) if _INTEGER.fullmatch(text) else _BEYOND
-        return value if -_BEYOND <= value < _BEYOND else None
-
-    return SessionFacts(
-        session=session,
-        asked_at_us=asked_at_us,
-        network_id=number("NetworkID"),
-        mailbox_id=number("MailboxID"),
-        user_id=number("UserID"),
-        timeout_seconds=number("TimeOut"),
-        open_sessions=number("OpenSessions"),
-    )

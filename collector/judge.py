@@ -13,12 +13,13 @@ from collector.policy import (
     classify_fault_at,
     classify_status,
     http_date,
+    is_outage,
 )
 from collector.wire.body import decoded_body
 from collector.wire.operations import REPORT_INSTANT_STATS
 from collector.wire.replies import Fault, NotServiceError, open_reply
 
-__all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge"]
+__all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge", "judgement"]
 
 FAULT_TEXT_LIMIT: Final = 500
 _DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
@@ -34,6 +35,7 @@ class _Judged:
     state: State
     fault_class: FaultClass | None = None
     text: str | None = None
+    is_outage: bool = False
 
 
 _Shape = tuple[int, str, bytes]
@@ -46,8 +48,13 @@ def judge(landed: LandedReply, limit: int) -> Outcome:
 
     The body is read first: SOAP faults travel as HTTP 500. The status decides where the body does not.
     """
+    return judgement(landed, limit).outcome
+
+
+def judgement(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:
+    """The same, and whether the reply says that the service is down for everybody."""
     judged = _judged(landed, limit)
-    return Outcome(
+    outcome = Outcome(
         landed.call_id,
         judged.state,
         landed.attempt,
@@ -60,6 +67,7 @@ def judge(landed: LandedReply, limit: int) -> Outcome:
         latency_us=landed.received_at_us - landed.sent_at_us,
         reply_bytes=len(landed.body),
     )
+    return outcome, judged.is_outage
 
 
 def _judged(landed: LandedReply, limit: int) -> _Judged:
@@ -106,19 +114,24 @@ def _parsed(landed: LandedReply, limit: int) -> _Judged:
         # GET and POST faults may come as a page of the web server: its words, where they say something
         said = classify_fault(Fault("", str(error)))
         is_telling = landed.status == 500 and said in _TELLING
-        return _failed(said if is_telling else by_status or classify_error(error), str(error))
+        if is_telling:
+            return _failed(said, str(error))
+        outage = is_outage(error, landed.status)
+        return _failed(by_status or classify_error(error), str(error), is_outage=outage)
     except WireError as error:
-        return _failed(by_status or classify_error(error), str(error))
+        outage = is_outage(error, landed.status)
+        return _failed(by_status or classify_error(error), str(error), is_outage=outage)
     if isinstance(content, Fault):
         fault_class = classify_fault_at(landed.status, content, has_retry_after=has_retry_after)
-        return _failed(fault_class, str(content))
+        return _failed(fault_class, str(content), is_outage=is_outage(None, landed.status))
     if by_status is not None:
-        return _failed(by_status, f"an answer at status {landed.status}")
+        text = f"an answer at status {landed.status}"
+        return _failed(by_status, text, is_outage=is_outage(None, landed.status))
     return _Judged(State.OK if content.has_rows else State.EMPTY)
 
 
-def _failed(fault_class: FaultClass, text: str) -> _Judged:
-    return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT])
+def _failed(fault_class: FaultClass, text: str, *, is_outage: bool = False) -> _Judged:
+    return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT], is_outage)
 
 
 @lru_cache(maxsize=16)  # all replies of one second have the same

@@ -29,6 +29,7 @@ __all__ = [
     "classify_fault_at",
     "classify_status",
     "http_date",
+    "is_outage",
     "retry_after_seconds",
 ]
 
@@ -225,6 +226,24 @@ def classify_error(error: Exception) -> FaultClass:
         if isinstance(error, kind):
             return fault_class
     raise TypeError(f"{type(error).__name__} is not an error of transport or wire") from error
+
+
+def is_outage(error: Exception | None, status: int | None) -> bool:
+    """Whether a failure is one of the whole service: nothing came, or something in its place.
+
+    A fault of its own at HTTP 500 is an answer: the service is there.
+
+    Args:
+        error: what sending or opening raised; None where the reply could be opened.
+        status: of the reply; None if there was none.
+    """
+    if isinstance(error, TransportError):
+        return True
+    if status is None or 400 <= status < 500:  # those say that it was asked wrongly, or too often
+        return False
+    if isinstance(error, WireError):
+        return isinstance(error, NotServiceError) or status >= 500
+    return status > 500
 
 
 def action_for(fault_class: FaultClass, attempt: int, attempts: int) -> Action:

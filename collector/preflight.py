@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collector.config import Credential, Settings
 from collector.credentials import Credentials, LoginDelayedError
-from collector.errors import CredentialError, TransportError, WireError
+from collector.errors import CertificateError, CredentialError, TransportError, WireError
 from collector.fetch import Fetch
 from collector.judge import date_us
 from collector.limits import Permit, ServiceGate
@@ -66,7 +66,7 @@ async def _service(
         await gate.acquire()
         try:
             version, clock = await _version(settings, transport, namespace)
-        except TransportError as error:
+        except (TransportError, CertificateError) as error:
             yield Finding("service", good=False, said=f"{settings.service.url}: {error}")
             return
         except WireError as error:

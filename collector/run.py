@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from collector.breaker import Breaker
 from collector.config import Credential, Settings
 from collector.credentials import Credentials
 from collector.dispatch import Dispatch
@@ -23,16 +24,23 @@ from collector.transport import Transport
 from collector.version import VERSION
 from collector.worker import Progress, Worker
 
-__all__ = ["Collected", "Progress", "Stop", "collect", "transport_of", "unfinished"]
+__all__ = ["OUTAGE", "Collected", "Progress", "Stop", "collect", "transport_of", "unfinished"]
 
 _LOG = structlog.get_logger("collector")
+OUTAGE: Final = "outage"  # why a run ended whose service stayed down
+_OUTAGE_SECONDS: Final = 3_600.0
 _AGENT: Final = f"ecgrid-stats/{VERSION}"
 
 
 class Stop:
-    """Tells a run to end early, from a signal handler or a deadline."""
+    """Tells a run to end early, from a signal handler or a deadline.
 
-    def __init__(self) -> None:
+    Attributes:
+        has_deadline: the run is sure to be told.
+    """
+
+    def __init__(self, *, has_deadline: bool = False) -> None:
+        self.has_deadline = has_deadline
         self._asked = asyncio.Event()
         self.reason: str | None = None
 
@@ -71,6 +79,7 @@ def transport_of(settings: Settings) -> Transport:
         timeout_seconds=settings.service.timeout_seconds,
         max_reply_bytes=settings.limits.max_reply_bytes,
         user_agent=" ".join(filter(None, (_AGENT, settings.service.contact))),
+        ca_file=settings.service.ca_file,
     )
 
 
@@ -158,8 +167,15 @@ async def _perform(
     dispatch = Dispatch(
         left.lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
     )
+    breaker = Breaker(
+        dispatch.hold,
+        dispatch.release,
+        lambda: stop.ask(OUTAGE),
+        sessions_left=lambda: dispatch.sessions_left,
+        longest_seconds=_longest_outage(settings, stop),
+    )
     async with transport_of(settings) as transport:
-        fetch = Fetch(settings, transport, credentials, landing)
+        fetch = Fetch(settings, transport, credentials, landing, breaker)
         gate = ServiceGate(limits.requests_per_second)
         gates = left.gates
         worker = Worker(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
@@ -170,6 +186,13 @@ async def _perform(
             raise _first(group) from group
         finally:
             await worker.log_out_all()
+
+
+def _longest_outage(settings: Settings, stop: Stop) -> float:
+    """How long a service that is down is waited for: as configured, else until the deadline, else an hour."""
+    if settings.retry.max_outage_seconds is not None:
+        return settings.retry.max_outage_seconds
+    return float("inf") if stop.has_deadline else _OUTAGE_SECONDS
 
 
 async def _work_until_done(worker: Worker, settings: Settings, stop: Stop, count: int) -> None:

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
 
@@ -16,12 +17,15 @@ import aiohttp
 from yarl import URL
 
 from collector.errors import (
+    CertificateError,
+    ConfigError,
     ConnectError,
     DroppedError,
     ReplyTimeoutError,
     TransportError,
 )
 from collector.model import Reply
+from collector.trust import certificate_fault, trust
 from collector.wire.requests import Request
 
 __all__ = ["Received", "Transport"]
@@ -51,7 +55,13 @@ class Transport:
     """Sends requests over kept-alive connections, at most `concurrency` at a time."""
 
     def __init__(
-        self, *, concurrency: int, timeout_seconds: float, max_reply_bytes: int, user_agent: str
+        self,
+        *,
+        concurrency: int,
+        timeout_seconds: float,
+        max_reply_bytes: int,
+        user_agent: str,
+        ca_file: Path | None = None,
     ) -> None:
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(
@@ -59,11 +69,16 @@ class Transport:
         )
         self._max_reply_bytes = max_reply_bytes
         # identity: an answer is small, and sealed replies compress many times better together than each alone
+        self._ca_file = ca_file
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     async def __aenter__(self) -> Self:
+        try:
+            tls = trust(self._ca_file)
+        except ValueError as error:  # it was there when the configuration was read
+            raise ConfigError(f"service.ca_file = {str(self._ca_file)!r}: {error}") from error
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30),
+            connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._timeout,
@@ -84,6 +99,7 @@ class Transport:
         """The reply to `request`; the time limit starts now. `on_sent` is called when it has been written.
 
         Raises:
+            CertificateError: the service's certificate is refused, so nothing was sent.
             ConnectError: nothing was sent.
             DroppedError: a reused connection was closed before any byte came back.
             ReplyTimeoutError: no complete reply within the time limit.
@@ -131,8 +147,12 @@ def _reply(response: aiohttp.ClientResponse, body: bytes, sending: _Sending) -> 
     )
 
 
-def _translated(error: Exception, sending: _Sending) -> TransportError:
+def _translated(error: Exception, sending: _Sending) -> TransportError | CertificateError:
     """The one seam at which the client library's errors become ours."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CertificateError(certificate_fault(cause))
     text = f"{type(error).__name__}: {_said(error)}".rstrip(": ")[:300]
     if isinstance(error, DroppedError):
         return error

@@ -14,8 +14,10 @@ from collector.config import Settings
 from collector.credentials import Credentials, LoginDelayedError
 from collector.dispatch import Dispatch, Errand, Lane, Ticket
 from collector.errors import (
+    CertificateError,
     CollectorError,
     CredentialError,
+    ServiceDownError,
     ThrottledError,
     TransportError,
     WireError,
@@ -81,8 +83,13 @@ class Worker:
         async def work() -> None:
             for session in left:
                 exchange = self.fetch.exchange(session, self._admit_logout(session))
-                with contextlib.suppress(TransportError, WireError):
+                try:
                     await self.credentials.log_out(session, exchange)
+                except CertificateError:
+                    return
+                except (TransportError, WireError):
+                    if self.fetch.is_service_down:  # nor would the next one be heard
+                        return
 
         with contextlib.suppress(TimeoutError):
             async with (
@@ -98,7 +105,7 @@ class Worker:
         lane = ticket.lane
 
         async def admit() -> Permit:
-            permit = await self.gate.acquire_while(lambda: not self.dispatch.is_closed)
+            permit = await self.gate.acquire_while(lambda: self.dispatch.wants(ticket))
             if permit is None or lane.gate.ready_at > time.monotonic():
                 raise _PostponedError
             await lane.gate.acquire()
@@ -137,7 +144,8 @@ class Worker:
         self._heed(lane, verdict)
         lane.needs_login = self.credentials.needs_login(lane.session)
         if verdict.wait_seconds is not None:
-            self.dispatch.put_back(ticket, time.monotonic() + verdict.wait_seconds, number)
+            not_before = time.monotonic() + verdict.wait_seconds
+            self.dispatch.put_back(ticket, not_before, verdict.outcome.attempts)
             return
         self._count(call, verdict)
         self.dispatch.done(ticket)
@@ -188,6 +196,8 @@ class Worker:
         except LoginDelayedError as error:
             wait = max(self._backoff(error.attempt), error.retry_after or 0.0)
             lane.gate.pause_until(time.monotonic() + wait)
+        except ServiceDownError as error:  # a Retry-After holds for probes too
+            self.gate.pause_until(time.monotonic() + (error.retry_after or 0.0))
         except _PostponedError:
             pass  # the lane still needs its login, and asks again when it may
         lane.needs_login = self.credentials.needs_login(lane.session)
@@ -230,7 +240,7 @@ class Worker:
 
     def _put_back_or_give_up(self, ticket: Ticket, wait_seconds: float, attempts: int) -> None:
         number = ticket.attempts + 1
-        if number < attempts:
+        if number < attempts and not self.fetch.is_service_down:
             self.dispatch.put_back(ticket, time.monotonic() + wait_seconds, number)
         else:
             self.dispatch.done(ticket)

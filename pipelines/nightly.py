@@ -16,7 +16,7 @@ from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.mend import mend, settle_leftovers
 from collector.model import FaultClass, RunInfo, RunSummary
-from collector.run import Collected, Progress, Stop, collect
+from collector.run import OUTAGE, Collected, Progress, Stop, collect
 from pipelines.errors import PublicationError, StorageError
 from pipelines.exit_code import ExitCode
 from pipelines.warehouse.target import Target
@@ -104,7 +104,7 @@ def run_night(
     started = time.monotonic()
     _check_lake(settings)
     collected = _collect(settings, credentials, deadline_seconds, progress)
-    if collected.stopped is not None and collected.stopped != DEADLINE:
+    if collected.stopped not in (None, DEADLINE, OUTAGE):
         return _night(collected, collected.summary, None, started)
     normalized = _publish(settings, collected.path)
     _catch_up(settings, collected.path)
@@ -170,11 +170,11 @@ def _collect(
     progress: Progress,
 ) -> Collected:
     async def work() -> Collected:
-        stop = Stop()
+        seconds = deadline_seconds or settings.run.deadline_seconds
+        stop = Stop(has_deadline=seconds is not None)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _on_signal, stop, number)
-        seconds = deadline_seconds or settings.run.deadline_seconds
         if seconds is not None:
             loop.call_later(seconds, stop.ask, DEADLINE)
         return await collect(settings, credentials, stop, progress)

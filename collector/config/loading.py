@@ -13,6 +13,7 @@ from collector.config.settings import SessionEntry, Settings
 from collector.errors import ConfigError
 from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from collector.secret import MASK
+from collector.trust import trust
 
 __all__ = ["load"]
 
@@ -55,9 +56,25 @@ def load(path: Path) -> Settings:
         document["sessions"] = [*own, *listed] if isinstance(own, list) else own
     _from_here(document, path.parent)
     try:
-        return Settings.model_validate(document)
+        settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"configuration {path}: {_explained(error, document)}") from error
+    return _with_ca_file(settings, path)
+
+
+def _with_ca_file(settings: Settings, path: Path) -> Settings:
+    """The private authority's file found from the configuration's folder, and good for something."""
+    named = settings.service.ca_file
+    if named is None:
+        return settings
+    ca_file = path.parent / named
+    try:
+        trust(ca_file)
+    except ValueError as error:
+        said = f"configuration {path}: service.ca_file = {str(named)!r}: {error}"
+        raise ConfigError(said) from error
+    service = settings.service.model_copy(update={"ca_file": ca_file})
+    return settings.model_copy(update={"service": service})
 
 
 def _from_here(document: dict[str, Any], folder: Path) -> None:

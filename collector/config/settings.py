@@ -87,6 +87,17 @@ def _service_url(value: str) -> str:
     return value
 
 
+def _namespace(value: str) -> str:
+    """It goes into the XML and, followed by the operation's name, into the header SOAPAction."""
+    if not re.fullmatch(
+        r"[a-z][a-z0-9+.-]*:[!#-;=?-Z\[\]_a-z~%]+", value, re.IGNORECASE | re.ASCII
+    ):
+        raise ValueError(f"must be an address such as {ECGRID}")
+    if value.startswith(("http:", "https:")) and not value.endswith("/"):
+        raise ValueError("must end with a slash: the operation's name follows it")
+    return value
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -144,7 +155,8 @@ class Service(_Section):
     """Where the service is and how it is spoken to."""
 
     url: Annotated[str, AfterValidator(_service_url)]
-    namespace: str = ECGRID
+    ca_file: Path | None = None
+    namespace: Annotated[str, AfterValidator(_namespace)] = ECGRID
     binding: Binding = Binding.SOAP12
     timeout_seconds: _Seconds = 60
     contact: str = ""
@@ -167,6 +179,7 @@ class Retry(_Section):
     backoff_seconds: _Seconds = 0.5
     max_backoff_seconds: _Seconds = 30
     max_retry_after_seconds: _Seconds = 300
+    max_outage_seconds: Annotated[float, Field(strict=True, gt=0, le=7 * 86_400)] | None = None
 
 
 class Windows(_Section):

@@ -108,15 +108,19 @@ def open_reply(
     """The payload of `operation`'s reply, or its fault; `body` without content encoding.
 
     Raises:
-        NotServiceError: HTML, or text at a status that is not an error.
+        NotServiceError: a redirect, HTML, or text at a status that is not an error.
         WireError: empty, not well-formed, with a DTD, or another operation's answer.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if not body.strip():
+    if not body.strip() and not 300 <= status < 400:
         raise WireError(f"an empty body at status {status}")
     start = body.lstrip(_BLANK)[:64]
     if media_type == "text/html" or _MARKUP.match(start):
         raise NotServiceError(f"an HTML page at status {status}: {_preview(body)}")
+    if (
+        300 <= status < 400
+    ):  # its Location may repeat a credential, and following it carries one away
+        raise NotServiceError(f"a redirect (HTTP {status}), which is not followed")
     if start.startswith((b"<", b"\xff\xfe", b"\xfe\xff", b"\0<", b"<\0")):
         return _opened(operation, parse(body))
     if status >= 400 and media_type == "application/json":

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -50,7 +51,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(behave: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[Served]:
+async def serving(
+    behave: Callable[[Peer], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
     """Serve every connection with that behaviour; closed when it returns."""
     served, tasks = Served(), set[asyncio.Task[None]]()
 
@@ -70,7 +73,7 @@ async def serving(behave: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[Se
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/service.asmx"
     try:
         yield served

@@ -1,0 +1,83 @@
+"""One session as `dispatch` sees it: what is left to do, in what order, and where it waits. Decides nothing."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from collector.limits import SessionGate
+from collector.model import Call
+
+__all__ = ["Errand", "Lane", "Place", "Ticket", "Unstarted"]
+
+
+class Errand(Enum):
+    """What a session needs besides its calls."""
+
+    LOGIN = "Login"
+    WHO_AM_I = "WhoAmI"
+    LOGOUT = "Logout"
+
+
+class Place(Enum):
+    """Where a lane waits."""
+
+    FRESH = "never started"
+    READY = "may give an item now"
+    READY_SLOW = "may give an item now, and answers slowly"
+    TIMED = "may give an item at a known time"
+    BLOCKED = "waits for one of its own requests"
+    DONE = "gave everything"
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One item in the hands of a worker.
+
+    Attributes:
+        attempts: tries of the call before this one.
+        holds: how often everything had been held when it was handed out.
+    """
+
+    lane: "Lane"
+    item: Call | Errand
+    attempts: int = 0
+    holds: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One session: what is left to do, and what it may do now.
+
+    Attributes:
+        calls: not tried yet, with the attempts of an earlier invocation.
+        delayed: a heap of (not before, number, item, attempts).
+        finally_: errands for the time when every call is settled.
+    """
+
+    session: str
+    gate: SessionGate
+    calls: deque[tuple[Call, int]]
+    finally_: deque[Errand]
+    needs_login: bool = False
+    delayed: list[tuple[float, int, Call | Errand, int]] = field(default_factory=list)
+    in_flight: int = 0
+    unsent: int = 0
+    answered: bool = False
+    slow: bool = False
+    place: Place = Place.FRESH
+
+
+class Unstarted:
+    """Sessions that were not visited yet, in their order. A lane is made when its turn comes: most wait long."""
+
+    def __init__(self, sessions: Iterable[str], start: Callable[[str], Lane]) -> None:
+        self._sessions = deque(sessions)
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def popleft(self) -> Lane:
+        """The lane of the next session."""
+        return self._start(self._sessions.popleft())

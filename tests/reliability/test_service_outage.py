@@ -1,0 +1,99 @@
+"""A service that is down for everybody is probed, not hammered; the run waits, and loses no call over it."""
+
+import asyncio
+
+import pytest
+
+from collector.breaker import FAILURES
+from tests.nightly.conftest import MakeGround
+from tests.nightly.ground import population, switches
+from tests.reliability.front import Line, fronting
+from tests.reliability.network_ground import CONFIG, accounted, asked, redirected
+
+CONCURRENCY = 8
+
+
+@pytest.mark.parametrize("down_by", ["refusal", "503"])
+async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> None:
+    """The service goes away in the middle of a run for two seconds: nothing is lost, and few asked meanwhile."""
+    down = switches(down_from=30, down_seconds=2, down_by=down_by)
+    night = await ground(population(30, 3), CONFIG, switches=down)
+    ended = await night.run("run", "--deadline", "50")
+    assert ended.code == 0, ended.err
+    assert ended.json["ok"] == 60
+    assert accounted(night, ended) == {}
+    assert "the service does not answer" in ended.err
+    assert "the service answers again" in ended.err
+    meanwhile = [each for each in night.simulator.log.arrivals if each.fault == "down"]
+    # those that opened it, those in flight then, and probes after 1 and 3 s
+    assert len(meanwhile) <= FAILURES + CONCURRENCY + 2
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+
+async def test_a_service_that_stays_down(ground: MakeGround) -> None:
+    """After `retry.max_outage_seconds` the run ends honestly, and the next one completes it."""
+    config = CONFIG.replace("[retry]", "[retry]\nmax_outage_seconds = 1.5")
+    night = await ground(population(40, 4), config, switches=switches(html_503="always"))
+    ended = await night.run("run")
+    said = ended.json
+    assert ended.code == 4
+    assert said["stopped"] == "outage"
+    assert said["ok"] == 0
+    assert said["not_attempted"] > 50
+    assert set(accounted(night, ended)) == {"server"}
+    # 80 calls of four attempts each would be 320
+    assert asked(night.simulator) <= FAILURES + CONCURRENCY + 3
+
+    night.simulator.change({"html_503": "never"})
+    again = await night.run("run")
+    assert again.code == 0
+    assert (again.json["run_id"], again.json["ok"]) == (said["run_id"], 80)
+    assert accounted(night, again) == {}
+
+
+async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
+    """The bound of an outage is the deadline, where there is one."""
+    night = await ground(population(20, 0), CONFIG, switches=switches(html_503="always"))
+    ended = await night.run("run", "--deadline", "2")
+    assert (ended.code, ended.json["stopped"]) == (4, "deadline")
+    assert asked(night.simulator) <= FAILURES + CONCURRENCY + 3
+    accounted(night, ended)
+
+
+async def test_timeouts_for_everybody(ground: MakeGround) -> None:
+    """A service that takes connections and says nothing is down as well; when it speaks, all is collected."""
+    night = await ground(population(20, 4), CONFIG.replace("= 5\n", "= 0.5\n", 1))
+    hanging = True
+
+    async def hang(line: Line) -> None:
+        while True:
+            request = await line.request()
+            if hanging:
+                await asyncio.sleep(60)
+            await line.say(await line.reply(request))
+
+    async with fronting(night.simulator, hang) as front:
+        redirected(night, front.url())
+        process = await night.start("run")
+        async with asyncio.timeout(30):
+            while front.requests < FAILURES:  # noqa: ASYNC110  # another process makes them
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(3)
+        assert front.requests <= FAILURES + CONCURRENCY + 2
+        hanging = False
+        ended = await night.ended(process)
+    assert ended.code == 0, ended.err
+    assert ended.json["ok"] == 40
+    assert accounted(night, ended) == {}
+
+
+async def test_sessions_in_trouble_of_their_own_hold_up_nobody(ground: MakeGround) -> None:
+    """A fifth of the sessions gets pages only: their calls fail, the others are collected, nobody waits."""
+    bad = {f"mailbox-{n:04d}": switches(html_502="always") for n in range(1, 7)}
+    night = await ground(population(30, 0), CONFIG, overrides=bad)
+    ended = await night.run("run")
+    assert ended.code == 1, ended.err
+    assert (ended.json["ok"], ended.json["failed"]) == (48, 12)
+    assert accounted(night, ended) == {"server": 12}
+    failed = night.table("calls").query("state == 'failed'")
+    assert set(failed["attempts"]) == {4}
