@@ -48,7 +48,8 @@ def judge(landed: LandedReply, limit: int) -> Outcome:
 
     The body is read first: SOAP faults travel as HTTP 500. The status decides where the body does not.
     """
-    return judgement(landed, limit).outcome
+    outcome, _ = judgement(landed, limit)
+    return outcome
 
 
 def judgement(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:

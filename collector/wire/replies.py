@@ -108,21 +108,22 @@ def open_reply(
     """The payload of `operation`'s reply, or its fault; `body` without content encoding.
 
     Raises:
-        NotServiceError: a redirect, HTML, or text at a status that is not an error.
+        NotServiceError: HTML, text at a status that is not an error, or anything at a redirect.
         WireError: empty, not well-formed, with a DTD, or another operation's answer.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if not body.strip() and not 300 <= status < 400:
-        raise WireError(f"an empty body at status {status}")
+    is_redirect = 300 <= status < 400  # never followed: the credential would go along
+    if not body.strip():
+        kind = NotServiceError if is_redirect else WireError
+        raise kind(f"an empty body at status {status}")
     start = body.lstrip(_BLANK)[:64]
     if media_type == "text/html" or _MARKUP.match(start):
         raise NotServiceError(f"an HTML page at status {status}: {_preview(body)}")
-    if (
-        300 <= status < 400
-    ):  # its Location may repeat a credential, and following it carries one away
-        raise NotServiceError(f"a redirect (HTTP {status}), which is not followed")
     if start.startswith((b"<", b"\xff\xfe", b"\xfe\xff", b"\0<", b"<\0")):
-        return _opened(operation, parse(body))
+        opened = _opened(operation, parse(body))
+        if is_redirect:
+            raise NotServiceError(f"a redirect (HTTP {status}), which is not followed")
+        return opened
     if status >= 400 and media_type == "application/json":
         return _json_fault(body)
     if status >= 400:  # GET and POST bindings: text/plain, HTML-escaped

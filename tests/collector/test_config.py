@@ -357,7 +357,8 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     text = (ROOT / "config" / "production.toml").read_text()
     (tmp_path / "x.toml").write_text(
         re.sub(
-            r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage|lake|endpoint|region|access|secret|session_)(\w+ = )",
+            r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
+            r"|lake|endpoint|region|access|secret|session_)(\w+ = )",
             r"\1",
             text,
         )
