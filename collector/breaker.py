@@ -1,9 +1,9 @@
 """Is the service down? Counts failures that concern everybody, and says when to ask again. Sends and waits for nothing.
 
-Closed, all is well. When FAILURES requests in a row have failed, in SESSIONS different sessions (or all that are left),
-it opens: requests are held, and one goes out as a probe, after PROBE_SECONDS first and then after twice as long
-each time, at most MOST_SECONDS. A probe that is answered closes it. A session or call that failed while the
-service answered others has trouble of its own and is not counted: waiting would not mend it.
+Closed, all is well. When FAILURES requests in a row have failed, of CALLS different calls or Logins in SESSIONS
+different sessions (or all that are left), it opens: requests are held, and one goes out as a probe, after PROBE_SECONDS
+first and then after twice as long each time, at most MOST_SECONDS. A probe that is answered closes it. A session or
+call that failed while the service answered others has trouble of its own and is not counted: waiting would not mend it.
 """
 
 import time
@@ -12,11 +12,12 @@ from typing import Final
 
 import structlog
 
-__all__ = ["FAILURES", "MOST_SECONDS", "PROBE_SECONDS", "SESSIONS", "Breaker"]
+__all__ = ["CALLS", "FAILURES", "MOST_SECONDS", "PROBE_SECONDS", "SESSIONS", "Breaker"]
 
 _LOG = structlog.get_logger("collector")
 
 FAILURES: Final = 5
+CALLS: Final = 3  # fewer are not worth waiting for: they have their attempts
 SESSIONS: Final = 3
 PROBE_SECONDS: Final = 1.0
 MOST_SECONDS: Final = 60.0
@@ -88,8 +89,10 @@ class Breaker:
             return
         self._in_a_row += 1
         self._failing.setdefault(session, set()).add(item)
-        in_trouble = len(self._troubled | self._failing.keys())
-        if self._in_a_row >= FAILURES and in_trouble >= min(SESSIONS, self._sessions_left()):
+        sessions = len(self._troubled | self._failing.keys())
+        calls = sum(map(len, self._failing.values()))
+        is_enough = self._in_a_row >= FAILURES and calls >= CALLS
+        if is_enough and sessions >= min(SESSIONS, self._sessions_left()):
             self._open()
 
     def _open(self) -> None:

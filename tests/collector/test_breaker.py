@@ -68,6 +68,14 @@ def test_one_session_alone_is_not_the_service() -> None:
     assert alone.breaker.is_open
 
 
+def test_two_calls_are_not_waited_for() -> None:
+    """However few sessions are left: two calls that fail again and again use up their attempts."""
+    watched = Watched(sessions=2)
+    for _ in range(20):
+        watched.fail("a", "b")
+    assert not watched.breaker.is_open
+
+
 def test_a_fault_is_an_answer_of_anybody() -> None:
     """One answer to anybody closes it."""
     watched = Watched()
