@@ -103,14 +103,14 @@ class Fetch:
         except TransportError as error:
             unanswered = _unanswered(call, number, error, started_at_us)
             outcome = self._masked(call, unanswered, session_id)
-            is_down = self._is_down(call.session, call.call_id, is_outage=True)
+            is_down = self._is_down(call.session, call.call_id, is_outage=True, is_call=True)
             if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
                 return Verdict(replace(outcome, attempts=number - 1), 0.0)
             return self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
         judged, outage = judgement(landed, self._settings.limits.max_reply_bytes)
-        self._is_down(call.session, call.call_id, is_outage=outage)
+        self._is_down(call.session, call.call_id, is_outage=outage, is_call=True)
         outcome = self._masked(call, judged, session_id)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
@@ -191,14 +191,17 @@ class Fetch:
         """The run waits until the service answers again."""
         return self._breaker is not None and self._breaker.is_open
 
-    def _is_down(self, session: str, item: str | None, *, is_outage: bool) -> bool:
+    def _is_down(
+        self, session: str, item: str | None, *, is_outage: bool, is_call: bool = False
+    ) -> bool:
         """Tell the breaker how a request ended; whether the service is taken to be down now."""
         if self._breaker is None:
             return False
-        if not is_outage:
-            self._breaker.answered(session, item)
-        elif item is not None or self._breaker.is_open:
+        if is_outage and (item is not None or self._breaker.is_open):
             self._breaker.failed(session, item or "")
+        # a Login that works says nothing about the calls, but a service that was down is there again
+        elif not is_outage and (is_call or self._breaker.is_open):
+            self._breaker.answered(session, item)
         return self._breaker.is_open
 
     async def _send(

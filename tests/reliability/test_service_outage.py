@@ -43,7 +43,7 @@ async def test_a_service_that_stays_down(ground: MakeGround) -> None:
     assert said["not_attempted"] > 50
     assert set(accounted(night, ended)) == {"server"}
     # 80 calls of four attempts each would be 320
-    assert asked(night.simulator) <= FAILURES + CONCURRENCY + 3
+    assert asked(night.simulator) <= 3 * (FAILURES + CONCURRENCY)
 
     night.simulator.change({"html_503": "never"})
     again = await night.run("run")
@@ -57,7 +57,7 @@ async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
     night = await ground(population(20, 0), CONFIG, switches=switches(html_503="always"))
     ended = await night.run("run", "--deadline", "2")
     assert (ended.code, ended.json["stopped"]) == (4, "deadline")
-    assert asked(night.simulator) <= FAILURES + CONCURRENCY + 3
+    assert asked(night.simulator) <= 2 * (FAILURES + CONCURRENCY)
     accounted(night, ended)
 
 
