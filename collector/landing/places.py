@@ -109,8 +109,12 @@ def sweep(folder: Path) -> None:
     Raises:
         LandingError: a file cannot be moved or removed.
     """
+    mended = sorted(folder.glob(f".*.db{_MENDED}"))
+    begun = sorted(folder.glob(f".*.db{_NEW}"))
+    if not mended and not begun:
+        return
     with named_errors(folder):
-        for draft in sorted(folder.glob(f".*.db{_MENDED}")):
+        for draft in mended:
             path = draft.with_name(draft.name.removeprefix(".").removesuffix(_MENDED))
             # its place is free only once the draft is whole and the damaged store was moved away
             if path.exists() or draft.with_name(f"{draft.name}-journal").exists():
@@ -119,10 +123,9 @@ def sweep(folder: Path) -> None:
             for ending in _BESIDE:  # a log of the damaged store would be read into the new one
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.rename(path)
-        for draft in folder.glob(f".*.db{_NEW}"):
+        for draft in begun:
             _remove(draft)
-        if folder.is_dir():
-            sync_folder(folder)
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What SQLite and the file system say of a landing store -> one error that names the file and the way out."""
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,11 @@ _ADVICE: Final = {
     sqlite3.SQLITE_PERM: _WRITABLE,
     sqlite3.SQLITE_BUSY: "another program holds it; run again when that has ended",
     sqlite3.SQLITE_LOCKED: "another program holds it; run again when that has ended",
+}
+_ERRNOS: Final = {
+    errno.ENOSPC: sqlite3.SQLITE_FULL,
+    errno.EDQUOT: sqlite3.SQLITE_FULL,
+    errno.EIO: sqlite3.SQLITE_IOERR,
 }
 _SAVE: Final = "`ecgrid-stats run` or `ecgrid-stats normalize` saves what can be read of it"
 
@@ -65,7 +71,8 @@ def said_of(path: Path, error: Exception) -> LandingError:
     if isinstance(error, LandingError):
         return error
     if isinstance(error, OSError):
-        return LandingError(f"landing store {path}: {error.strerror or error}; {_WRITABLE}")
+        advice = _ADVICE[_ERRNOS.get(error.errno or 0, sqlite3.SQLITE_READONLY)]
+        return LandingError(f"landing store {path}: {error.strerror or error}; {advice}")
     if not isinstance(error, sqlite3.Error):
         return LandingError(f"landing store {path}: {type(error).__name__}: {error}")
     # text that is no UTF-8 has no code: the module says so, not SQLite

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 __all__ = [
+    "CALLS",
     "CONFIG",
     "changed",
     "contents",
@@ -19,6 +20,7 @@ __all__ = [
     "landed",
     "mode_of",
     "needs_strace",
+    "remounted",
     "small_disk",
     "store_of",
     "strace",
@@ -115,9 +117,11 @@ needs_strace = pytest.mark.skipif(
 )
 
 
-def strace(first: int, log: Path) -> tuple[str, ...]:
-    """The prefix of a command whose syncs fail from the `first` one of each thread on."""
+def strace(
+    first: int, log: Path, calls: str = "fsync,fdatasync", error: str = "EIO"
+) -> tuple[str, ...]:
+    """The prefix of a command in which these system calls fail, from the `first` one of each thread on."""
     return (
-        *("strace", "-f", "--seccomp-bpf", "-qq", "-o", str(log), "-e", "trace=fsync,fdatasync"),
-        *("-e", f"inject=fsync,fdatasync:error=EIO:when={first}+"),
+        *("strace", "-f", "--seccomp-bpf", "-qq", "-o", str(log), "-e", f"trace={calls}"),
+        *("-e", f"inject={calls}:error={error}:when={first}+"),
     )
