@@ -21,18 +21,18 @@ from pipelines.lake import Lake, PublishedFile
 from pipelines.warehouse.behaviour import Counts, Step
 from pipelines.warehouse.grouping import joined
 from pipelines.warehouse.publications import Publication, address, location, verify
-from pipelines.warehouse.shape import Alteration, Change, Existing, alterations
+from pipelines.warehouse.shape import Alteration, Existing, alterations
 from pipelines.warehouse.target import IcebergCatalog
 
 try:
-    from pyiceberg import types
     from pyiceberg.catalog import Catalog, load_catalog
     from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
     from pyiceberg.manifest import DataFile
-    from pyiceberg.schema import Schema
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table import TableProperties
+
+    from pipelines.warehouse.iceberg_schema import ARROW, ICEBERG, evolve, schema_of
 except ImportError as error:  # the extra is not installed
     raise WarehouseError(
         "warehouse iceberg: pyiceberg is not installed; install ecgrid-stats[iceberg]"
@@ -40,20 +40,6 @@ except ImportError as error:  # the extra is not installed
 
 __all__ = ["IcebergWarehouse"]
 
-_TYPES: Final[Mapping[pa.DataType, types.PrimitiveType]] = {
-    pa.string(): types.StringType(),
-    pa.int32(): types.IntegerType(),
-    pa.int64(): types.LongType(),
-    pa.float32(): types.FloatType(),
-    pa.float64(): types.DoubleType(),
-    pa.bool_(): types.BooleanType(),
-    pa.binary(): types.BinaryType(),
-    pa.date32(): types.DateType(),
-    pa.timestamp("us", "UTC"): types.TimestamptzType(),
-}
-_ARROW: Final[Mapping[types.IcebergType, pa.DataType]] = {
-    iceberg: arrow for arrow, iceberg in _TYPES.items()
-}
 _LAKE: Final = "ecgrid.lake"
 _RUN: Final = "ecgrid.run."
 _NEW_TABLE: Final = {
@@ -85,7 +71,7 @@ class IcebergWarehouse:
         self._namespace, self._lake = target.namespace, lake
         self._tables = [TABLES[name] for name in tables]
         self._lake_location = address(lake)
-        self._secrets = (target.uri, *target.properties.values(), *_passwords(target.uri))
+        self._secrets = (*target.properties.values(), *_passwords(target.uri))
         self._live: dict[str, dict[str, DataFile]] = {}
         with self._named():
             _make_folder_of(target.uri.reveal())
@@ -134,17 +120,20 @@ class IcebergWarehouse:
                 if there is None:
                     self._create(table)
                 else:
-                    _evolve(there, self._check(table, there), table)
+                    evolve(there, self._check(table, there), table)
 
     def load(self, step: Step) -> Counts:
         """One snapshot for each table: the files of these runs instead of what was registered of them."""
         total = Counts()
-        for table in self._tables:
-            files = [file for each in step for file in each.files[table.name]]
-            verify(self._lake, files)
+        columns = {
+            table.name: verify(
+                self._lake, [file for each in step for file in each.files[table.name]]
+            )
+            for table in self._tables
+        }
         with self._named():
             for table in self._tables:
-                total += self._register(table, step)
+                total += self._register(table, step, columns[table.name])
         return total
 
     def close(self) -> None:
@@ -152,7 +141,7 @@ class IcebergWarehouse:
         with contextlib.suppress(Exception):
             self._catalog.close()
 
-    def _register(self, table: Table, step: Step) -> Counts:
+    def _register(self, table: Table, step: Step, columns: Mapping[str, pa.DataType]) -> Counts:
         there = self._catalog.load_table(self._identifier(table))
         known = _registered_in(there)
         runs = {each.run_id for each in step}
@@ -165,7 +154,9 @@ class IcebergWarehouse:
             return Counts(unchanged=after)
         drop = [path for path in old if new.get(path) != old[path] and path not in kept]
         add = [path for path in new if old.get(path) != new[path] and kept.get(path) != new[path]]
-        self._commit(there, table, step, drop, add)
+        known_here = {field.name for field in there.schema().fields}
+        former = {name: kind for name, kind in columns.items() if name not in known_here}
+        self._commit(there, table, step, drop, add, former)
         return Counts(
             inserted=max(after - before, 0),
             updated=min(before, after),
@@ -187,8 +178,15 @@ class IcebergWarehouse:
         }
 
     def _commit(
-        self, there: IcebergTable, table: Table, step: Step, drop: Sequence[str], add: Sequence[str]
+        self,
+        there: IcebergTable,
+        table: Table,
+        step: Step,
+        drop: Sequence[str],
+        add: Sequence[str],
+        former: Mapping[str, pa.DataType],
     ) -> None:
+        """Properties, columns that only older files have, and files: all or nothing."""
         live = self._live_files(table, there) if drop else {}
         stale = [live[path] for path in drop if path in live]
         # a file registered twice would count twice: whatever else has this name goes as well
@@ -206,6 +204,10 @@ class IcebergWarehouse:
             gone = {_RUN + run_id for run_id, each in runs.items() if each.is_gone}
             if forgotten := gone & there.properties.keys():
                 change.remove_properties(*forgotten)
+            if former:
+                with change.update_schema() as schema:
+                    for name, kind in former.items():
+                        schema.add_column(name, ICEBERG[kind], doc="A column of earlier versions.")
             update = change.update_snapshot(snapshot_properties=said)
             added = [
                 parquet_file_to_data_file(there.io, change.table_metadata, path) for path in add
@@ -258,14 +260,14 @@ class IcebergWarehouse:
 
     def _create(self, table: Table) -> None:
         properties = {"comment": table.description, _LAKE: self._lake_location, **_NEW_TABLE}
-        schema = _schema(table)
+        schema = schema_of(table)
         properties[TableProperties.DEFAULT_NAME_MAPPING] = schema.name_mapping.model_dump_json()
         self._catalog.create_table(self._identifier(table), schema, properties=properties)
 
     def _check(self, table: Table, there: IcebergTable) -> tuple[Alteration, ...]:
         existing = {
             field.name: Existing(
-                _ARROW.get(field.field_type), str(field.field_type), not field.required
+                ARROW.get(field.field_type), str(field.field_type), not field.required
             )
             for field in there.schema().fields
         }
@@ -292,37 +294,6 @@ class IcebergWarehouse:
             ) from None
 
 
-def _schema(table: Table) -> Schema:
-    fields = [
-        types.NestedField(
-            number,
-            column.name,
-            _TYPES[column.type],
-            doc=column.description,
-            required=not column.nullable,
-        )
-        for number, column in enumerate(table.columns, 1)
-    ]
-    keys = [field.field_id for field in fields if field.name in table.key]
-    return Schema(*fields, identifier_field_ids=keys)
-
-
-def _evolve(there: IcebergTable, needed: Sequence[Alteration], table: Table) -> None:
-    if not needed:
-        return
-    descriptions = {column.name: column.description for column in table.columns}
-    with there.update_schema() as update:
-        for each in needed:
-            match each.change:
-                case Change.ADD:
-                    kind = _TYPES[each.type] if each.type is not None else types.StringType()
-                    update.add_column(each.column, kind, doc=descriptions[each.column])
-                case Change.WIDEN if each.type is not None:
-                    update.update_column(each.column, field_type=_TYPES[each.type])
-                case _:
-                    update.make_column_optional(each.column)
-
-
 def _registered_in(there: IcebergTable) -> dict[str, _Registered]:
     return {
         name.removeprefix(_RUN): _Registered(**json.loads(text))
@@ -337,7 +308,9 @@ def _files_of(entries: Iterable[_Registered]) -> dict[str, str]:
 
 def _passwords(uri: Secret) -> Iterator[Secret]:
     for found in re.findall(r"://[^/@]*?:([^/]*)@", uri.reveal()):
-        yield Secret(found)
+        yield from (uri, Secret(found))
+    for found in re.findall(r"[?&]\w*(?:password|token|secret)\w*=([^&]*)", uri.reveal()):
+        yield from (uri, Secret(found))
 
 
 def _make_folder_of(uri: str) -> None:

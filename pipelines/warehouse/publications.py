@@ -90,15 +90,17 @@ def address(lake: Lake) -> str:
     return f"file://{lake.folder.absolute()}" if is_local(lake) else lake.storage.address
 
 
-def verify(lake: Lake, files: Sequence[PublishedFile]) -> None:
-    """See that the files are those of the manifest.
+def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]:
+    """See that the files are those of the manifest; the columns that they have between them.
 
     Raises:
         PublicationError: one is missing, or its bytes are others.
     """
+    columns: dict[str, pa.DataType] = {}
     for file in files:
-        with _opened(lake, file):
-            pass
+        with _opened(lake, file) as source:
+            columns |= {field.name: field.type for field in pq.read_schema(source)}
+    return columns
 
 
 def incoming_schema(table: Table) -> pa.Schema:

@@ -107,22 +107,15 @@ def call_row(call_id: str, **values: object) -> dict[str, Any]:
 
 def bucket(session: str, to_minutes: int) -> dict[str, Any]:
     """A row of the buckets; those of one run fall on several dates."""
-    end_us = int(FIRST.timestamp() * 1_000_000)
-    return {
-        "call_id": "0" * 16,
-        "session": session,
-        "bucket_start": end_us - to_minutes * 60_000_000,
-        "bucket_end": end_us,
-        "from_minutes": 0,
-        "to_minutes": to_minutes,
-        "traffic": "parcel",
-        "direction": "in",
-        "count": None,
-        "exact": False,
-        "low": 3,
-        "high": None,
-        "estimate": None,
+    plain = {pa.string(): "0" * 16, pa.int32(): 0, pa.int64(): 3, pa.bool_(): False}
+    end = FIRST.replace(tzinfo=UTC)
+    row: dict[str, Any] = {
+        column.name: plain.get(column.type, end)
+        for column in TABLES["traffic_buckets"].columns
+        if not column.nullable and column.name != "run_id"
     }
+    start = end - timedelta(minutes=to_minutes)
+    return row | {"session": session, "to_minutes": to_minutes, "bucket_start": start}
 
 
 def publish_calls(lake: Lake, number: int, **texts: str | None) -> Manifest:
@@ -147,6 +140,11 @@ class Look:
         """The rows of a query that names tables without a schema."""
         with self._connected() as run:
             return run(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The same by way of Arrow, with times as such."""
+        found = self._arrow(sql)
+        return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def arrow(self, table: str) -> pa.Table:
         """A table in the order of its key, with its columns in the contract's."""

@@ -1,0 +1,62 @@
+"""The contract's tables as Iceberg schemas, and their evolution. Knows no catalog."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+from pyiceberg import types
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+
+from pipelines.contract import Table
+from pipelines.warehouse.shape import Alteration, Change
+
+__all__ = ["ARROW", "ICEBERG", "evolve", "schema_of"]
+
+ICEBERG: Final[Mapping[pa.DataType, types.PrimitiveType]] = {
+    pa.string(): types.StringType(),
+    pa.int32(): types.IntegerType(),
+    pa.int64(): types.LongType(),
+    pa.float32(): types.FloatType(),
+    pa.float64(): types.DoubleType(),
+    pa.bool_(): types.BooleanType(),
+    pa.binary(): types.BinaryType(),
+    pa.date32(): types.DateType(),
+    pa.timestamp("us", "UTC"): types.TimestamptzType(),
+}
+ARROW: Final[Mapping[types.IcebergType, pa.DataType]] = {
+    iceberg: arrow for arrow, iceberg in ICEBERG.items()
+}
+
+
+def schema_of(table: Table) -> Schema:
+    """The contract's columns with their sentences, field ids from 1, the key as identifier."""
+    fields = [
+        types.NestedField(
+            number,
+            column.name,
+            ICEBERG[column.type],
+            doc=column.description,
+            required=not column.nullable,
+        )
+        for number, column in enumerate(table.columns, 1)
+    ]
+    keys = [field.field_id for field in fields if field.name in table.key]
+    return Schema(*fields, identifier_field_ids=keys)
+
+
+def evolve(there: IcebergTable, needed: Sequence[Alteration], table: Table) -> None:
+    """Bring a table's schema to the contract, in one commit."""
+    if not needed:
+        return
+    descriptions = {column.name: column.description for column in table.columns}
+    with there.update_schema() as update:
+        for each in needed:
+            match each.change:
+                case Change.ADD:
+                    kind = ICEBERG[each.type] if each.type is not None else types.StringType()
+                    update.add_column(each.column, kind, doc=descriptions[each.column])
+                case Change.WIDEN if each.type is not None:
+                    update.update_column(each.column, field_type=ICEBERG[each.type])
+                case _:
+                    update.make_column_optional(each.column)
