@@ -17,6 +17,7 @@ __all__ = ["MOST_ANSWERS", "at_most"]
 
 MOST_ANSWERS: Final = 40  # the work grows with its cube
 
+_DATE_US: Final = 1_000_000  # what the Date header leaves out
 _STAMP_US: Final = 10_000  # a request may be on its way a moment before its time is taken
 
 
@@ -27,8 +28,9 @@ def at_most(answers: Answers) -> Numbers:
     """
     sessions, metrics, most, _ = answers.counts.shape
     found = np.full((sessions, metrics, most, most), np.inf)
+    steady = _steady(answers)
     for one, other in product(range(3), repeat=2):
-        certain = _not_later(answers, one, other)[:, np.newaxis]
+        certain = (_not_later(answers, one, other) & steady)[:, np.newaxis]
         known = (
             _counted(answers, one)[..., np.newaxis] - _counted(answers, other)[..., np.newaxis, :]
         )
@@ -43,16 +45,29 @@ def at_most(answers: Answers) -> Numbers:
 
 def _not_later(answers: Answers, one: int, other: int) -> Flags:
     """(S, M, M): a point of the first answer is certainly not later than a point of the second; both clocks say so."""
-    first, second = _minutes(answers, one) * MINUTE_US, _minutes(answers, other) * MINUTE_US
+    first, second = (_minutes(answers, point) * MINUTE_US for point in (one, other))
     # a service that cuts its now to the minute and counts both ends of a window could count an event at both points
     margin = _STAMP_US + (MINUTE_US if other and not one else 0)
-    client = (answers.received - first)[..., np.newaxis] + margin <= (answers.sent - second)[
-        :, np.newaxis
-    ]
-    server = (answers.observed - first)[..., np.newaxis] <= (answers.observed - second)[
-        :, np.newaxis
-    ]
+    client = _before(answers.received - first, answers.sent - second, margin, answers)
+    server = _before(answers.observed - first, answers.observed - second, 0, answers)
     return np.asarray(client & server)
+
+
+def _before(one: Integers, other: Integers, margin_us: int, answers: Answers) -> Flags:
+    """(S, M, M) whether an instant of the first answer and one of the second are so far apart."""
+    reach = one[..., np.newaxis] + margin_us + 2 * answers.doubt_us
+    return np.asarray(reach <= other[:, np.newaxis])
+
+
+def _steady(answers: Answers) -> Flags:
+    """(S, M, M) neither clock was put forward or back between the two answers, as far as the other can tell."""
+    ahead = (
+        answers.observed - answers.sent
+    )  # too small by up to a second, too large by up to the latency
+    most = ahead + _DATE_US
+    least = ahead - (answers.received - answers.sent)
+    overlap = least[..., np.newaxis] <= most[:, np.newaxis]
+    return np.asarray(overlap & overlap.swapaxes(1, 2))
 
 
 def _minutes(answers: Answers, point: int) -> Integers:

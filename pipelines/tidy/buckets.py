@@ -1,6 +1,7 @@
 """Trailing windows -> `traffic_buckets`: what happened between neighbouring windows. Pure, many sessions at a time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -92,8 +93,6 @@ def _stretches(answers: pa.Table, *, one_now: bool) -> Iterator[tuple[Integers, 
     source = np.arange(len(windows))
     if not one_now:  # each half is an answer of its own; a minute is allowed for between them
         source, times = np.repeat(source, 2), np.repeat(times, 2, axis=0)
-        times[:, 0] -= MINUTE_US
-        times[:, 1] += MINUTE_US
         windows = np.repeat(windows.ravel()[:, np.newaxis], 2, axis=1)
         counts = counts.swapaxes(1, 2).reshape(-1, 1, _HALF).swapaxes(1, 2)
         counts = np.concatenate([counts, np.full_like(counts, np.nan)], axis=2)
@@ -107,7 +106,10 @@ def _stretches(answers: pa.Table, *, one_now: bool) -> Iterator[tuple[Integers, 
     while first < len(sizes):
         last = min(first + step, len(sizes))
         rows = order[ends[first] - sizes[first] : ends[last - 1]]
-        yield _padded(source[rows], session[rows] - first, windows[rows], times[rows], counts[rows])
+        placed, padded = _padded(
+            source[rows], session[rows] - first, windows[rows], times[rows], counts[rows]
+        )
+        yield placed, padded if one_now else replace(padded, doubt_us=MINUTE_US)
         first = last
 
 
@@ -179,6 +181,7 @@ def _two(answers: Answers, session: Integers, metric: Integers, pair: Integers) 
         answers.observed[which],
         answers.minutes[which],
         counts[:, np.newaxis],
+        answers.doubt_us,
     )
 
 

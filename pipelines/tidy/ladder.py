@@ -28,6 +28,7 @@ class Answers:
         observed: (S, M) the server's clock, to the second.
         minutes: (S, M, 2) the windows, the shorter one first.
         counts: (S, 4, M, 2) NaN where there is none.
+        doubt_us: how far the now of an answer may be outside of the time between `sent` and `received`.
     """
 
     sent: Integers
@@ -35,6 +36,7 @@ class Answers:
     observed: Integers
     minutes: Integers
     counts: Numbers
+    doubt_us: int = 0
 
     @property
     def present(self) -> Flags:
@@ -49,6 +51,7 @@ class Answers:
             self.observed[sessions],
             self.minutes[sessions],
             self.counts[sessions],
+            self.doubt_us,
         )
 
 

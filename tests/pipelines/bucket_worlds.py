@@ -107,7 +107,7 @@ class Night:
         offset = int(chance.integers(-3600, 3600) * 1_000_000 + chance.integers(1_000_000))
         self.observed = (stamped + offset) // 1_000_000 * 1_000_000
         # our own clock may be put back or forward in the middle of the night
-        step = (chance.random() < 0.1) * chance.integers(-7200, 7200) * 1_000_000
+        step = (chance.random() < 0.1) * chance.choice([-1, 1]) * chance.integers(900, 7200) * 10**6
         moved = np.where(sent > np.median(sent), step, 0)
         self.sent, self.received = sent + moved, sent + latency + moved
         now = asked + offset - int(chance.integers(2)) * int(chance.integers(0, 300_000_000))
