@@ -8,7 +8,9 @@ PipelineError
 │   └── ValueFormatError   a value does not fit its declared type
 ├── PublicationError       the lake cannot be written or read: stop, nothing half-published
 │   ├── LakeVersionError   another version wrote it
-│   └── StorageError       the store of objects does not answer or refuses: mend that, publish again
+│   ├── StorageError       the store of objects does not answer or refuses: mend that, publish again
+│   └── TableSchemaError   a published file does not fit this program's contract: the message says what to do
+├── QueryError             a question to the lake is wrong: mend the SQL
 └── WarehouseError         a target cannot be loaded: what was committed stays, load again
 """
 
@@ -19,8 +21,10 @@ __all__ = [
     "NotADataSetError",
     "PipelineError",
     "PublicationError",
+    "QueryError",
     "SchemaError",
     "StorageError",
+    "TableSchemaError",
     "ValueFormatError",
     "WarehouseError",
 ]
@@ -77,6 +81,14 @@ class LakeVersionError(PublicationError):
 
 class StorageError(PublicationError):
     """The store of objects cannot be reached, or does not let this program in; the message says what to do."""
+
+
+class TableSchemaError(PublicationError):
+    """A published file has a schema that cannot be read together with this program's."""
+
+
+class QueryError(PipelineError):
+    """SQL that is wrong, or that would do more than read."""
 
 
 class WarehouseError(PipelineError):

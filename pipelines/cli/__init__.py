@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "load": "pipelines.cli.loading",
     "run": "pipelines.cli.working",
     "status": "pipelines.cli.looking",
+    "sql": "pipelines.cli.asking",
 }
 _SUMMARIES: Final = {
     "demo": "The whole nightly job against the built-in simulator; needs nothing.",
@@ -32,6 +33,7 @@ _SUMMARIES: Final = {
     "normalize": "Landed replies to Parquet; no network.",
     "load": "Published tables to the warehouses, what they have not seen.",
     "run": "All of it: the nightly job.",
+    "sql": "Ask the published tables with a SELECT.",
     "status": "Runs, states, what is missing, what can be resumed.",
 }
 

@@ -15,7 +15,7 @@ import structlog
 from collector.config import Settings, load
 from collector.errors import CollectorError, ConfigError, LockHeldError
 from pipelines.cli.logs import set_up
-from pipelines.errors import PipelineError
+from pipelines.errors import PipelineError, QueryError
 from pipelines.exit_code import ExitCode
 
 __all__ = ["Door", "config_option", "finish", "opened", "shared_options"]
@@ -83,7 +83,7 @@ def opened(door: Door, work: Callable[[], object]) -> object:
         return work()
     except KeyboardInterrupt:
         _fail(door, "stopped by a signal; `ecgrid-stats run` again goes on", ExitCode.STOPPED)
-    except ConfigError as error:
+    except (ConfigError, QueryError) as error:
         _fail(door, str(error), ExitCode.USAGE)
     except LockHeldError as error:
         _fail(door, str(error), ExitCode.LOCKED)

@@ -43,6 +43,8 @@ FLOORS = {
     "pipelines.exit_code": 0,
     "pipelines.storage_root": 0,
     "pipelines.dataset": 1,
+    "pipelines.evolution": 1,
+    "pipelines.tables_doc": 1,
     "pipelines.tidy": 2,
     "pipelines.decode": 3,
     "pipelines.lake": 3,
@@ -51,8 +53,10 @@ FLOORS = {
     "pipelines.spool": 3,
     "pipelines.engine": 4,
     "pipelines.normalize": 4,
+    "pipelines.reading": 4,
     "pipelines.report": 4,
     "pipelines.warehouse": 4,
+    "pipelines.query": 5,
     "pipelines.nightly": 5,
     "pipelines.cli": 6,
 }
@@ -82,7 +86,7 @@ KEEPERS = {
     "asyncio_throttle": {"collector.limits"},
     "click": {"pipelines.cli"},
     "rich": {"pipelines.cli"},
-    "duckdb": {"pipelines.warehouse"},
+    "duckdb": {"pipelines.query", "pipelines.warehouse"},
     "adbc_driver_manager": {"pipelines.warehouse"},
     "adbc_driver_postgresql": {"pipelines.warehouse"},
     "pyiceberg": {"pipelines.warehouse"},
@@ -116,9 +120,19 @@ def test_every_module_has_a_floor(module: Module) -> None:
 
 
 def test_package_roots_are_empty() -> None:
-    """`import collector` costs nothing, and nobody reaches a module through the root."""
+    """`import collector` costs nothing, and nobody reaches a module through the root.
+
+    One door is there on purpose, for those who only read: `pipelines.open_lake`, imported when it is first asked for.
+    """
     roots = [module for module in modules() if module.name in PACKAGES]
-    assert [entry for root in roots for entry in root.imports()] == []
+    found = {(root.name, entry.module, entry.name) for root in roots for entry in root.imports()}
+    assert found - {("pipelines", "typing", "TYPE_CHECKING")} == {
+        ("pipelines", "pipelines.reading", "open_lake")
+    }
+    at_once = [
+        n for root in roots for n in root.tree.body if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
+    assert [ast.unparse(node) for node in at_once] == ["from typing import TYPE_CHECKING"]
     taken = [text for module in modules() for target, text in _uses(module) if target in PACKAGES]
     assert taken == []
 

@@ -1,0 +1,68 @@
+"""SQL over the lake: DuckDB with a view per table, that can neither change anything nor reach anything else."""
+
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.contract import TABLES
+from pipelines.errors import QueryError
+from pipelines.reading import OpenLake
+
+__all__ = ["queried"]
+
+_READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_LOCKED: Final = (
+    "SET TimeZone = 'UTC'",
+    "SET python_enable_replacements = false",  # no variable of this process is a table
+    "SET enable_external_access = false",  # no files, no network, no extensions
+    "SET lock_configuration = true",
+)
+
+
+def queried(lake: OpenLake, sql: str) -> pa.Table:
+    """The rows that one SELECT gives; every table of the lake is a view under its name.
+
+    Filters on partitions and columns are passed on to where the files are.
+
+    Raises:
+        QueryError: the SQL is wrong or no SELECT; the message says where, and which tables there are.
+        PublicationError: a file or manifest cannot be read, or does not fit this program.
+    """
+    with duckdb.connect(":memory:") as connection:
+        for name in TABLES:
+            _register(connection, lake, name)
+        for statement in _LOCKED:
+            connection.execute(statement)
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type not in _READS:
+                raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
+            found: pa.Table = connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(_said(error)) from error
+    return found
+
+
+def _register(connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str) -> None:
+    """The table as a view; of files that several runs share, the rows of those that count."""
+    # the names are the contract's, and a run id has neither quotes nor spaces
+    selects = []
+    for number, part in enumerate(lake.parts(name)):
+        files = f"_{name}_{number}"
+        connection.register(files, part.files)
+        runs = ", ".join(f"'{run}'" for run in part.only or ())
+        where = f" WHERE run_id IN ({runs})" if runs else ""
+        selects.append(f"FROM {files}{where}")
+    if not selects:
+        connection.register(f"_{name}", lake.table(name))
+        selects.append(f"FROM _{name}")
+    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
+
+
+def _said(error: duckdb.Error) -> str:
+    said = str(error).strip()
+    if isinstance(error, duckdb.CatalogException) and "Table with name" in said:
+        first = said.splitlines()[0]
+        return f"sql: {first} The tables are {', '.join(TABLES)}"
+    return f"sql: {said}"[:2000]

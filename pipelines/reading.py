@@ -1,0 +1,257 @@
+"""The published tables for those who only read: typed, filtered where the files are, any address that a lake may have.
+
+`open_lake("data").instant_stats(since="2026-01-25", sessions=["acme"])` reads no partition, row group or column that it
+does not need, and no file that no manifest names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from pipelines.contract import TABLES, Table, arrow_schema
+from pipelines.errors import PublicationError
+from pipelines.evolution import check_file
+from pipelines.lake import Lake, S3Options
+
+__all__ = ["Filters", "OpenLake", "Part", "open_lake"]
+
+
+class Filters(TypedDict, total=False):
+    """What of a table is read.
+
+    Attributes:
+        since: from this date on; for `traffic_buckets` a time with its zone, too.
+        until: before this date or time.
+        sessions: of these labels only.
+        runs: of these run ids only.
+        columns: these columns, in this order.
+        where: a condition of your own.
+    """
+
+    since: str | date | None
+    until: str | date | None
+    sessions: Sequence[str] | None
+    runs: Sequence[str] | None
+    columns: Sequence[str] | None
+    where: pc.Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files of a table that are read alike.
+
+    Attributes:
+        only: the runs whose rows count; None if all rows do.
+    """
+
+    files: ds.Dataset
+    only: tuple[str, ...] | None
+
+
+class OpenLake:
+    """A lake to read from. The tables' rows come as pandas frames with Arrow's types."""
+
+    def __init__(self, lake: Lake) -> None:
+        lake.check_version()
+        self.lake = lake
+
+    def instant_stats(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """What the service counted. Raises as `table`."""
+        return self.frame("instant_stats", **filters)
+
+    def traffic_buckets(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """What happened between neighbouring windows; `since` and `until` are of bucket_start. Raises as `table`."""
+        return self.frame("traffic_buckets", **filters)
+
+    def calls(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """The ledger. Raises as `table`."""
+        return self.frame("calls", **filters)
+
+    def dataset_extras(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """Whatever else the service said. Raises as `table`."""
+        return self.frame("dataset_extras", **filters)
+
+    def sessions(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """What WhoAmI said. Raises as `table`."""
+        return self.frame("sessions", **filters)
+
+    def raw(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """The landed replies. Raises as `table`."""
+        return self.frame("raw", **filters)
+
+    def frame(self, name: str, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """A table as a frame with Arrow's types. Raises as `table`."""
+        return self.table(name, **filters).to_pandas(types_mapper=pd.ArrowDtype)
+
+    def table(self, name: str, **filters: Unpack[Filters]) -> pa.Table:
+        """A table's rows, the partition column last, in Arrow.
+
+        Raises:
+            ValueError: no such table, column, date or filter.
+            PublicationError: a file or manifest cannot be read, or does not fit this program.
+        """
+        schema = _schema(_known(name))
+        columns = list(filters.get("columns") or schema.names)
+        unknown = [column for column in columns if column not in schema.names]
+        if unknown:
+            raise ValueError(
+                f"column {unknown[0]!r} of {name}: must be one of {', '.join(schema.names)}"
+            )
+        condition = self.condition(name, **filters)
+        parts = [schema.empty_table().select(columns)]
+        for part in self.parts(name):
+            runs = None if part.only is None else pc.field("run_id").isin(part.only)
+            try:
+                parts.append(part.files.to_table(columns, filter=_both(condition, runs)))
+            except (OSError, pa.ArrowException) as error:
+                raise PublicationError(f"{name} cannot be read: {_one_line(error)}") from error
+        return pa.concat_tables(parts)
+
+    def parts(self, name: str) -> list[Part]:
+        """The files of a table, as the manifests name them, under the contract's schema.
+
+        Files of other versions have nulls for columns that they do not have.
+
+        Raises:
+            ValueError: no such table.
+            PublicationError: a manifest or file cannot be read, or does not fit this program.
+        """
+        table = _known(name)
+        groups: dict[tuple[str, ...] | None, list[str]] = {}
+        self._check(table)
+        for file in self.lake.files(name):
+            groups.setdefault(file.only, []).append(file.path)
+        return [Part(self._dataset(table, paths), only) for only, paths in groups.items()]
+
+    @staticmethod
+    def condition(name: str, **filters: Unpack[Filters]) -> pc.Expression | None:
+        """The filters as one condition on rows.
+
+        Raises:
+            ValueError: an unknown filter, or a date that is none.
+            TypeError: one label where there should be a list.
+        """
+        table = _known(name)
+        wrong = filters.keys() - Filters.__annotations__.keys()
+        if wrong:
+            known = ", ".join(Filters.__annotations__)
+            raise ValueError(f"filter {min(wrong)!r}: must be one of {known}")
+        found = filters.get("where")
+        for key, at_least in (("since", True), ("until", False)):
+            value = filters.get(key)
+            if isinstance(value, str | date):
+                found = _both(found, _bound(table, key, value, at_least=at_least))
+        for key, column in (("sessions", "session"), ("runs", "run_id")):
+            values: Any = filters.get(key)
+            if isinstance(values, str):
+                raise TypeError(f"{key} = {values!r}: must be a list of them")
+            if values is not None:
+                found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
+        return found
+
+    def _check(self, table: Table) -> None:
+        """Refuse files of a schema that does not fit; one file of each version that is not ours is looked into."""
+        seen = {table.version}
+        for file in self.lake.files(table.name):
+            if file.schema_version not in seen:
+                seen.add(file.schema_version)
+                self._dataset(table, [file.path], check=True)
+
+    def _dataset(self, table: Table, paths: Sequence[str], *, check: bool = False) -> ds.Dataset:
+        storage = self.lake.storage
+        dataset = ds.dataset(
+            [f"{storage.base}/{path}" for path in paths],
+            schema=_schema(table),
+            format="parquet",
+            filesystem=storage.filesystem,
+            partitioning=ds.partitioning(_partition(table), flavor="hive"),
+            partition_base_dir=f"{storage.base}/{table.name}",
+        )
+        if check:
+            fragment = next(iter(dataset.get_fragments()))
+            try:
+                schema = fragment.physical_schema
+            except (OSError, pa.ArrowException) as error:
+                raise PublicationError(f"{paths[0]} cannot be read: {_one_line(error)}") from error
+            check_file(table, schema, paths[0])
+        return dataset
+
+
+def open_lake(address: str | Path, s3: S3Options | None = None) -> OpenLake:
+    """The lake of a storage root, of the lake's own folder, or of an address like `s3://bucket/prefix`.
+
+    Raises:
+        ValueError: nothing opens the address.
+        LakeVersionError: a newer program wrote the lake.
+        PublicationError: the lake cannot be read.
+    """
+    if "://" not in str(address) and (Path(address) / "lake").is_dir():
+        address = Path(address) / "lake"
+    if "://" not in str(address) and not Path(address).is_dir():
+        raise ValueError(f"lake {str(address)!r}: there is no such folder")
+    return OpenLake(Lake.at(address, s3))
+
+
+def _bound(table: Table, key: str, value: str | date, *, at_least: bool) -> pc.Expression:
+    when, partition = _parsed(table, key, value), pc.field(table.partition)
+    if not isinstance(when, datetime):
+        return partition >= pa.scalar(when) if at_least else partition < pa.scalar(when)
+    day = pa.scalar(when.astimezone(UTC).date())
+    moment, column = (
+        pa.scalar(when, pa.timestamp("us", "UTC")),
+        pc.field(table.partition_from or ""),
+    )
+    if at_least:
+        return (column >= moment) & (partition >= day)
+    return (column < moment) & (partition <= day)
+
+
+def _parsed(table: Table, key: str, value: str | date) -> date:
+    """A date, or a time with its zone."""
+    try:
+        when = value if isinstance(value, date) else _from_text(value)
+    except ValueError as error:
+        raise ValueError(f"{key} = {value!r}: must be a date like 2026-01-31") from error
+    if isinstance(when, datetime):
+        if table.partition_from is None:
+            raise ValueError(
+                f"{key} = {value!r}: {table.name} is by run_date, so it must be a date"
+            )
+        if when.tzinfo is None:
+            raise ValueError(f"{key} = {value!r}: must have a zone, as {value}+00:00")
+    return when
+
+
+def _from_text(text: str) -> date:
+    return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+
+
+def _known(name: str) -> Table:
+    if name not in TABLES:
+        raise ValueError(f"table {name!r}: must be one of {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+def _partition(table: Table) -> pa.Schema:
+    return pa.schema([pa.field(table.partition, pa.date32())])
+
+
+def _schema(table: Table) -> pa.Schema:
+    return arrow_schema(table).append(_partition(table).field(0)).remove_metadata()
+
+
+def _both(one: pc.Expression | None, other: pc.Expression | None) -> pc.Expression | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,126 @@
+"""docs/tables.md, made from the contract: `python -m pipelines.tables_doc > docs/tables.md`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+
+from pipelines.contract import TABLES, Column, Table
+
+__all__ = ["EXAMPLES", "tables_markdown"]
+
+_UNITS: Final = {
+    "_minutes": "minutes",
+    "_seconds": "seconds",
+    "_ms": "milliseconds",
+    "_bytes": "bytes",
+}
+_COUNTS: Final = ("count", "low", "high", "estimate")
+
+# by column, the same in every table
+EXAMPLES: Final = {
+    "asked_at": "2026-01-31 02:00:01.120345+00:00",
+    "attempt": "1",
+    "attempts": "1",
+    "binding": "soap12",
+    "body": "b'<?xml version=...'",
+    "body_sha256": "9f86d081884c7d65...",
+    "bucket_end": "2026-01-31 01:00:02+00:00",
+    "bucket_start": "2026-01-31 00:00:02+00:00",
+    "call_id": "4fe09a9354b7dc08",
+    "column": "NetworkID",
+    "count": "17",
+    "cut": "false",
+    "direction": "in",
+    "estimate": "17",
+    "exact": "true",
+    "fault_class": "server",
+    "fault_text": "the service is out of order",
+    "from_call_id": "4fe09a9354b7dc08",
+    "from_minutes": "60",
+    "headers": '{"content-type": "text/xml; charset=utf-8"}',
+    "high": "17",
+    "http_status": "200",
+    "is_answer": "true",
+    "latency_ms": "81.345",
+    "low": "17",
+    "mailbox_id": "2718",
+    "masked": "false",
+    "network_id": "314",
+    "observed_at": "2026-01-31 02:00:02+00:00",
+    "open_sessions": "1",
+    "quality": "longer_window_not_less",
+    "raw_sha256": "9f86d081884c7d65...",
+    "received_at": "2026-01-31 02:00:02.091280+00:00",
+    "reply_bytes": "2143",
+    "request": "POST /v4.1/prod/ECGridOS.asmx HTTP/1.1 ...",
+    "requested_at": "2026-01-31 02:00:02.009935+00:00",
+    "row": "0",
+    "run_id": "20260131T020000Z-1f2e3d",
+    "sent_at": "2026-01-31 02:00:02.009935+00:00",
+    "session": "acme",
+    "state": "ok",
+    "table": "Table",
+    "timeout_seconds": "1200",
+    "to_minutes": "120",
+    "traffic": "parcel",
+    "type": "System.Int32",
+    "user_id": "42",
+    "value": "314",
+    "window1_minutes": "60",
+    "window2_minutes": "120",
+    "window_end": "2026-01-31 02:00:02+00:00",
+    "window_minutes": "60",
+    "window_slot": "1",
+    "window_start": "2026-01-31 01:00:02+00:00",
+}
+
+_HEAD: Final = """\
+# Tables
+
+Made from the contract by `python -m pipelines.tables_doc`; a test keeps it true. The same sentences are in every file,
+as field metadata. How rows come about is in [publication.md](publication.md), and there is how a table may change.
+"""
+
+
+def tables_markdown() -> str:
+    """The page."""
+    return "\n".join([_HEAD, *(line for table in TABLES.values() for line in _table(table))])
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"## {table.name}"
+    yield ""
+    yield f"{table.description} Version {table.version}."
+    yield ""
+    yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
+    yield f"- Partition: `{table.partition}`, {_partition(table)}"
+    yield ""
+    yield "| column | type | null | unit | meaning | example |"
+    yield "|---|---|---|---|---|---|"
+    for column in table.columns:
+        null = "yes" if column.nullable else ""
+        example = EXAMPLES[column.name].replace("|", "\\|")
+        yield (
+            f"| `{column.name}` | {column.type} | {null} | {_unit(column)} |"
+            f" {column.description} | `{example}` |"
+        )
+    yield ""
+
+
+def _partition(table: Table) -> str:
+    if table.partition_from is None:
+        return "the UTC date on which the run started"
+    return f"the UTC date of `{table.partition_from}`"
+
+
+def _unit(column: Column) -> str:
+    if pa.types.is_timestamp(column.type):
+        return "UTC"
+    if column.name in _COUNTS:
+        return "parcels or interchanges"
+    return next((unit for ending, unit in _UNITS.items() if column.name.endswith(ending)), "")
+
+
+if __name__ == "__main__":
+    print(tables_markdown(), end="")  # noqa: T201  # its purpose
