@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipelines.contract import Table, arrow_schema
 from pipelines.errors import TableSchemaError
 
-__all__ = ["WIDER", "Change", "changes", "check_file", "contract_of"]
+__all__ = ["WIDER", "Change", "Contract", "changes", "check_file", "contract_of"]
 
 WIDER: Final = frozenset(
     {("int16", "int32"), ("int16", "int64"), ("int32", "int64"), ("float", "double")}
