@@ -97,7 +97,7 @@ def test_a_damaged_landing_store_changes_nothing(tmp_path: Path) -> None:
     with sqlite3.connect(path) as store:
         store.execute("ALTER TABLE outcomes DROP COLUMN latency_us")
     store.close()
-    with LandedRun.open(path) as landed, pytest.raises(LandingError, match="latency_us"):
+    with LandedRun.open(path) as landed, pytest.raises(LandingError, match="is damaged"):
         normalize(landed, lake)
     assert {p: p.read_bytes() for p in lake.folder.rglob("*") if p.is_file()} == before
 
