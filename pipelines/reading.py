@@ -125,8 +125,11 @@ class OpenLake:
         """
         table = _known(name)
         groups: dict[tuple[str, ...] | None, list[str]] = {}
-        self._check(table)
+        known = {table.version}
         for file in self.lake.files(name):
+            if file.schema_version not in known:
+                self._check(table, file.path)
+                known.add(file.schema_version)
             groups.setdefault(file.only, []).append(file.path)
         return [Part(self._dataset(table, paths), only) for only, paths in groups.items()]
 
@@ -156,17 +159,18 @@ class OpenLake:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
         return found
 
-    def _check(self, table: Table) -> None:
-        """Refuse files of a schema that does not fit; one file of each version that is not ours is looked into."""
-        seen = {table.version}
-        for file in self.lake.files(table.name):
-            if file.schema_version not in seen:
-                seen.add(file.schema_version)
-                self._dataset(table, [file.path], check=True)
+    def _check(self, table: Table, path: str) -> None:
+        """Refuse a file of another version if it does not fit; others of that version are like it."""
+        fragment = next(iter(self._dataset(table, [path]).get_fragments()))
+        try:
+            schema = fragment.physical_schema
+        except (OSError, pa.ArrowException) as error:
+            raise PublicationError(f"{path} cannot be read: {_one_line(error)}") from error
+        check_file(table, schema, path)
 
-    def _dataset(self, table: Table, paths: Sequence[str], *, check: bool = False) -> ds.Dataset:
+    def _dataset(self, table: Table, paths: Sequence[str]) -> ds.Dataset:
         storage = self.lake.storage
-        dataset = ds.dataset(
+        return ds.dataset(
             [f"{storage.base}/{path}" for path in paths],
             schema=_schema(table),
             format="parquet",
@@ -174,14 +178,6 @@ class OpenLake:
             partitioning=ds.partitioning(_partition(table), flavor="hive"),
             partition_base_dir=f"{storage.base}/{table.name}",
         )
-        if check:
-            fragment = next(iter(dataset.get_fragments()))
-            try:
-                schema = fragment.physical_schema
-            except (OSError, pa.ArrowException) as error:
-                raise PublicationError(f"{paths[0]} cannot be read: {_one_line(error)}") from error
-            check_file(table, schema, paths[0])
-        return dataset
 
 
 def open_lake(address: str | Path, s3: S3Options | None = None) -> OpenLake:

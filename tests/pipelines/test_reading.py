@@ -13,11 +13,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 import pipelines
 from pipelines.contract import INSTANT_STATS, TABLES, TRAFFIC_BUCKETS, arrow_schema
-from pipelines.errors import LakeVersionError, PublicationError, QueryError
+from pipelines.errors import LakeVersionError, PublicationError, QueryError, TableSchemaError
 from pipelines.lake import Lake, Sizes
 from pipelines.query import queried
 from pipelines.reading import OpenLake
@@ -170,6 +171,31 @@ def test_bad_lakes_are_named(root: Path) -> None:
     (root / "lake/_manifest/version").write_text("99\n")
     with pytest.raises(LakeVersionError, match="newer program"):
         pipelines.open_lake(root)
+
+
+def test_a_file_of_another_version_is_read_if_it_fits(lake: OpenLake, root: Path) -> None:
+    """Newer columns are left out, absent ones are null; a type that does not fit is refused, with SQL as well."""
+    path = root / "lake/instant_stats/run_date=2026-01-30/run-30-0.parquet"
+    manifest = root / "lake/_manifest/run-30.json"
+    listed = json.loads(manifest.read_text())
+    for file in listed["files"]:
+        if file["table"] == "instant_stats":
+            file["schema_version"] = 2
+    manifest.write_text(json.dumps(listed))
+    rows = pq.ParquetFile(path).read()
+    marked = {**rows.schema.metadata, b"ecgrid.schema_version": b"2"}
+    newer = rows.append_column("more", pa.nulls(40, pa.string())).drop_columns(["mailbox_id"])
+    pq.write_table(newer.replace_schema_metadata(marked), path)
+    frame = lake.instant_stats(runs=["run-30", "run-31"])
+    assert list(frame.columns) == list(lake.instant_stats(runs=["run-31"]).columns)
+    assert len(frame) == 80
+    other = rows.set_column(10, "count", pa.repeat("many", 40)).replace_schema_metadata(marked)
+    pq.write_table(other, path)
+    for ask in (lake.instant_stats, lambda: queried(lake, "FROM instant_stats")):
+        with pytest.raises(
+            TableSchemaError, match=r"run-30-0.*count was int64, is string; a newer"
+        ):
+            ask()
 
 
 def test_sql_sees_what_the_door_sees(lake: OpenLake) -> None:
