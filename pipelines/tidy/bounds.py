@@ -44,23 +44,19 @@ def at_most(answers: Answers) -> Numbers:
 
 
 def _not_later(answers: Answers, one: int, other: int) -> Flags:
-    """(S, M, M): a point of the first answer is certainly not later than a point of the second; both clocks say so."""
+    """(S, M, M): by our clock, a point of the first answer is certainly not later than a point of the second."""
     first, second = (_minutes(answers, point) * MINUTE_US for point in (one, other))
     # a service that cuts its now to the minute and counts both ends of a window could count an event at both points
     margin = _STAMP_US + (MINUTE_US if other and not one else 0)
-    client = _before(answers.received - first, answers.sent - second, margin, answers)
-    server = _before(answers.observed - first, answers.observed - second, 0, answers)
-    return np.asarray(client & server)
-
-
-def _before(one: Integers, other: Integers, margin_us: int, answers: Answers) -> Flags:
-    """(S, M, M) whether an instant of the first answer and one of the second are so far apart."""
-    reach = one[..., np.newaxis] + margin_us + 2 * answers.doubt_us
-    return np.asarray(reach <= other[:, np.newaxis])
+    latest = answers.received - first + margin + 2 * answers.doubt_us
+    return np.asarray(latest[..., np.newaxis] <= (answers.sent - second)[:, np.newaxis])
 
 
 def _steady(answers: Answers) -> Flags:
-    """(S, M, M) neither clock was put forward or back between the two answers, as far as the other can tell."""
+    """(S, M, M) neither clock was put forward or back between the two answers, as far as the other can tell.
+
+    Without this, two answers of the same second would be in any order that a moved clock gives them.
+    """
     ahead = (
         answers.observed - answers.sent
     )  # too small by up to a second, too large by up to the latency

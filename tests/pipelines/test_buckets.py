@@ -96,6 +96,22 @@ def test_asked_the_other_way_round_the_difference_is_the_least() -> None:
     assert rows[2]["estimate"] == 8
 
 
+def test_a_clock_that_was_moved_says_nothing_about_the_order() -> None:
+    """By the service's clock both are of one second, by ours an hour apart: nothing is known of what came between."""
+    first, second = answer((60, 120), (5, 12)), answer((180, 240), (20, 23), 1)
+    moved = {**second, "observed_at": first["observed_at"]}
+    moved |= {name: second[name] + HOUR_S * SECOND_US for name in ("requested_at", "received_at")}
+    rows = made(first, moved)
+    assert spans(rows)[2] == (120, 180, None, False, 0, None)
+
+
+def test_twins_far_apart_leave_no_hole() -> None:
+    """A silent chain whose later link was counted an hour before: the bucket reaches over the hour."""
+    rows = made(answer((60, 120), (0, 0), HOUR_S), answer((120, 180), (0, 0)))
+    assert rows[2]["bucket_end"] == rows[1]["bucket_start"]
+    assert rows[2]["exact"] is False
+
+
 def test_a_later_answer_of_a_short_window_tightens_the_bounds() -> None:
     """All that came between the others came in the last minute, in which the third saw one."""
     rows = made(
