@@ -198,6 +198,27 @@ def test_a_file_of_another_version_is_read_if_it_fits(lake: OpenLake, root: Path
             ask()
 
 
+def test_of_a_shared_file_only_published_runs_count(lake: OpenLake, root: Path) -> None:
+    """A compacted file may still hold rows of a run whose manifest is gone."""
+    path = root / "lake/instant_stats/run_date=2026-01-30/run-30-0.parquet"
+    manifest = root / "lake/_manifest/run-30.json"
+    listed = json.loads(manifest.read_text())
+    for file in listed["files"]:
+        if file["table"] == "instant_stats":
+            file["runs"] = ["run-30", "run-gone"]
+    manifest.write_text(json.dumps(listed))
+    rows = pq.ParquetFile(path).read()
+    pq.write_table(rows.set_column(0, "run_id", pa.array(["run-30", "run-gone"] * 20)), path)
+    assert {part.only for part in lake.parts("instant_stats")} == {None, ("run-30",)}
+    assert lake.instant_stats()["run_id"].value_counts().to_dict() == {
+        "run-29": 40,
+        "run-30": 20,
+        "run-31": 40,
+    }
+    counted = queried(lake, "SELECT run_id, count(*) AS n FROM instant_stats GROUP BY 1 ORDER BY 1")
+    assert counted["n"].to_pylist() == [40, 20, 40]
+
+
 def test_sql_sees_what_the_door_sees(lake: OpenLake) -> None:
     """Views by the tables' names, with the partition as a date, filters included."""
     rows = queried(
