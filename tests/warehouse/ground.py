@@ -1,6 +1,7 @@
 """Nights that were published, targets of every kind, and a look into each with plain SQL."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog import load_catalog
 
 from collector.model import FaultClass, SessionFacts, State
@@ -24,6 +26,7 @@ __all__ = [
     "Look",
     "bucket",
     "call_row",
+    "compacted",
     "contents",
     "load",
     "night_of",
@@ -122,6 +125,25 @@ def publish_calls(lake: Lake, number: int, **texts: str | None) -> Manifest:
     """A run with a row of the ledger for each call id, which says this text."""
     rows = [call_row(name, fault_text=text) for name, text in texts.items()]
     return publish_rows(lake, number, CALLS, rows)
+
+
+def compacted(lake: Lake, runs: list[str], table: Table) -> None:
+    """One file for the rows of several runs, as their manifests say from now on."""
+    manifests = [lake.manifest(run_id) for run_id in runs]
+    files = [file for each in manifests for file in each.files if file.table == table.name]
+    rows = pa.concat_tables(
+        pq.read_table(lake.folder / file.path, partitioning=None) for file in files
+    )
+    for file in files:
+        (lake.folder / file.path).unlink()
+    path = lake.folder / Path(files[0].path).with_name(f"{runs[0]}-9.parquet")
+    pq.write_table(rows, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    whole = {"path": str(path.relative_to(lake.folder)), "sha256": digest, "runs": tuple(runs)}
+    for each, file in zip(manifests, files, strict=True):
+        kept = tuple(file for file in each.files if file.table != table.name)
+        text = replace(each, files=(*kept, replace(file, **whole))).to_json()
+        (lake.folder / "_manifest" / f"{each.run_id}.json").write_text(text)
 
 
 def load(lake: Lake, target: Target, **options: Any) -> Load:

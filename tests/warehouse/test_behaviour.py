@@ -1,8 +1,6 @@
 """What every loader does, whatever it loads into: one suite over all of them."""
 
-import hashlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +16,7 @@ from tests.warehouse.ground import (
     Look,
     bucket,
     call_row,
+    compacted,
     contents,
     load,
     night_of,
@@ -249,25 +248,6 @@ def test_runs_that_left_the_lake(lake: Lake, target: Target, look: Look) -> None
     left = 1 if isinstance(target, IcebergCatalog) else 2
     assert look.query("SELECT count(*) FROM calls") == [(left,)]
     assert load(lake, target).runs == 0
-
-
-def compacted(lake: Lake, runs: list[str], table: Table) -> None:
-    """One file for the rows of several runs, as their manifests say from now on."""
-    manifests = [lake.manifest(run_id) for run_id in runs]
-    files = [file for each in manifests for file in each.files if file.table == table.name]
-    rows = pa.concat_tables(
-        pq.read_table(lake.folder / file.path, partitioning=None) for file in files
-    )
-    for file in files:
-        (lake.folder / file.path).unlink()
-    path = lake.folder / Path(files[0].path).with_name(f"{runs[0]}-9.parquet")
-    pq.write_table(rows, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    whole = {"path": str(path.relative_to(lake.folder)), "sha256": digest, "runs": tuple(runs)}
-    for each, file in zip(manifests, files, strict=True):
-        kept = tuple(file for file in each.files if file.table != table.name)
-        text = replace(each, files=(*kept, replace(file, **whole))).to_json()
-        (lake.folder / "_manifest" / f"{each.run_id}.json").write_text(text)
 
 
 def test_files_that_several_runs_share(lake: Lake, target: Target, look: Look) -> None:

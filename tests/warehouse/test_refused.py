@@ -195,6 +195,7 @@ def test_a_new_file_is_private(lake: Lake, duckdb_file: DuckDbFile) -> None:
     ("uri", "words"),
     [
         ("gopher://127.0.0.1", ["gopher"]),
+        (f"gopher://u:{PASSWORD}@127.0.0.1/?token={PASSWORD}2", ["********"]),
         (f"http://u:{PASSWORD}@127.0.0.1:1/catalog", ["127.0.0.1"]),
         ("sqlite:////proc/no/catalog.db", ["load again"]),
         (f"postgresql://u:{PASSWORD}@127.0.0.1:1/catalog", ["load again"]),
