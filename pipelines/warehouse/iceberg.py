@@ -32,7 +32,7 @@ try:
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table import TableProperties
 
-    from pipelines.warehouse.iceberg_schema import ARROW, ICEBERG, evolve, schema_of
+    from pipelines.warehouse.iceberg_schema import ARROW, evolve, make_room, schema_of
 except ImportError as error:  # the extra is not installed
     raise WarehouseError(
         "warehouse iceberg: pyiceberg is not installed; install ecgrid-stats[iceberg]"
@@ -154,9 +154,7 @@ class IcebergWarehouse:
             return Counts(unchanged=after)
         drop = [path for path in old if new.get(path) != old[path] and path not in kept]
         add = [path for path in new if old.get(path) != new[path] and kept.get(path) != new[path]]
-        known_here = {field.name for field in there.schema().fields}
-        former = {name: kind for name, kind in columns.items() if name not in known_here}
-        self._commit(there, table, step, drop, add, former)
+        self._commit(there, table, step, drop, add, columns)
         return Counts(
             inserted=max(after - before, 0),
             updated=min(before, after),
@@ -184,9 +182,9 @@ class IcebergWarehouse:
         step: Step,
         drop: Sequence[str],
         add: Sequence[str],
-        former: Mapping[str, pa.DataType],
+        columns: Mapping[str, pa.DataType],
     ) -> None:
-        """Properties, columns that only older files have, and files: all or nothing."""
+        """Properties, the columns of the files, and the files: all or nothing."""
         live = self._live_files(table, there) if drop else {}
         stale = [live[path] for path in drop if path in live]
         # a file registered twice would count twice: whatever else has this name goes as well
@@ -204,10 +202,7 @@ class IcebergWarehouse:
             gone = {_RUN + run_id for run_id, each in runs.items() if each.is_gone}
             if forgotten := gone & there.properties.keys():
                 change.remove_properties(*forgotten)
-            if former:
-                with change.update_schema() as schema:
-                    for name, kind in former.items():
-                        schema.add_column(name, ICEBERG[kind], doc="A column of earlier versions.")
+            make_room(change, there.schema(), columns)
             update = change.update_snapshot(snapshot_properties=said)
             added = [
                 parquet_file_to_data_file(there.io, change.table_metadata, path) for path in add

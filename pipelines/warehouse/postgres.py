@@ -188,6 +188,9 @@ class PostgresSession:
 
     def _error(self, said: str) -> WarehouseError:
         said = " ".join(said.partition("Query was:")[0].split()) or "no reason given"
+        said = re.sub(
+            r"^.*?(?=(?:ERROR|FATAL): )", "", said
+        )  # the statement comes first, and may be long
         said = mask(said.encode(), self._secrets)[0].decode(errors="replace")[:300]
         advice = next(
             (text for words, text in _ADVICE if re.search(words, said)),

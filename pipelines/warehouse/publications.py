@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from pipelines.contract import TABLES, Table
 from pipelines.errors import PublicationError
+from pipelines.evolution import check_file
 from pipelines.lake import Lake, PublishedFile
+from pipelines.warehouse.shape import is_wider
 
 __all__ = [
     "Publication",
@@ -53,25 +55,20 @@ class Publication:
     def digest_of(self, table: str) -> str:
         """The same for one table."""
         files = sorted(f"{file.path} {file.sha256}" for file in self.files[table])
-        return hashlib.sha256("\n".join((table, *files)).encode()).hexdigest()
+        version = TABLES[table].version  # a program that knows more columns loads them
+        return hashlib.sha256("\n".join((table, str(version), *files)).encode()).hexdigest()
 
 
 def publication_of(lake: Lake, run_id: str, tables: Sequence[str]) -> Publication:
     """What the run published of these tables.
 
     Raises:
-        PublicationError: its manifest cannot be read, or a newer version of the program wrote it.
+        PublicationError: its manifest cannot be read.
     """
     manifest = lake.manifest(run_id)
     if manifest is None:
         raise PublicationError(f"run {run_id}: it is not published any more; load again")
     files = {name: tuple(file for file in manifest.files if file.table == name) for name in tables}
-    for file in (file for those in files.values() for file in those):
-        if file.schema_version > TABLES[file.table].version:
-            raise PublicationError(
-                f"{file.path}: version {file.schema_version} of {file.table}, this program knows version"
-                f" {TABLES[file.table].version}: load with the newer program"
-            )
     return Publication(run_id, files)
 
 
@@ -91,15 +88,21 @@ def address(lake: Lake) -> str:
 
 
 def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]:
-    """See that the files are those of the manifest; the columns that they have between them.
+    """See that the files are those of the manifest; the columns that they have between them, with the widest types.
 
     Raises:
         PublicationError: one is missing, or its bytes are others.
+        TableSchemaError: one is of a version that cannot be read together with this program's.
     """
     columns: dict[str, pa.DataType] = {}
     for file in files:
         with _opened(lake, file) as source:
-            columns |= {field.name: field.type for field in pq.read_schema(source)}
+            schema = pq.read_schema(source)
+        if file.schema_version != TABLES[file.table].version:
+            check_file(TABLES[file.table], schema, file.path)
+        for field in schema:
+            if not is_wider(columns.get(field.name), field.type):
+                columns[field.name] = field.type
     return columns
 
 

@@ -1,29 +1,20 @@
 """A table as it is there, beside the contract -> what must change, or why it is refused. Pure.
 
-The rules: a new column is added and may be null, a wider type widens its column, a column that the contract no longer
-has stays and is left null. Nothing is dropped, narrowed or renamed.
+The rules are those of `evolution`: a new column is added and may be null, a wider type widens its column, a column that
+the contract no longer has stays and is left null. Nothing is dropped, narrowed or renamed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 import pyarrow as pa
 
 from pipelines.contract import Table
 from pipelines.errors import WarehouseError
+from pipelines.evolution import WIDER
 
-__all__ = ["Alteration", "Change", "Existing", "alterations"]
-
-_WIDER: Final = frozenset(
-    {
-        (pa.int16(), pa.int32()),
-        (pa.int16(), pa.int64()),
-        (pa.int32(), pa.int64()),
-        (pa.float32(), pa.float64()),
-    }
-)
+__all__ = ["Alteration", "Change", "Existing", "alterations", "is_wider"]
 
 
 class Change(Enum):
@@ -78,8 +69,8 @@ def alterations(
                 raise WarehouseError(f"{where} has no column {column.name!r}: {advice}")
             needed.append(Alteration(Change.ADD, column.name, column.type))
             continue
-        if there.type != column.type and (column.type, there.type) not in _WIDER:
-            if (there.type, column.type) not in _WIDER:
+        if there.type != column.type and not is_wider(there.type, column.type):
+            if not is_wider(column.type, there.type):
                 raise WarehouseError(
                     f"{where}: column {column.name!r} is {there.said}, cannot hold {column.type}: {advice}"
                 )
@@ -98,3 +89,8 @@ def alterations(
             f"{where} was made by another program and differs in {names}: {advice}"
         )
     return tuple(needed)
+
+
+def is_wider(wide: pa.DataType | None, narrow: pa.DataType | None) -> bool:
+    """Whether a column of the narrow type may become one of the wide type."""
+    return (str(narrow), str(wide)) in WIDER

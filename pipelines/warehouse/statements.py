@@ -63,9 +63,12 @@ def _type(arrow: pa.DataType, binary: str) -> str:
 
 
 def create(table: Table, name: str, *, binary: str, with_key: bool) -> str:
-    """CREATE TABLE; `binary` is what the database calls bytes."""
+    """CREATE TABLE; `binary` is what the database calls bytes.
+
+    Only the key may not be null: any other column may be absent from files of another version.
+    """
     parts = [
-        f"{quoted(column.name)} {_type(column.type, binary)}{'' if column.nullable else ' NOT NULL'}"
+        f"{quoted(column.name)} {_type(column.type, binary)}{' NOT NULL' if column.name in table.key else ''}"
         for column in table.columns
     ]
     if with_key:
