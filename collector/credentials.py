@@ -199,6 +199,12 @@ class Credentials:
             else:
                 self._opened(account, answered)
 
+    def _others_are_in(self, account: _Account) -> bool:
+        return any(
+            other is not account and other.session_id is not None
+            for other in self._accounts.values()
+        )
+
     def open_logins(self) -> list[str]:
         """The labels whose credential has an open session at the service."""
         return [
@@ -239,6 +245,9 @@ class Credentials:
     ) -> None:
         account.failures += 1
         account.retry_after = retry_after
+        if fault_class is FaultClass.THROTTLED and self._others_are_in(account):
+            # the sessions of this very run may fill a cap: each that ends makes room
+            raise LoginDelayedError(account.failures, retry_after)
         if fault_class in _PERMANENT:
             said = f"Login was refused ({fault_class.value}): {text}"[:500]
             account.refusal = CredentialError(said)

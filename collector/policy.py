@@ -93,17 +93,21 @@ _WORDS: Final = {
     "internalerror": FaultClass.SERVER,
     "sqlerror": FaultClass.SERVER,
 }
+_SESSION_CAP: Final = _wording(
+    r"(too many|maximum|limit).{0,40}\bsessions?\b|\bsessions?\b.{0,40}(limit|exceeded)",
+    FaultClass.THROTTLED,
+)
 # GET and POST faults have nothing but their wording; numbers in a SOAP detail are not documented as a list, so
 # the wording beside them decides, and the two numbers that the pages do show are the last resort
 _WORDINGS: Final = (
+    _wording(  # SQL Server's words about the service's own login at its database
+        r"login failed for user|cannot open database|requested by the login", FaultClass.SERVER
+    ),
     _wording(
         r"\bsession(\W?id)?\b.{0,40}(expired|time limit|timed? ?out|terminated)",
         FaultClass.AUTHENTICATION,
     ),
-    _wording(
-        r"(too many|maximum|limit).{0,40}\bsessions?\b|\bsessions?\b.{0,40}(limit|exceeded)",
-        FaultClass.THROTTLED,
-    ),
+    _SESSION_CAP,
     _wording(r"rate limit|too many requests", FaultClass.THROTTLED),
     _wording(
         r"\b(invalid|expired|unknown|missing|bad)\W*(session|api\W?key|login|password|user)",
@@ -182,10 +186,12 @@ def _meant(wordings: tuple[_Wording, ...], said: str) -> FaultClass | None:
 
 def classify_fault(fault: Fault) -> FaultClass:
     """The class of a fault the service sent: its word first, then its wording, then its number."""
+    said = f"{fault.text} {fault.detail_text}"
     word = fault.detail_code.replace(" ", "").lower()
     if word in _WORDS:
-        return _WORDS[word]
-    said = f"{fault.text} {fault.detail_text}"
+        # a cap has no word of its own, and a credential is not refused because others are in
+        is_cap = _WORDS[word] is FaultClass.AUTHORISATION and _SESSION_CAP.pattern.search(said)
+        return FaultClass.THROTTLED if is_cap else _WORDS[word]
     meant = _meant(_WORDINGS, said) or _NUMBERS.get(fault.detail_code)
     if meant is None and fault.code in ("Server", "Receiver"):
         return FaultClass.SERVER

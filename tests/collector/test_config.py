@@ -364,3 +364,30 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
         )
     )
     assert load(tmp_path / "x.toml") == load(ROOT / "config" / "production.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", "must be an address"),
+        ("os.ecgrid.io", "must be an address"),
+        ("https://os.ecgrid.io", "end with a slash"),
+        ("https://os.ecgrid.io/ ", "must be an address"),
+        ("https://os.ecgrid.io/<a>/", "must be an address"),
+        ("https://os.ecgrid.io/ä/", "must be an address"),
+    ],
+)
+def test_namespace(tmp_path: Path, value: str, words: str) -> None:
+    """It goes into a header and into XML, before the operation's name; the message says what is wrong."""
+    url = 'url = "https://host.invalid/x.asmx"'
+    said = refusal(tmp_path, text_of(service=f'{url}\nnamespace = "{value}"'))
+    assert "service.namespace" in said
+    assert words in said
+
+
+@pytest.mark.parametrize("value", ["http://www.ecgridos.net/", "urn:x", "http://tempuri.org/"])
+def test_namespaces_that_are_good(tmp_path: Path, value: str) -> None:
+    """The known ones, and any other that a service may be in."""
+    url = 'url = "https://host.invalid/x.asmx"'
+    found = loaded(tmp_path, text_of(service=f'{url}\nnamespace = "{value}"'))
+    assert found.service.namespace == value

@@ -166,6 +166,33 @@ async def test_delays_are_bounded() -> None:
     assert len(service.asked) == 3
 
 
+async def test_a_cap_that_others_fill_costs_no_credential() -> None:
+    """While other sessions of the run are open, each of which will end, a Login that finds no room waits."""
+    service = Service([text_answer(GUID)])
+    credentials = Credentials({"a": JANE, "b": JOE}, attempts=2)
+    await credentials.log_in("a", service.exchange)
+    service.answers = [fault("Too many open sessions", code="Authorization")]
+    for attempt in range(1, 11):
+        with pytest.raises(LoginDelayedError) as delayed:
+            await credentials.log_in("b", service.exchange)
+        assert delayed.value.attempt == attempt
+    service.answers = [text_answer("0")]
+    await credentials.log_out("a", service.exchange)
+    service.answers = [text_answer("session-0002")]
+    await credentials.log_in("b", service.exchange)
+    assert credentials.session_id("b") == Secret("session-0002")
+
+
+async def test_a_cap_that_strangers_fill_is_bounded() -> None:
+    """Nobody of this run will make room, so `retry.attempts` hold."""
+    service = Service([fault("Too many open sessions", code="Authorization")])
+    credentials = Credentials(shared(1), attempts=2)
+    with pytest.raises(LoginDelayedError):
+        await credentials.log_in("s0", service.exchange)
+    with pytest.raises(CredentialError, match="failed 2 times"):
+        await credentials.log_in("s0", service.exchange)
+
+
 async def test_waiters_share_a_failure() -> None:
     """A thousand sessions of one login that wait for a Login which fails do not each send their own."""
     service = Service([fault("later", status=503, retry_after=9.0), text_answer(GUID)])

@@ -242,3 +242,34 @@ def test_wordings(text: str, expected: FaultClass) -> None:
     """Wordings of plain texts, in either case."""
     for said in (text, text.upper(), f"Server was unable to process request. ---> {text}"):
         assert classify_fault(Fault("", said)) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Login failed for user 'app_service'.",
+        'Cannot open database "Main" requested by the login. The login failed.',
+    ],
+)
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_the_database_s_login_is_not_ours(text: str, binding: Binding) -> None:
+    """A service that cannot log in to its own database has failed; no credential of ours is wrong."""
+    said = f"Server was unable to process request. ---> {text}"
+    assert class_of(fault(said, "", binding, server=True)) is FaultClass.SERVER
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.parametrize("detail", ["Authorization", "2"])
+def test_a_full_house_is_no_refusal(detail: str, binding: Binding) -> None:
+    """The cap of sessions, with a word or a number that means something else."""
+    reply = fault("Too many open sessions", code(detail), binding)
+    assert class_of(reply) is FaultClass.THROTTLED
+
+
+@pytest.mark.parametrize("text", ["Invalid Session", "Session expired", "Invalid SessionID"])
+def test_session_faults_as_pages(text: str) -> None:
+    """A web server may wrap the words into a page of its own: they still say who has to log in."""
+    body = f"<html><head><title>{text}</title></head><body><h1>Server Error</h1></body></html>"
+    assert class_of(plain(500, body, "text/html")) is FaultClass.AUTHENTICATION
+    assert class_of(plain(503, body, "text/html")) is FaultClass.SERVER
+    assert class_of(plain(200, body, "text/html")) is FaultClass.NOT_SERVICE

@@ -90,7 +90,7 @@ async def test_a_reply(request_of: Callable[[str], Request]) -> None:
     assert "Accept-Encoding: identity" in head
 
 
-@pytest.mark.parametrize("status", [204, 301, 302, 307, 400, 401, 429, 500, 503, 599])
+@pytest.mark.parametrize("status", [204, 301, 302, 303, 307, 308, 400, 401, 429, 500, 503, 599])
 async def test_no_status_is_an_error_and_no_redirect_is_followed(status: int) -> None:
     """Whatever came with a status line is a reply; a credential does not follow a Location."""
     async with serving(answering(OK)) as elsewhere:
