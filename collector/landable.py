@@ -46,11 +46,13 @@ def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool
     if found or "content-encoding" not in headers:
         return Landable(headers, body, masked or found, cut)
     encoding = headers["content-encoding"]
+    ends_early = False
     try:
         plain, used = decoded_body(reply.body, encoding, limit), len(reply.body)
-    except WireError:
+    except WireError:  # the part may end within a credential, also where all bytes were used
         plain, used = readable_part(reply.body, encoding, limit)
-    inside, found = _masked(plain, secrets, cut=used < len(reply.body))
+        ends_early = True
+    inside, found = _masked(plain, secrets, cut=ends_early)
     beyond = used < len(reply.body)
     if found:
         del headers["content-encoding"]

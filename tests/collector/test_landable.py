@@ -94,6 +94,16 @@ def test_inside_a_damaged_or_truncated_body(encoding: str) -> None:
         assert_nothing_of_it(kept.body)
 
 
+@pytest.mark.parametrize("length", [6, 9, len(KEY.reveal()) - 1])
+def test_a_stream_that_ends_within_a_credential(length: int) -> None:
+    """All its bytes unpack, and what they end with is a part of the credential."""
+    stream = zlib.compressobj(wbits=31)
+    body = stream.compress(b"<a>" + KEY.reveal()[:length].encode())
+    body += stream.flush(zlib.Z_SYNC_FLUSH)
+    kept = landable(reply(body, content_encoding="gzip"), (KEY,), LIMIT, cut=False)
+    assert (kept.body, kept.masked) == (f"<a>{MASK}".encode(), True)
+
+
 def test_behind_the_first_stream() -> None:
     """Several gzip streams in a row are looked through."""
     body = gzip.compress(b"<a/>") + gzip.compress(ECHO)
