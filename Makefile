@@ -38,6 +38,10 @@ lint: dev-env ## ruff's rules and format, unused and missing dependencies
 types: dev-env ## mypy, strict
 	$(BIN)/mypy
 
+.PHONY: audit
+audit: dev-env ## whether a pinned dependency has a known vulnerability; says so if it could not be asked
+	$(BIN)/python requirements/audit.py $(BIN)/pip-audit
+
 .PHONY: format
 format: dev-env ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix-only .

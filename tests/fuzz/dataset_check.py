@@ -8,17 +8,21 @@ from pipelines.errors import DataSetError
 from tests.dataset.agreement import full_reading, same_tables
 from tests.dataset.samples import BINDINGS, CASES, body_of
 
-__all__ = ["ERRORS", "FOLDER", "check", "seeds"]
+__all__ = ["SMALL", "check", "prepare", "seeds"]
 
-FOLDER: Final = "pipelines"
-ERRORS: Final = (DataSetError,)
 GOOD: Final = body_of("documented", "soap11")[0]
 LIMITS: Final = Limits(
     body_bytes=1 << 20, tables=64, columns=256, rows=10_000, text_chars=1 << 20, nodes=50_000
 )
 
-# Small documents take the shortcut too, in pieces of a few rows.
-shortcut._WORTHWHILE, shortcut._MOSTLY, shortcut._CHUNK = 1, 10**9, 700
+# with these of the shortcut's bounds, small documents take it too, in pieces of a few rows
+SMALL: Final = {"_WORTHWHILE": 1, "_MOSTLY": 10**9, "_CHUNK": 700}
+
+
+def prepare() -> None:
+    """To be called once in a process that does nothing else."""
+    for name, value in SMALL.items():
+        setattr(shortcut, name, value)
 
 
 def seeds() -> list[bytes]:

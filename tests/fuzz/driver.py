@@ -94,6 +94,7 @@ def _fuzz(check: str, folder: Path, arguments: argparse.Namespace) -> None:
         module = importlib.import_module(check)
         from tests.dataset.mutations import MUTATIONS  # noqa: PLC0415  # reaches what is watched
 
+    module.prepare()
     for number, seed in enumerate(module.seeds()):
         (folder / "corpus" / f"seed-{number:03d}").write_bytes(seed[:_LONGEST])
     words = folder / "words"

@@ -3,7 +3,7 @@
 import itertools
 from typing import Final
 
-from collector.errors import CollectorError, WireError
+from collector.errors import WireError
 from collector.judge import date_us, judge
 from collector.model import Binding, CallId, FaultClass, LandedReply, State
 from collector.policy import retry_after_seconds
@@ -13,10 +13,8 @@ from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Ope
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, SAMPLES, sample
 
-__all__ = ["ERRORS", "FOLDER", "check", "seeds"]
+__all__ = ["check", "prepare", "seeds"]
 
-FOLDER: Final = "collector"  # the package whose code is watched
-ERRORS: Final = (CollectorError,)  # what may be raised, and is one of ours
 LIMIT: Final = 1 << 20
 FAULTS: Final = ("auth-code", "auth-details", "unhandled")
 TYPES: Final = ("text/xml", "text/html", "text/plain; charset=x", "application/json", "", "\udcff/")
@@ -26,6 +24,10 @@ ENCODINGS: Final = (None, "gzip", "deflate", "br")
 # the first two bytes of an input choose among these
 KINDS: Final = tuple(itertools.product(STATUSES, TYPES, OPERATIONS, ENCODINGS))
 KEY: Final = Secret("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF")
+
+
+def prepare() -> None:
+    """Nothing to be done."""
 
 
 def seeds() -> list[bytes]:

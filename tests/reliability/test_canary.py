@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import click
 import pytest
 
 from collector.model import Binding
+from collector.secret import MASK
 from collector.simulator import Simulator, Switches
 from collector.simulator.switches import NAMES, SELECTORS, FaultShape, HostileKind
 from pipelines.cli import COMMANDS, cli
@@ -222,7 +224,21 @@ async def test_no_command_leaks(watched: Callable[[Binding], Any]) -> None:
     night.assert_clean()
     arrived = {hit for arrival in night.simulator.log.arrivals for hit in arrival.hits}
     assert arrived >= set(SELECTORS)
+    for name in ("check", "collect", "run"):
+        warned = [
+            data
+            for said, data in night.said.items()
+            if said.endswith(" stderr") and f" {name}" in said
+        ]
+        assert warned
+        assert all(b"credentials travel in the URL" in data for data in warned), name
     raw = night.ground.table("raw")
+    assert (
+        raw["request"]
+        .str.contains("GET /v4.1/prod/ECGridOS.asmx/ReportInstantStats?", regex=False)
+        .all()
+    )
+    assert raw["request"].str.contains(f"SessionID={quote(MASK, safe='')}&", regex=False).all()
     assert raw["masked"].sum() > 50
     assert not any(
         path.stat().st_mode & 0o077 for path in (night.ground.folder / "data").rglob("*")
