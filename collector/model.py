@@ -226,7 +226,7 @@ class RunInfo:
         run_id: its start in UTC and a piece of the plan's digest, e.g. `20260131T020000Z-1f2e3d`.
         plan_digest: 64 hexadecimal digits over service, operation and ordered calls.
         service_url: without credentials or query.
-        finished_at_us: None while calls are missing.
+        finished_at_us: None while calls are missing, or what they brought is to be published; such a run is resumed.
     """
 
     run_id: str

@@ -100,15 +100,20 @@ async def collect(
     credentials: Mapping[str, Credential],
     stop: Stop,
     progress: Progress | None = None,
+    *,
+    finish: bool = True,
 ) -> Collected:
     """Resume the unfinished run of this plan, or start one, and make the calls that are missing.
+
+    Args:
+        finish: once no call is missing, mark the run as one that is not resumed; otherwise the caller has more to do.
 
     Raises:
         LandingError: the landing store failed; what was landed before is safe.
     """
     progress = progress or Progress()
     landing, resumed = _open_run(settings)
-    path = landing.path
+    path, is_complete = landing.path, False
     try:
         with LandedRun.open(path) as landed:
             judge_leftovers(settings, landed, landing)
@@ -119,14 +124,13 @@ async def collect(
             left = Left(settings, accounts, landed)
         progress.planned, progress.settled = left.planned, left.settled
         await _perform(settings, accounts, landing, left, stop, progress)
-        if progress.settled == progress.planned:
+        is_complete = progress.settled == progress.planned
+        if is_complete and finish:
             landing.finish(time.time_ns() // 1_000)
     finally:
         await landing.close()
     with LandedRun.open(path) as landed:
-        stopped = (
-            None if landed.info.finished_at_us else stop.reason or "not every call was settled"
-        )
+        stopped = None if is_complete else stop.reason or "not every call was settled"
         return Collected(path, landed.summary(), landed.faults(), stopped, resumed)
 
 

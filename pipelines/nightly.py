@@ -89,7 +89,7 @@ def collect_only(
 ) -> Night:
     """Fan out and land; publish nothing."""
     started = time.monotonic()
-    collected = _collect(settings, credentials, deadline_seconds, progress)
+    collected = _collect(settings, credentials, deadline_seconds, progress, finish=True)
     return _night(collected, collected.summary, None, started)
 
 
@@ -100,15 +100,20 @@ def run_night(
     progress: Progress,
     targets: Sequence[Target] = (),
 ) -> Night:
-    """Collect, publish what was landed, load it. A run stopped by a signal is not published: it is to be resumed."""
+    """Collect, publish what was landed, load it. A run stopped by a signal is not published: it is to be resumed.
+
+    It is finished at the very end: one that was killed while it was published is resumed too, and sends nothing.
+    """
     started = time.monotonic()
     _check_lake(settings)
-    collected = _collect(settings, credentials, deadline_seconds, progress)
+    collected = _collect(settings, credentials, deadline_seconds, progress, finish=False)
     if collected.stopped not in (None, DEADLINE, OUTAGE):
         return _night(collected, collected.summary, None, started)
     normalized = _publish(settings, collected.path)
     _catch_up(settings, collected.path)
     loads = load_published(settings, targets)
+    if collected.stopped is None:
+        asyncio.run(_finish(collected.path))
     return _night(collected, collected.summary, normalized, started, loads)
 
 
@@ -168,6 +173,8 @@ def _collect(
     credentials: Mapping[str, Credential],
     deadline_seconds: float | None,
     progress: Progress,
+    *,
+    finish: bool,
 ) -> Collected:
     async def work() -> Collected:
         seconds = deadline_seconds or settings.run.deadline_seconds
@@ -177,7 +184,7 @@ def _collect(
             loop.add_signal_handler(number, _on_signal, stop, number)
         if seconds is not None:
             loop.call_later(seconds, stop.ask, DEADLINE)
-        return await collect(settings, credentials, stop, progress)
+        return await collect(settings, credentials, stop, progress, finish=finish)
 
     try:
         with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:

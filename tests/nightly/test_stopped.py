@@ -78,6 +78,26 @@ async def test_a_killed_run_is_resumed(ground: MakeGround) -> None:
     assert len(night.table("instant_stats")) == 480 * 8
 
 
+async def test_a_run_that_could_not_be_published_is_resumed(ground: MakeGround) -> None:
+    """Run again once the trouble is mended: it publishes what was collected, and asks for nothing again."""
+    night = await ground(population(5), CONFIG)
+    night.lake.mkdir(parents=True)
+    (night.lake / "calls").write_text("in the way")
+    failed = await night.run("run")
+    assert failed.code == 5
+    assert str(night.lake / "calls") in failed.json["error"]
+    (status,) = (await night.run("status")).json["runs"]
+    assert (status["finished"], status["published"], status["ok"]) == (False, False, 60)
+    already = len(night.simulator.log.arrivals)
+    (night.lake / "calls").unlink()
+    resumed = await night.run("run")
+    assert (resumed.code, resumed.json["resumed"]) == (0, True)
+    assert (resumed.json["run_id"], resumed.json["attempts"]) == (status["run_id"], 60)
+    assert len(night.simulator.log.arrivals) == already
+    assert len(night.table("instant_stats")) == 60 * 8
+    assert (await night.run("run")).json["resumed"] is False
+
+
 async def test_a_deadline_publishes_what_is_there(ground: MakeGround) -> None:
     """Exit code 4, the missing calls are in the ledger, and the next run completes the same files."""
     night = await ground(population(40), CONFIG)
