@@ -62,6 +62,14 @@ class OpenLake:
         lake.check_version()
         self.lake = lake
 
+    def run_ids(self) -> list[str]:
+        """The published runs, oldest first.
+
+        Raises:
+            PublicationError: the lake cannot be read.
+        """
+        return self.lake.run_ids()
+
     def instant_stats(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """What the service counted. Raises as `table`."""
         return self.frame("instant_stats", **filters)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,18 +13,34 @@ from collector.simulator import Population, Simulator
 from collector.simulator.traffic import Counts, Event, SeededTraffic
 from tests.nightly.ground import Ground
 
-__all__ = ["FIRST", "NIGHTS", "NO_RUN", "SILENT", "SILENT_SINCE", "UNREACHABLE", "Fortnight", "lay"]
+__all__ = [
+    "BY_HAND",
+    "FIRST",
+    "NIGHTS",
+    "NO_RUN",
+    "OUTAGE",
+    "REVOKED",
+    "SESSIONS",
+    "SILENT",
+    "SILENT_SINCE",
+    "SPOTTY",
+    "Fortnight",
+    "lay",
+]
 
 FIRST: Final = datetime(2026, 1, 12, 2, tzinfo=UTC)  # a Monday
 NIGHTS: Final = 15  # of which one is without a run
+OUTAGE: Final = 4  # the service was down all night
 NO_RUN: Final = 6  # the machine was off
-SESSIONS: Final = 8
-SILENT: Final = "mailbox-0003"  # a partner that stops sending
+SPOTTY: Final = 9  # a fifth of the calls failed, at every attempt
+REVOKED: Final = ("mailbox-0004", 13)  # a session that was refused, and in which night
+BY_HAND: Final = FIRST + timedelta(
+    days=13, hours=12
+)  # it is let in again, and somebody runs the job once more
+SESSIONS: Final = tuple(f"mailbox-{number:04}" for number in range(1, 9))
+SILENT: Final = "mailbox-0005"  # a partner that stops sending
 SILENT_SINCE: Final = FIRST + timedelta(days=10)
-UNREACHABLE: Final = (
-    "mailbox-0004",
-    13,
-)  # a session that gets nothing but errors, and in which night
+_SEED: Final = 7
 
 CONFIG: Final = """
 [limits]
@@ -35,9 +51,11 @@ per_session_concurrency = 4
 [retry]
 attempts = 2
 backoff_seconds = 0.01
+max_outage_seconds = 1
 [windows]
 minutes = [{minutes}]
-pairing = "chain"
+[warehouse.duckdb]
+path = "data/warehouse.duckdb"
 """
 
 
@@ -56,6 +74,16 @@ class Silenced:
         """Every event in (after, until]."""
         return self._traffic.events(label, after_us, self._until(label, until_us))
 
+    def between(self, label: str, after: datetime, until: datetime) -> dict[tuple[str, str], int]:
+        """The same by traffic and direction, as the tables name them."""
+        counts = self.counts(label, *(int(at.timestamp() * 1_000_000) for at in (after, until)))
+        return {
+            ("parcel", "in"): counts.parcels_in,
+            ("parcel", "out"): counts.parcels_out,
+            ("interchange", "in"): counts.interchanges_in,
+            ("interchange", "out"): counts.interchanges_out,
+        }
+
     def _until(self, label: str, until_us: int) -> int:
         return min(until_us, self._since_us) if label == SILENT else until_us
 
@@ -65,43 +93,85 @@ class Fortnight:
     """What lies there afterwards.
 
     Attributes:
-        nights: the summary of each run, by its date.
+        folder: where the configuration and `data` are.
+        runs: the summary of each run, by the moment at which the service counted.
+        answered: the windows that the service counted for a session in a run.
         traffic: the truth.
     """
 
-    ground: Ground
-    nights: dict[str, dict[str, Any]]
+    folder: Path
+    config: Path
+    runs: Mapping[datetime, Mapping[str, Any]]
+    answered: Mapping[tuple[datetime, str], set[int]]
     traffic: Silenced
 
 
 async def lay(folder: Path) -> Fortnight:
-    """Runs the nights one after the other; the clocks of both sides are moved, the rest is as ever."""
-    traffic = Silenced(SeededTraffic(7, int(FIRST.timestamp() * 1_000_000)))
+    """Runs the nights one after the other; the clocks of both sides are moved, the rest is as ever.
+
+    The service's clock stands still at 2 s past the hour, so that every bucket has a truth to the event.
+    """
+    traffic = Silenced(SeededTraffic(_SEED, int(FIRST.timestamp() * 1_000_000)))
     minutes = ", ".join(str(60 * hour) for hour in range(1, 25))
-    nights = {}
-    async with Simulator(Population(SESSIONS, 4), traffic=traffic, now=FIRST) as simulator:
+    runs = {}
+    async with Simulator(Population(len(SESSIONS), 4), traffic=traffic, now=FIRST) as simulator:
         ground = Ground(folder, simulator, CONFIG.format(minutes=minutes))
-        for number in range(NIGHTS):
-            if number == NO_RUN:
-                continue
-            night = FIRST + timedelta(days=number)
-            simulator.clock.set(night + timedelta(seconds=2))
-            broken = "always" if number == UNREACHABLE[1] else "never"
-            simulator.change({"html_502": broken}, UNREACHABLE[0])
-            nights[f"{night:%Y-%m-%d}"] = await _run(ground, night)
-    return Fortnight(ground, nights, traffic)
+        program = await _program(ground)
+        for start, everybody, refused in _nights():
+            simulator.clock.set(start + timedelta(seconds=2))
+            simulator.change(everybody)
+            if start >= _night(REVOKED[1]):  # from then on, the session's switches are its own
+                simulator.change({"fault_authentication": refused}, REVOKED[0])
+            runs[start + timedelta(seconds=2)] = await _ran(program, start)
+        assert program.stdin is not None
+        program.stdin.close()
+        await asyncio.wait_for(program.wait(), 10)
+        answered = _answered(simulator)
+    return Fortnight(folder, ground.config, runs, answered, traffic)
 
 
-async def _run(ground: Ground, night: datetime) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.recipes.on_date", night.isoformat()),
-        *("run", "-c", str(ground.config), "--json"),
-        cwd=ground.folder,
-        env=ground.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 50)
-    assert process.returncode in {0, 1}, err.decode()[-3000:]
-    found: dict[str, Any] = json.loads(out)
+def _answered(simulator: Simulator) -> dict[tuple[datetime, str], set[int]]:
+    found: dict[tuple[datetime, str], set[int]] = {}
+    for each in simulator.log.answers:
+        moment = datetime.fromtimestamp(each.now1_us / 1_000_000, UTC)
+        found.setdefault((moment, each.session), set()).update((each.minutes1, each.minutes2))
+    return found
+
+
+def _night(number: int) -> datetime:
+    return FIRST + timedelta(days=number)
+
+
+def _nights() -> Iterator[tuple[datetime, dict[str, str], str]]:
+    """When each run starts, and how the service behaves: to everybody, and to the session that is refused."""
+    for number in range(NIGHTS):
+        everybody = {
+            "html_503": "always" if number == OUTAGE else "never",
+            "fault_system": "share:0.2" if number == SPOTTY else "never",
+        }
+        if number != NO_RUN:
+            yield _night(number), everybody, "always" if number == REVOKED[1] else "never"
+        if number == REVOKED[1]:
+            yield BY_HAND, everybody, "never"
+
+
+async def _program(ground: Ground) -> asyncio.subprocess.Process:
+    with (ground.folder / "log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.recipes.nights"),
+            *("run", "-c", str(ground.config), "--json"),
+            cwd=ground.folder,
+            env=ground.environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+
+
+async def _ran(program: asyncio.subprocess.Process, start: datetime) -> dict[str, Any]:
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(f"{start.isoformat()}\n".encode())
+    line = await asyncio.wait_for(program.stdout.readline(), 45)
+    found: dict[str, Any] = json.loads(line)
     return found
