@@ -24,6 +24,7 @@ __all__ = [
     "SessionFacts",
     "State",
     "Window",
+    "call_id_of",
 ]
 
 MIN_WINDOW_MINUTES: Final = 1
@@ -99,6 +100,12 @@ class Window:
             )
 
 
+def call_id_of(session: str, window1_minutes: int, window2_minutes: int) -> CallId:
+    """The id of the call for these windows: 16 hexadecimal digits made of nothing else."""
+    key = f"{window1_minutes}\0{window2_minutes}\0{session}".encode()
+    return CallId(hashlib.blake2b(key, digest_size=8).hexdigest())
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One planned ReportInstantStats: a session and the two windows it asks for.
@@ -116,9 +123,7 @@ class Call:
     @classmethod
     def of(cls, session: str, window1: Window, window2: Window) -> Self:
         """The call for these windows, with its deterministic id (16 hexadecimal digits)."""
-        key = f"{window1.minutes}\0{window2.minutes}\0{session}".encode()
-        digest = hashlib.blake2b(key, digest_size=8).hexdigest()
-        return cls(CallId(digest), session, window1, window2)
+        return cls(call_id_of(session, window1.minutes, window2.minutes), session, window1, window2)
 
     @property
     def is_probe(self) -> bool:

@@ -1,5 +1,6 @@
 """Landed answers -> decoded tables, grouped by schema. Where the DataSet reader's values become those of a batch."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from collector.errors import WireError
-from collector.model import LandedReply
 from collector.wire.body import decoded_body
 from pipelines.dataset import DEFAULT_LIMITS, Column, DataTable, Group, read, read_many
 from pipelines.errors import DataSetError
@@ -30,26 +30,34 @@ class Decoded:
     unreadable: dict[int, str]
 
 
-def decode(replies: Sequence[LandedReply]) -> Decoded:
-    """Read every answer of a batch; an answer is known by its place in it."""
+def decode(bodies: Sequence[bytes], headers: Sequence[str]) -> Decoded:
+    """Read every answer of a batch; an answer is known by its place in it.
+
+    Args:
+        bodies: as landed.
+        headers: of each answer, a JSON object.
+    """
     unreadable: dict[int, str] = {}
-    bodies: dict[int, bytes] = {}
-    for number, reply in enumerate(replies):
-        encoding = reply.headers.get("content-encoding")
+    heads = {text: json.loads(text) for text in set(headers)}  # answers of one second share theirs
+    encodings = {text: head.get("content-encoding") for text, head in heads.items()}
+    kinds = {text: head.get("content-type") for text, head in heads.items()}
+    plain: dict[int, bytes] = {}
+    for number, (body, text) in enumerate(zip(bodies, headers, strict=True)):
         try:
-            bodies[number] = decoded_body(reply.body, encoding, DEFAULT_LIMITS.body_bytes)
+            plain[number] = decoded_body(body, encodings[text], DEFAULT_LIMITS.body_bytes)
         except WireError as error:
             unreadable[number] = str(error)
     # the batch reader leaves out old and deleted rows, which hardly any answer has
-    with_old = {number: body for number, body in bodies.items() if b"before" in body}
-    places = [number for number in bodies if number not in with_old]
-    kinds = [replies[number].headers.get("content-type") for number in places]
-    batch = read_many([bodies[number] for number in places], kinds)
-    unreadable |= {places[place]: str(error) for place, error in batch.failures}
-    groups = [_group(group, np.array(places, np.int64)) for group in batch.groups]
+    with_old = {number: body for number, body in plain.items() if b"before" in body}
+    for number in with_old:
+        del plain[number]
+    places = np.fromiter(plain, np.int64, len(plain))
+    batch = read_many(plain.values(), [kinds[headers[number]] for number in plain])
+    unreadable |= {int(places[place]): str(error) for place, error in batch.failures}
+    groups = [_group(group, places) for group in batch.groups]
     for number, body in with_old.items():
         try:
-            data_set = read(body, replies[number].headers.get("content-type"))
+            data_set = read(body, kinds[headers[number]])
         except DataSetError as error:
             unreadable[number] = str(error)
         else:

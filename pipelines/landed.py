@@ -1,25 +1,32 @@
 """Landed values -> columns of the published tables. One pass over a batch per column, nothing per row that is kept."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import Call, CallId, FaultClass, LandedReply, Outcome, SessionFacts, State
+from collector.landing import CallColumns, ReplyColumns
+from collector.model import FaultClass, SessionFacts, State
 from pipelines.contract import CALLS, RAW, SESSIONS, Table, arrow_schema
 from pipelines.tidy import ANSWERS
+from pipelines.tidy.answers import Flags, Integers
 
-__all__ = ["Verdict", "answer_rows", "digests_of", "ledger_rows", "raw_rows", "session_rows"]
+__all__ = ["Ledger", "Verdict", "answer_rows", "raw_rows", "session_rows"]
+
+_PASSED: Final = np.array([State.EMPTY.value, State.OK.value], object)
+_ANSWERED: Final = (State.OK.value, State.EMPTY.value)
+_FROM_RAW: Final = {"requested_at": "sent_at", "raw_sha256": "body_sha256"}
+
+_Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What reading an answer and checking it made of its call.
+    """What reading an answer and checking it made of its call, where it did not pass everything.
 
     Attributes:
         fault_text: why the answer is quarantined; None if it is not.
@@ -33,9 +40,83 @@ class Verdict:
     fault_class: FaultClass = FaultClass.QUARANTINED
 
 
-def digests_of(replies: Sequence[LandedReply]) -> list[str]:
-    """SHA-256 of every body as landed; the landing store has it."""
-    return [(reply.sha256 or hashlib.sha256(reply.body).digest()).hex() for reply in replies]
+class Ledger:
+    """A stretch of the plan as collecting left it, and what its answers make of it; places are those in the stretch."""
+
+    def __init__(self, calls: CallColumns) -> None:
+        self._calls = calls
+        self._ordinals = np.array(calls.ordinal, np.int64)
+        self._states: _Objects = np.array(calls.state, object)
+        self._faults: _Objects = np.array(calls.fault_class, object)
+        self._texts: _Objects = np.array(calls.fault_text, object)
+        self._quality: _Objects = np.full(len(calls), None)
+        self._answers = np.array(
+            [
+                attempt if state in _ANSWERED and attempt is not None else 0
+                for state, attempt in zip(calls.state, calls.answer_attempt, strict=True)
+            ],
+            np.int64,
+        )
+        self._waiting = np.isin(self._states, _ANSWERED)
+        self.observed_at = pa.array(calls.observed_at_us, pa.timestamp("us", "UTC"))
+
+    def places(self, replies: ReplyColumns) -> Integers:
+        """Which call each of the replies belongs to."""
+        return np.searchsorted(self._ordinals, np.array(replies.ordinal, np.int64))
+
+    def are_answers(self, replies: ReplyColumns, places: Integers) -> Flags:
+        """Which of the replies answer their call."""
+        return np.asarray(self._answers[places] == np.array(replies.attempt, np.int64))
+
+    def passed(self, places: Integers, with_counts: Flags) -> None:
+        """These answers could be read; those with counts are `ok`, the others `empty`."""
+        self._states[places] = _PASSED[with_counts.astype(np.int64)]
+        self._faults[places] = self._texts[places] = None
+        self._waiting[places] = False
+
+    def judge(self, place: int, verdict: Verdict) -> None:
+        """This answer did not pass everything."""
+        is_failed = verdict.state is State.FAILED
+        self._states[place] = verdict.state.value
+        self._faults[place] = verdict.fault_class.value if is_failed else None
+        self._texts[place] = verdict.fault_text
+        self._quality[place] = ",".join(verdict.quality) or None
+        self._waiting[place] = False
+
+    def lost(self) -> list[int]:
+        """The calls whose answer was not among the replies."""
+        return [int(place) for place in np.flatnonzero(self._waiting)]
+
+    @property
+    def states(self) -> list[str]:
+        """How each call stands."""
+        found: list[str] = self._states.tolist()
+        return found
+
+    def rows(self, run_id: str) -> pa.Table:
+        """The rows of `calls`."""
+        calls = self._calls
+        latency = pa.array(calls.latency_us, pa.int64()).cast(pa.float64())
+        return _table(
+            CALLS,
+            {
+                "run_id": pa.repeat(run_id, len(calls)),
+                "call_id": calls.call_id,
+                "session": calls.session,
+                "window1_minutes": calls.window1_minutes,
+                "window2_minutes": calls.window2_minutes,
+                "state": self.states,
+                "attempts": calls.attempts,
+                "http_status": calls.http_status,
+                "fault_class": self._faults.tolist(),
+                "fault_text": self._texts.tolist(),
+                "requested_at": calls.requested_at_us,
+                "observed_at": self.observed_at,
+                "latency_ms": pc.divide(latency, 1000.0),
+                "reply_bytes": calls.reply_bytes,
+                "quality": self._quality.tolist(),
+            },
+        )
 
 
 def session_rows(run_id: str, facts: Sequence[SessionFacts]) -> pa.Table:
@@ -57,105 +138,51 @@ def session_rows(run_id: str, facts: Sequence[SessionFacts]) -> pa.Table:
     )
 
 
-def raw_rows(
-    run_id: str, replies: Sequence[LandedReply], digests: Sequence[str], answers: set[int]
-) -> pa.Table:
-    """The rows of `raw`; `answers` are the places of those replies that answer their call."""
+def raw_rows(run_id: str, replies: ReplyColumns, are_answers: Flags) -> pa.Table:
+    """The rows of `raw`."""
     return _table(
         RAW,
         {
-            "run_id": [run_id] * len(replies),
-            "call_id": [reply.call_id for reply in replies],
-            "attempt": [reply.attempt for reply in replies],
-            "session": [reply.session for reply in replies],
-            "window1_minutes": [reply.window1_minutes for reply in replies],
-            "window2_minutes": [reply.window2_minutes for reply in replies],
-            "binding": [reply.binding.value for reply in replies],
-            "request": [reply.request for reply in replies],
-            "http_status": [reply.status for reply in replies],
-            "headers": [_headers_text(tuple(reply.headers.items())) for reply in replies],
-            "body": [reply.body for reply in replies],
-            "masked": [reply.masked for reply in replies],
-            "cut": [reply.cut for reply in replies],
-            "sent_at": [reply.sent_at_us for reply in replies],
-            "received_at": [reply.received_at_us for reply in replies],
-            "body_sha256": digests,
-            "is_answer": [place in answers for place in range(len(replies))],
+            "run_id": pa.repeat(run_id, len(replies)),
+            "call_id": replies.call_id,
+            "attempt": replies.attempt,
+            "session": replies.session,
+            "window1_minutes": replies.window1_minutes,
+            "window2_minutes": replies.window2_minutes,
+            "binding": replies.binding,
+            "request": replies.request,
+            "http_status": replies.status,
+            "headers": replies.headers,
+            "body": replies.body,
+            "masked": pa.array(replies.masked, pa.int8()).cast(pa.bool_()),
+            "cut": pa.array(replies.cut, pa.int8()).cast(pa.bool_()),
+            "sent_at": replies.sent_at_us,
+            "received_at": replies.received_at_us,
+            "body_sha256": [digest.hex() for digest in replies.sha256],
+            "is_answer": pa.array(are_answers),
         },
     )
 
 
-def answer_rows(
-    replies: Sequence[LandedReply],
-    digests: Sequence[str],
-    outcomes: Sequence[Outcome],
-    sessions: pa.Table,
-) -> pa.Table:
-    """The calls of a batch of answers, with `pipelines.tidy.ANSWERS`; `sessions` are the run's `sessions` rows."""
-    labels = pa.array([reply.session for reply in replies], pa.string())
-    known = pc.index_in(labels, value_set=sessions["session"].combine_chunks())
+def answer_rows(raw: pa.Table, observed_at: pa.Array, sessions: pa.Table) -> pa.Table:
+    """The calls of a batch of answers, with `pipelines.tidy.ANSWERS`.
+
+    Args:
+        raw: the rows of `raw` of the answers.
+        observed_at: the server's clock in each of them.
+        sessions: the run's rows of `sessions`.
+    """
+    known = pc.index_in(raw["session"], value_set=sessions["session"].combine_chunks())
     columns: dict[str, Any] = {
-        "call_id": [reply.call_id for reply in replies],
-        "session": labels,
         "network_id": sessions["network_id"].take(known),
         "mailbox_id": sessions["mailbox_id"].take(known),
-        "window1_minutes": [reply.window1_minutes for reply in replies],
-        "window2_minutes": [reply.window2_minutes for reply in replies],
-        "requested_at": [reply.sent_at_us for reply in replies],
-        "received_at": [reply.received_at_us for reply in replies],
-        "observed_at": [outcome.observed_at_us for outcome in outcomes],
-        "raw_sha256": digests,
+        "observed_at": observed_at,
     }
-    return pa.table(columns, schema=ANSWERS)
+    for name in ANSWERS.names:
+        if name not in columns:
+            columns[name] = raw[_FROM_RAW.get(name, name)]
+    return pa.table([columns[name] for name in ANSWERS.names], schema=ANSWERS)
 
 
-def ledger_rows(
-    run_id: str,
-    calls: Sequence[Call],
-    outcomes: Sequence[Outcome],
-    verdicts: Mapping[CallId, Verdict],
-) -> pa.Table:
-    """The rows of `calls`: what collecting said of each call, with the verdict on its answer where there is one."""
-    states, faults, texts, quality = [], [], [], []
-    for outcome in outcomes:
-        verdict = verdicts.get(outcome.call_id)
-        state, fault, text = outcome.state, outcome.fault_class, outcome.fault_text
-        if verdict is not None:
-            state, text = verdict.state, verdict.fault_text
-            fault = verdict.fault_class if state is State.FAILED else None
-        states.append(state.value)
-        faults.append(fault.value if fault else None)
-        texts.append(text)
-        quality.append(",".join(verdict.quality) or None if verdict else None)
-    return _table(
-        CALLS,
-        {
-            "run_id": [run_id] * len(calls),
-            "call_id": [call.call_id for call in calls],
-            "session": [call.session for call in calls],
-            "window1_minutes": [call.window1.minutes for call in calls],
-            "window2_minutes": [call.window2.minutes for call in calls],
-            "state": states,
-            "attempts": [outcome.attempts for outcome in outcomes],
-            "http_status": [outcome.http_status for outcome in outcomes],
-            "fault_class": faults,
-            "fault_text": texts,
-            "requested_at": [outcome.requested_at_us for outcome in outcomes],
-            "observed_at": [outcome.observed_at_us for outcome in outcomes],
-            "latency_ms": [
-                None if outcome.latency_us is None else outcome.latency_us / 1000
-                for outcome in outcomes
-            ],
-            "reply_bytes": [outcome.reply_bytes for outcome in outcomes],
-            "quality": quality,
-        },
-    )
-
-
-@lru_cache(maxsize=256)  # replies of one second have the same
-def _headers_text(headers: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(dict(headers), sort_keys=True)
-
-
-def _table(table: Table, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+def _table(table: Table, columns: Mapping[str, Any]) -> pa.Table:
     return pa.table(dict(columns), schema=arrow_schema(table))

@@ -4,31 +4,26 @@ The same landed run, checks and program make the same bytes.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import compress
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from collector.landing import LandedRun
-from collector.model import Call, CallId, FaultClass, LandedReply, Outcome, State
+from collector.landing import CallColumns, LandedRun, ReplyColumns
+from collector.model import FaultClass, State
 from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS, TRAFFIC_BUCKETS
 from pipelines.decode import decode
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
-from pipelines.landed import (
-    Verdict,
-    answer_rows,
-    digests_of,
-    ledger_rows,
-    raw_rows,
-    session_rows,
-)
-from pipelines.quality import READABLE, Batch, Level, Violation, judge, levels_of
+from pipelines.landed import Ledger, Verdict, answer_rows, raw_rows, session_rows
+from pipelines.quality import READABLE, Batch, Level, Violation, judge, levels_of, violations_of
 from pipelines.spool import Spool
 from pipelines.tidy import (
+    AnswerGroup,
+    Counts,
     counted,
     counts_of,
     dataset_extras,
@@ -36,15 +31,19 @@ from pipelines.tidy import (
     probes_disagree,
     traffic_buckets,
 )
+from pipelines.tidy.answers import Flags
 
 __all__ = ["Normalized", "normalize"]
 
 _LEDGER_CALLS: Final = 4096
-_BATCH_REPLIES: Final = 2048
-_BATCH_BYTES: Final = 16 << 20
 _EXAMPLES: Final = 20
 _FAULT_TEXT: Final = 500  # characters, as in the landing store
-_PASSED: Final = {state: Verdict(state) for state in (State.OK, State.EMPTY)}
+_LOST: Final = Verdict(
+    State.FAILED,
+    "the landing store does not hold the answer",
+    (READABLE,),
+    FaultClass.DAMAGED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,8 @@ def normalize(
         lake.publication(info.run_id, day, sizes) as publication,
     ):
         work = _Work(info.run_id, publication, levels, landed, spool)
-        for calls, outcomes, batches in _stretches(landed):
-            work.take(calls, outcomes, batches)
+        for calls in landed.call_columns(_LEDGER_CALLS):
+            work.take(calls, landed.reply_columns(calls))
         return work.finish(landed.logins)
 
 
@@ -129,31 +128,16 @@ class _Work:
         self._violations: Counter[str] = Counter()
         self._examples: list[Violation] = []
 
-    def take(
-        self,
-        calls: Sequence[Call],
-        outcomes: Sequence[Outcome],
-        batches: Iterator[list[LandedReply]],
-    ) -> None:
+    def take(self, calls: CallColumns, batches: Iterable[ReplyColumns]) -> None:
         """Publish a stretch of the plan: its replies first, then its part of the ledger."""
-        outcome_of = {outcome.call_id: outcome for outcome in outcomes}
-        verdicts: dict[CallId, Verdict] = {}
+        ledger = Ledger(calls)
         for replies in batches:
-            verdicts.update(self._take_replies(replies, outcome_of))
-        for outcome in outcomes:
-            if outcome.state in (State.OK, State.EMPTY) and outcome.call_id not in verdicts:
-                lost = "the landing store does not hold the answer"
-                verdicts[outcome.call_id] = Verdict(
-                    State.FAILED, lost, (READABLE,), FaultClass.DAMAGED
-                )
-        ledger = ledger_rows(self._run_id, calls, outcomes, verdicts)
-        self._publication.append(CALLS.name, ledger)
-        self._states.update(str(state) for state in ledger["state"].to_pylist())
-        self._attempts += sum(outcome.attempts for outcome in outcomes)
-        self._quarantined += sum(
-            verdict.state is State.FAILED and verdict.fault_class is FaultClass.QUARANTINED
-            for verdict in verdicts.values()
-        )
+            self._take_replies(replies, ledger)
+        for place in ledger.lost():
+            ledger.judge(place, _LOST)
+        self._publication.append(CALLS.name, ledger.rows(self._run_id))
+        self._states.update(ledger.states)
+        self._attempts += sum(calls.attempts)
 
     def finish(self, logins: int) -> Normalized:
         """Commit the publication."""
@@ -171,113 +155,57 @@ class _Work:
             **counts,
         )
 
-    def _take_replies(
-        self, replies: Sequence[LandedReply], outcome_of: Mapping[CallId, Outcome]
-    ) -> dict[CallId, Verdict]:
-        digests = digests_of(replies)
-        places = [place for place, reply in enumerate(replies) if _answers(reply, outcome_of)]
-        self._publication.append(RAW.name, raw_rows(self._run_id, replies, digests, set(places)))
-        answers = [replies[place] for place in places]
-        calls = answer_rows(
-            answers,
-            [digests[place] for place in places],
-            [outcome_of[answer.call_id] for answer in answers],
-            self._sessions,
-        )
-        return self._take_answers(answers, calls)
-
-    def _take_answers(
-        self, answers: Sequence[LandedReply], calls: pa.Table
-    ) -> dict[CallId, Verdict]:
-        decoded = decode(answers)
+    def _take_replies(self, replies: ReplyColumns, ledger: Ledger) -> None:
+        places = ledger.places(replies)
+        chosen = ledger.are_answers(replies, places)
+        raw = raw_rows(self._run_id, replies, chosen)
+        self._publication.append(RAW.name, raw)
+        bodies, headers = replies.body, replies.headers
+        if not chosen.all():
+            raw, places = raw.filter(pa.array(chosen)), places[chosen]
+            bodies, headers = list(compress(bodies, chosen)), list(compress(headers, chosen))
+        calls = answer_rows(raw, ledger.observed_at.take(places), self._sessions)
+        decoded = decode(bodies, headers)
         counts = counts_of(decoded.groups)
         violations = [
-            *(
-                Violation(
-                    READABLE,
-                    Level.QUARANTINE,
-                    number,
-                    answers[number].call_id,
-                    answers[number].session,
-                    text,
-                )
-                for number, text in decoded.unreadable.items()
-            ),
+            *violations_of(READABLE, Level.QUARANTINE, decoded.unreadable, calls),
             *judge(Batch(calls, decoded.groups, counts), self._levels),
         ]
+        self._append(calls, decoded.groups, counts, violations)
+        self._violations.update(one.check for one in violations)
+        self._examples += violations[: _EXAMPLES - len(self._examples)]
+        with_counts = np.zeros(len(places), np.bool_)
+        with_counts[counts.answer] = True
+        ledger.passed(places, with_counts)
+        for number, verdict in _verdicts(with_counts, violations):
+            ledger.judge(int(places[number]), verdict)
+            self._quarantined += verdict.state is State.FAILED
+
+    def _append(
+        self,
+        calls: pa.Table,
+        groups: Sequence[AnswerGroup],
+        counts: Counts,
+        violations: Sequence[Violation],
+    ) -> None:
+        """The rows of the answers, but for the counts of those that are out."""
         out = [one.answer for one in violations if one.level is Level.QUARANTINE]
         kept = ~np.isin(counts.answer, out)
         run_id, append = self._run_id, self._publication.append
         append(INSTANT_STATS.name, instant_stats(run_id, calls, counts, kept))
         self._spool.add(counted(calls, counts, kept))
         self._one_now &= not probes_disagree(calls, counts)
-        extras = dataset_extras(run_id, calls, decoded.groups, counts, kept)
-        append(DATASET_EXTRAS.name, extras)
-        self._violations.update(one.check for one in violations)
-        self._examples += violations[: _EXAMPLES - len(self._examples)]
-        return _verdicts(answers, set(counts.answer.tolist()), violations)
+        append(DATASET_EXTRAS.name, dataset_extras(run_id, calls, groups, counts, kept))
 
 
-def _verdicts(
-    answers: Sequence[LandedReply], with_counts: Container[int], violations: Sequence[Violation]
-) -> dict[CallId, Verdict]:
+def _verdicts(with_counts: Flags, violations: Sequence[Violation]) -> Iterator[tuple[int, Verdict]]:
+    """What becomes of each answer that did not pass everything."""
     against: dict[int, list[Violation]] = {}
     for violation in violations:
         against.setdefault(violation.answer, []).append(violation)
-    verdicts = {}
-    for number, answer in enumerate(answers):
-        state = State.OK if number in with_counts else State.EMPTY
-        found = against.get(number)
-        if found is None:
-            verdicts[answer.call_id] = _PASSED[state]
-            continue
+    for number, found in against.items():
+        state = State.OK if with_counts[number] else State.EMPTY
         reasons = [f"{one.check}: {one.message}" for one in found if one.level is Level.QUARANTINE]
         text = "; ".join(reasons)[:_FAULT_TEXT] or None
-        verdicts[answer.call_id] = Verdict(
-            State.FAILED if reasons else state, text, tuple(one.check for one in found)
-        )
-    return verdicts
-
-
-def _answers(reply: LandedReply, outcome_of: Mapping[CallId, Outcome]) -> bool:
-    outcome = outcome_of[reply.call_id]
-    return outcome.state in (State.OK, State.EMPTY) and outcome.answer_attempt == reply.attempt
-
-
-_Stretch = tuple[list[Call], list[Outcome], Iterator[list[LandedReply]]]
-
-
-def _stretches(landed: LandedRun) -> Iterator[_Stretch]:
-    """The run in plan order, so many calls at a time, each with batches of its replies."""
-    calls, outcomes = landed.calls(), landed.outcomes()
-    replies = _Replies(landed.replies())
-    while some := list(islice(calls, _LEDGER_CALLS)):
-        theirs = list(islice(outcomes, len(some)))
-        yield some, theirs, replies.of({call.call_id for call in some})
-
-
-@dataclass(slots=True)
-class _Replies:
-    """The landed replies in plan order, taken a stretch of the plan at a time."""
-
-    _rest: Iterator[LandedReply]
-    _ahead: list[LandedReply] = field(default_factory=list)
-
-    def of(self, call_ids: Container[CallId]) -> Iterator[list[LandedReply]]:
-        """The replies of the next stretch of calls, in batches that are bounded in number and bytes."""
-        batch: list[LandedReply] = []
-        size = 0
-        while reply := self._next():
-            if reply.call_id not in call_ids:
-                self._ahead.append(reply)
-                break
-            batch.append(reply)
-            size += len(reply.body)
-            if len(batch) == _BATCH_REPLIES or size >= _BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
-
-    def _next(self) -> LandedReply | None:
-        return self._ahead.pop() if self._ahead else next(self._rest, None)
+        checks = tuple(one.check for one in found)
+        yield number, Verdict(State.FAILED if reasons else state, text, checks)

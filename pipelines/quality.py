@@ -24,6 +24,7 @@ __all__ = [
     "longer_window_not_less",
     "no_negative_counts",
     "probe_halves_agree",
+    "violations_of",
 ]
 
 READABLE: Final = "readable"
@@ -70,8 +71,9 @@ class Batch:
 
     def windows(self) -> tuple[Integers, Integers]:
         """The minutes that each line of the counts asked for."""
-        calls = self.answers.take(self.counts.answer)
-        return numbers(calls["window1_minutes"]), numbers(calls["window2_minutes"])
+        answer = self.counts.answer
+        window1, window2 = (numbers(self.answers[f"window{n}_minutes"])[answer] for n in (1, 2))
+        return window1, window2
 
 
 _Finding = tuple[int, str]
@@ -85,20 +87,19 @@ def longer_window_not_less(batch: Batch) -> Iterator[_Finding]:
     first, second = counts.values[:, :_HALF], counts.values[:, _HALF:]
     less = np.where((window1 < window2)[:, np.newaxis], second < first, first < second)
     wrong = less & (window1 != window2)[:, np.newaxis] & _both_known(counts)
-    for line, metric in np.argwhere(wrong):
+    for answer, line, metric in _first(counts, wrong):
         message = (
             f"{METRICS[metric].column} is {first[line, metric]} in {window1[line]} minutes,"
             f" {METRICS[metric + _HALF].column} is {second[line, metric]} in {window2[line]} minutes"
         )
-        yield int(counts.answer[line]), message
+        yield answer, message
 
 
 def no_negative_counts(batch: Batch) -> Iterator[_Finding]:
     """No count is below zero."""
     counts = batch.counts
-    for line, metric in np.argwhere(counts.values < 0):
-        value = counts.values[line, metric]
-        yield int(counts.answer[line]), f"{METRICS[metric].column} is {value}"
+    for answer, line, metric in _first(counts, counts.values < 0):
+        yield answer, f"{METRICS[metric].column} is {counts.values[line, metric]}"
 
 
 def probe_halves_agree(batch: Batch) -> Iterator[_Finding]:
@@ -109,7 +110,7 @@ def probe_halves_agree(batch: Batch) -> Iterator[_Finding]:
     differ = (first != second) & _both_known(counts)
     differ |= counts.null[:, :_HALF] != counts.null[:, _HALF:]
     differ &= ~(counts.missing[:, :_HALF] | counts.missing[:, _HALF:])
-    for line, metric in np.argwhere(differ & (window1 == window2)[:, np.newaxis]):
+    for answer, line, metric in _first(counts, differ & (window1 == window2)[:, np.newaxis]):
         values = [
             "null" if counts.null[line, n] else str(counts.values[line, n])
             for n in (metric, metric + _HALF)
@@ -118,7 +119,7 @@ def probe_halves_agree(batch: Batch) -> Iterator[_Finding]:
             f"{METRICS[metric].column} is {values[0]} and {METRICS[metric + _HALF].column} is"
             f" {values[1]}, both in {window1[line]} minutes"
         )
-        yield int(counts.answer[line]), message
+        yield answer, message
 
 
 def expected_columns(batch: Batch) -> Iterator[_Finding]:
@@ -139,8 +140,7 @@ def answer_for_call(batch: Batch) -> Iterator[_Finding]:
                 slot = {"minutes1": 1, "minutes2": 2}.get(folded(name))
                 if slot is None or table.state != "current" or not pa.types.is_integer(column.type):
                     continue
-                calls = batch.answers.take(table.answer)
-                asked = numbers(calls[f"window{slot}_minutes"])
+                asked = numbers(batch.answers[f"window{slot}_minutes"])[table.answer]
                 # as Python numbers: an unsigned long does not fit the type of the call's windows
                 for row, said in enumerate(column.to_pylist()):
                     if said is not None and said != asked[row]:
@@ -186,7 +186,6 @@ def levels_of(configured: Mapping[str, str]) -> dict[str, Level]:
 def judge(batch: Batch, levels: Mapping[str, Level]) -> list[Violation]:
     """All violations, one per answer and check; the message is that of the first count that is wrong."""
     violations: list[Violation] = []
-    call_ids, sessions = batch.answers["call_id"], batch.answers["session"]
     for name, check in _CHECKS.items():
         level = levels[name]
         if level is Level.OFF:
@@ -194,13 +193,25 @@ def judge(batch: Batch, levels: Mapping[str, Level]) -> list[Violation]:
         first: dict[int, str] = {}
         for answer, message in check(batch):
             first.setdefault(answer, message)
-        violations.extend(
-            Violation(
-                name, level, answer, call_ids[answer].as_py(), sessions[answer].as_py(), message
-            )
-            for answer, message in first.items()
-        )
+        violations += violations_of(name, level, first, batch.answers)
     return violations
+
+
+def violations_of(
+    check: str, level: Level, found: Mapping[int, str], answers: pa.Table
+) -> Iterator[Violation]:
+    """A violation for each of the answers that were found wanting, by their number."""
+    numbers_ = pa.array(found, pa.int64())
+    keys = [answers[name].take(numbers_).to_pylist() for name in ("call_id", "session")]
+    for (answer, message), call_id, session in zip(found.items(), *keys, strict=True):
+        yield Violation(check, level, answer, call_id, session, message)
+
+
+def _first(counts: Counts, wrong: Flags) -> Iterator[tuple[int, int, int]]:
+    """Answer, line and metric of the first count that is wrong, for each answer that has one."""
+    lines = np.flatnonzero(wrong.any(axis=1))
+    columns = counts.answer[lines], lines, wrong[lines].argmax(axis=1)
+    yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _both_known(counts: Counts) -> Flags:

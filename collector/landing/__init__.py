@@ -4,6 +4,7 @@ One SQLite file per run, `<root>/landing/<run_id>.db`. While a run is on it is i
 commit; a closed store is one plain file. Knows nothing of what a reply says.
 """
 
+from collector.landing.columns import CallColumns, ReplyColumns
 from collector.landing.places import damaged_stores, landed_runs, set_aside, sweep
 from collector.landing.reader import LandedRun
 from collector.landing.records import LANDING_VERSION
@@ -12,8 +13,10 @@ from collector.landing.writer import Landing
 
 __all__ = [
     "LANDING_VERSION",
+    "CallColumns",
     "LandedRun",
     "Landing",
+    "ReplyColumns",
     "Salvage",
     "damaged_stores",
     "landed_runs",

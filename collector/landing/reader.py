@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from collector.errors import LandingError
+from collector.landing.columns import CallColumns, ReplyColumns, call_columns, reply_columns
 from collector.landing.records import (
     call_of,
     check_identity,
@@ -129,6 +130,14 @@ class LandedRun:
             " WHERE attempt > coalesce(attempts, 0) AND NOT coalesce(final, 0)"
         )
 
+    def call_columns(self, count: int) -> Iterator[CallColumns]:
+        """What `calls` and `outcomes` give, as columns, so many calls at a time."""
+        return self._columns(call_columns(self._store, count))
+
+    def reply_columns(self, calls: CallColumns) -> Iterator[ReplyColumns]:
+        """What `replies` gives for these calls, as columns, in batches of bounded size."""
+        return self._columns(reply_columns(self._store, calls.ordinal[0], calls.ordinal[-1]))
+
     def session_facts(self) -> Iterator[SessionFacts]:
         """What WhoAmI said, by label."""
         return self._values("SELECT * FROM session_facts ORDER BY session", facts_of)
@@ -195,6 +204,10 @@ class LandedRun:
             except IMPOSSIBLE as error:
                 raise not_possible(self.path, error) from error
             yield value
+
+    def _columns(self, columns: Iterator[_T]) -> Iterator[_T]:
+        with named_errors(self.path), possible_contents(self.path):
+            yield from columns
 
     def _rows(self, query: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # columns differ by query
         with named_errors(self.path):

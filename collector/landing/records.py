@@ -37,6 +37,7 @@ __all__ = [
     "Row",
     "call_of",
     "call_rows",
+    "changed_rows",
     "check_identity",
     "facts_of",
     "facts_row",
@@ -96,6 +97,7 @@ _FIXED: Final = (
     "binding",
     "started_at_us",
 )
+_templates: Final = ["\0".join(["%s"] * columns) for columns in range(16)]
 _BODY: Final = 6  # the place of the body, which has a digest of its own, in a row of replies
 
 
@@ -123,13 +125,13 @@ def info_values(info: RunInfo) -> Iterator[tuple[str, str]]:
         "started_at_us": str(info.started_at_us),
     }
     yield from fixed.items()
-    yield "seal", str(_seal(fixed.values()))
+    yield "seal", str(_seal(tuple(fixed.values())))
     yield "logins", "0"
 
 
 def info_of(values: Mapping[str, str]) -> RunInfo:
     """The run of these rows."""
-    if values["seal"] != str(_seal(values[key] for key in _FIXED)):
+    if values["seal"] != str(_seal(tuple(values[key] for key in _FIXED))):
         raise ValueError("the run's own record does not match its checksum")
     finished = values.get("finished_at_us")
     return RunInfo(
@@ -279,9 +281,16 @@ def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # a planned ca
     )
 
 
-def _seal(values: Iterable[object]) -> int:
+def changed_rows(rows: Iterable[tuple[Any, ...]], first: int) -> list[tuple[Any, ...]]:
+    """Those that are not what was written; `first` is where the record begins in a row, which ends with its seal."""
+    seal = _seal
+    return [row for row in rows if seal(row[first:-1]) != row[-1]]
+
+
+def _seal(values: tuple[object, ...]) -> int:
     """CRC-32 of the values as text, to tell a record that was changed on disk."""
-    return zlib.crc32("\0".join(map(str, values)).encode("utf-8", "surrogatepass"))
+    # formatted by one template: a third less than joining them, and every record is sealed once and read often
+    return zlib.crc32((_templates[len(values)] % values).encode("utf-8", "surrogatepass"))
 
 
 def _sealed(*values: object) -> Row:
@@ -290,6 +299,6 @@ def _sealed(*values: object) -> Row:
 
 def _unsealed(row: Sequence[Any]) -> Sequence[Any]:
     *values, seal = row
-    if _seal(values) != seal:
+    if _seal(tuple(values)) != seal:
         raise ValueError(f"the record of {values[0]!r} does not match its checksum")
     return values

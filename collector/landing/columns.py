@@ -1,0 +1,162 @@
+"""Landed records as columns, many at a time: what is read by the hundred thousand. Every record is verified."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+from collector.landing.records import changed_rows, outcome_of, reply_of
+from collector.model import Binding, FaultClass, State, call_id_of
+
+__all__ = ["CallColumns", "ReplyColumns", "call_columns", "reply_columns"]
+
+_MOST_REPLIES: Final = 2048
+_MOST_BYTES: Final = 16 << 20  # of bodies; one body may be larger
+_STATES: Final = {each.value for each in State}
+_FAULTS: Final = {None, *(each.value for each in FaultClass)}
+_BINDINGS: Final = {each.value for each in Binding}
+
+_CALLS: Final = (
+    "SELECT ordinal, calls.call_id, session, window1, window2, outcomes.*"
+    " FROM calls LEFT JOIN outcomes USING (call_id) ORDER BY ordinal"
+)
+_OUTCOME: Final = 5  # where the outcome begins in a row of these
+_NONE: Final = (State.NOT_ATTEMPTED.value, 0, *(None,) * 8)
+
+_REPLIES: Final = (
+    "SELECT ordinal, session, window1, window2, body, call_id, attempt, binding, request, status, headers, sha256,"
+    " sent_at_us, received_at_us, masked, cut, seal FROM calls JOIN replies USING (call_id)"
+    " WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal, attempt"
+)
+_BODY: Final = 4  # where the body is in a row of these, before the rest of the reply
+_SHA256: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class CallColumns:
+    """Planned calls in plan order and how each stands, a column for each field of `Call` and `Outcome`.
+
+    Attributes:
+        ordinal: the call's place in the plan.
+    """
+
+    ordinal: Sequence[int]
+    call_id: Sequence[str]
+    session: Sequence[str]
+    window1_minutes: Sequence[int]
+    window2_minutes: Sequence[int]
+    state: Sequence[str]
+    attempts: Sequence[int]
+    answer_attempt: Sequence[int | None]
+    http_status: Sequence[int | None]
+    fault_class: Sequence[str | None]
+    fault_text: Sequence[str | None]
+    requested_at_us: Sequence[int | None]
+    observed_at_us: Sequence[int | None]
+    latency_us: Sequence[int | None]
+    reply_bytes: Sequence[int | None]
+
+    def __len__(self) -> int:
+        return len(self.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyColumns:
+    """Landed replies in plan order, then by attempt, a column for each field of `LandedReply`.
+
+    Attributes:
+        ordinal: the call's place in the plan.
+        headers: a JSON object, names in lower case and in their order.
+    """
+
+    ordinal: Sequence[int]
+    session: Sequence[str]
+    window1_minutes: Sequence[int]
+    window2_minutes: Sequence[int]
+    body: Sequence[bytes]
+    call_id: Sequence[str]
+    attempt: Sequence[int]
+    binding: Sequence[str]
+    request: Sequence[str]
+    status: Sequence[int]
+    headers: Sequence[str]
+    sha256: Sequence[bytes]
+    sent_at_us: Sequence[int]
+    received_at_us: Sequence[int]
+    masked: Sequence[int]
+    cut: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.ordinal)
+
+
+def call_columns(store: sqlite3.Connection, count: int) -> Iterator[CallColumns]:
+    """The whole plan, so many calls at a time.
+
+    Raises:
+        ValueError: a record is not what was written; so do TypeError and LookupError say.
+    """
+    cursor = store.execute(_CALLS)
+    while rows := cursor.fetchmany(count):
+        _verify_calls(rows)
+        columns = list(zip(*map(_call, rows), strict=True))
+        _verify_words(columns[_OUTCOME], _STATES)
+        _verify_words(columns[_OUTCOME + 4], _FAULTS)
+        yield CallColumns(*columns)
+
+
+def _call(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    # without the outcome's call id, whether it is final, and its seal
+    return row[:_OUTCOME] + (_NONE if row[_OUTCOME] is None else row[_OUTCOME + 2 : -1])
+
+
+def _verify_calls(rows: Sequence[tuple[Any, ...]]) -> None:
+    id_of = call_id_of
+    wrong = [row for row in rows if id_of(row[2], row[3], row[4]) != row[1]]
+    for row in wrong:
+        raise ValueError(f"planned call {row[1]!r} does not match its own id")
+    for row in changed_rows([row for row in rows if row[_OUTCOME] is not None], _OUTCOME):
+        outcome_of((row[1], *row[_OUTCOME:]))  # says what is wrong
+
+
+def reply_columns(store: sqlite3.Connection, first: int, last: int) -> Iterator[ReplyColumns]:
+    """The replies to the calls with these places in the plan, in batches that are bounded in number and bytes.
+
+    Raises:
+        ValueError: a record is not what was written; so do TypeError and LookupError say.
+    """
+    rows = iter(store.execute(_REPLIES, (first, last)))
+    for row in rows:
+        batch = list(_some(chain([row], rows)))
+        _verify_replies(batch)
+        *columns, _ = zip(*batch, strict=True)
+        found = ReplyColumns(*columns)
+        _verify_words(found.binding, _BINDINGS)
+        yield found
+
+
+def _some(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    size = 0
+    for number, row in enumerate(rows, start=1):
+        yield row
+        size += len(row[_BODY])
+        if number == _MOST_REPLIES or size >= _MOST_BYTES:
+            return
+
+
+def _verify_replies(rows: Sequence[tuple[Any, ...]]) -> None:
+    sha256 = hashlib.sha256
+    wrong = changed_rows(rows, _BODY + 1)
+    wrong += [row for row in rows if sha256(row[_BODY]).digest() != row[_SHA256]]
+    for row in wrong:
+        at = _BODY + 1
+        reply_of(
+            (*row[1:_BODY], *row[at:_SHA256], row[_BODY], *row[_SHA256:])
+        )  # says what is wrong
+
+
+def _verify_words(found: Iterable[Any], known: set[Any]) -> None:
+    for odd in set(found) - known:
+        raise LookupError(odd)
