@@ -13,7 +13,16 @@ from typing import Final
 from bench import page
 from bench.process import PYTHON, ROOT, finished
 
-_WORKS: Final = ("collecting", "normalizing", "limits", "scaling", "starting", "lake", "warehouse")
+_WORKS: Final = (
+    "collecting",
+    "normalizing",
+    "limits",
+    "scaling",
+    "starting",
+    "lake",
+    "warehouse",
+    "dataset",
+)
 _RESULTS: Final = ROOT / ".cache/bench-results"
 _MOST_SECONDS: Final = 900
 _MOST_SECONDS_FULL: Final = 7200

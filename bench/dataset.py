@@ -1,18 +1,17 @@
-"""The DataSet reader beside lxml, pandas and zeep over the same bytes.
+"""Bars 14 to 16: the DataSet reader beside lxml, pandas and zeep over the same bytes.
 
-`python -m bench.dataset`; every figure is the median of interleaved rounds, every bar a ratio within one round, so that
-a slow or busy machine changes neither. lxml only parses and throws the tree away; it is the floor, not a rival.
+Every figure is the median of interleaved rounds, every bar a ratio within one round, so that a slow or busy machine
+changes neither. lxml only parses and throws the tree away; it is the floor, not a rival.
 """
 
 import gc
 import io
 import logging
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +21,8 @@ import pandas as pd
 import zeep
 from lxml import etree
 
+from bench.figures import Found, Line, answer, medians
+from bench.process import ROOT
 from collector.model import Binding
 from collector.simulator.dataset_writer import Column, DataSet, NetType, Row, Table
 from collector.simulator.replies import Answer, answer_reply
@@ -35,21 +36,13 @@ REPLIES: Final = 20_000
 SOME_REPLIES: Final = 400
 ROWS: Final = 50_000
 MEMORY_MB: Final = 100
+_HEADINGS: Final = ("ours", "lxml.fromstring", "pandas.read_xml", "zeep")
 _STATS: Final = tuple(
     f"{what}{way}{window}"
     for window in (1, 2)
     for what in ("Parcels", "Interchanges")
     for way in ("In", "Out")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One line of the table: our rate over the peer's."""
-
-    peer: str
-    bar: float
-    ambition: float
 
 
 def stats_body(rows: int, first: int = 0) -> bytes:
@@ -133,6 +126,50 @@ def zeep_parser() -> Callable[[Sequence[bytes]], None]:
 # --- measuring ----------------------------------------------------------------------------------
 
 
+def measure(full: bool) -> Found:
+    """Small replies by the thousand, one large reply of either kind, and what the largest takes."""
+    parse = zeep_parser()
+    found = Found("DataSets, read")
+    rows = [["", *_HEADINGS]]
+    for number, what, work in (
+        (14, f"read {REPLIES:,} replies of one schema", small_replies(parse)),
+        (15, f"read {ROWS:,} rows of counts", large_reply(stats_body, parse)),
+        (15, f"read {ROWS:,} rows of many types", large_reply(typed_body, parse)),
+    ):
+        rates = [rated(work) for _ in range(3 * ROUNDS if full else ROUNDS)]
+        middle = medians(rates)
+        rows.append([f"{what}, {work.unit}", *(f"{middle[name]:,.4g}" for name in _HEADINGS)])
+        ratios = medians([{name: one["ours"] / one[name] for name in work.bars} for one in rates])
+        found.lines += [
+            Line(number, f"{what} / {peer}", ratios[peer], "x", *work.bars[peer])
+            for peer in work.bars
+        ]
+    found.rows = rows
+    found.lines += memory()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is read, by whom.
+
+    Attributes:
+        amounts: reader -> what it is given, in the unit.
+        readers: ours and the peers'.
+        bars: peer -> bar and ambition of our rate over its.
+    """
+
+    unit: str
+    amounts: Mapping[str, float]
+    readers: Mapping[str, Callable[[], object]]
+    bars: Mapping[str, tuple[float, float]]
+
+
+def rated(work: Work) -> dict[str, float]:
+    """One round: each one's rate."""
+    return {name: work.amounts[name] / timed(read) for name, read in work.readers.items()}
+
+
 def timed(work: Callable[[], object]) -> float:
     """Seconds of one run, the collector of cycles kept out of it."""
     gc.collect()
@@ -144,81 +181,44 @@ def timed(work: Callable[[], object]) -> float:
     return taken
 
 
-def ratios(
-    ours: Callable[[], object], amount: float, peers: dict[str, tuple[Callable[[], object], float]]
-) -> tuple[float, dict[str, float]]:
-    """Our rate, and the medians of our rate over each peer's in the same round."""
-    own: list[float] = []
-    found: dict[str, list[float]] = {name: [] for name in peers}
-    for _ in range(ROUNDS):
-        rate = amount / timed(ours)
-        own.append(rate)
-        for name, (peer, share) in peers.items():
-            found[name].append(rate / (share / timed(peer)))
-    return statistics.median(own), {name: statistics.median(all_) for name, all_ in found.items()}
-
-
-def show(work: str, unit: str, rate: float, found: dict[str, float], bars: Sequence[Bar]) -> bool:
-    """Print one piece of work against its bars."""
-    print(f"\n{work}: {rate:,.0f} {unit}")
-    held = True
-    for bar in bars:
-        ratio = found[bar.peer]
-        held &= ratio >= bar.bar
-        verdict = "ambition" if ratio >= bar.ambition else "bar" if ratio >= bar.bar else "MISSED"
-        print(
-            f"  {ratio:7.2f} x {bar.peer:18} bar {bar.bar:g}, ambition {bar.ambition:g}: {verdict}"
-        )
-    return held
-
-
-def small_replies(zeep_parse: Callable[[Sequence[bytes]], None]) -> bool:
-    """20,000 replies of one schema into one set of columns."""
+def small_replies(zeep_parse: Callable[[Sequence[bytes]], None]) -> Work:
+    """Replies of one schema into one set of columns."""
     bodies = [stats_body(1, first) for first in range(REPLIES)]
     some = bodies[:SOME_REPLIES]
     batch = read_many(bodies)
     assert [len(group.replies) for group in batch.groups] == [REPLIES]
     assert not batch.failures
-    rate, found = ratios(
-        lambda: read_many(bodies),
-        REPLIES,
+    return Work(
+        f"replies/s, each {len(bodies[0]):,} bytes",
+        dict(zip(_HEADINGS, (REPLIES, REPLIES, SOME_REPLIES, SOME_REPLIES), strict=True)),
         {
-            "lxml.fromstring": (lambda: lxml_parse(bodies), REPLIES),
-            "pandas.read_xml": (lambda: pandas_parse(some), SOME_REPLIES),
-            "zeep": (lambda: zeep_parse(some), SOME_REPLIES),
+            "ours": lambda: read_many(bodies),
+            "lxml.fromstring": lambda: lxml_parse(bodies),
+            "pandas.read_xml": lambda: pandas_parse(some),
+            "zeep": lambda: zeep_parse(some),
         },
+        {"lxml.fromstring": (0.9, 1.5), "pandas.read_xml": (40, 70), "zeep": (25, 40)},
     )
-    bars = (
-        Bar("lxml.fromstring", 0.9, 1.5),
-        Bar("pandas.read_xml", 40, 70),
-        Bar("zeep", 25, 40),
-    )
-    work = f"{REPLIES} replies of {len(bodies[0])} bytes -> one set of columns"
-    return show(work, "replies/s", rate, found, bars)
 
 
 def large_reply(
-    name: str, make: Callable[[int], bytes], zeep_parse: Callable[[Sequence[bytes]], None]
-) -> bool:
-    """One reply with 50,000 rows."""
+    make: Callable[[int], bytes], zeep_parse: Callable[[Sequence[bytes]], None]
+) -> Work:
+    """One reply of many rows."""
     body = make(ROWS)
     assert len(read(body).tables[0]) == ROWS
     size = len(body) / 1e6
-    rate, found = ratios(
-        lambda: read(body),
-        size,
+    return Work(
+        f"MB/s of {size:.0f} MB",
+        dict.fromkeys(_HEADINGS, size),
         {
-            "lxml.fromstring": (lambda: lxml_parse([body]), size),
-            "pandas.read_xml": (lambda: pandas_parse([body]), size),
-            "zeep": (lambda: zeep_parse([body]), size),
+            "ours": lambda: read(body),
+            "lxml.fromstring": lambda: lxml_parse([body]),
+            "pandas.read_xml": lambda: pandas_parse([body]),
+            "zeep": lambda: zeep_parse([body]),
         },
+        {"lxml.fromstring": (0.4, 0.6), "pandas.read_xml": (6, 10), "zeep": (25, 40)},
     )
-    bars = (
-        Bar("lxml.fromstring", 0.4, 0.6),
-        Bar("pandas.read_xml", 6, 10),
-        Bar("zeep", 25, 40),
-    )
-    return show(f"one reply, {ROWS} rows of {name}, {size:.1f} MB", "MB/s", rate, found, bars)
 
 
 # --- memory -------------------------------------------------------------------------------------
@@ -239,10 +239,12 @@ print(len(body) / 2**20, arrow.nbytes / 2**20, memory("VmHWM") - before - arrow.
 """
 
 
-def memory() -> bool:
+def memory() -> list[Line]:
     """The highest use while a large reply is read, beyond the body and the tables."""
-    held = True
-    with tempfile.TemporaryDirectory() as folder:
+    lines = []
+    beside = ROOT / ".cache"
+    beside.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as folder:
         warm_up, large = Path(folder) / "warm-up.xml", Path(folder) / "large.xml"
         for name, make in (("counts", stats_body), ("many types", typed_body)):
             small = make(2_000)
@@ -251,25 +253,10 @@ def memory() -> bool:
             command = [sys.executable, "-c", _PROBE, str(large), str(warm_up)]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             size, output, beyond = map(float, printed.split())
-            held &= beyond <= 64
-            print(
-                f"\n{size:.0f} MiB of {name}: {output:.0f} MiB of tables and {beyond:.0f} MiB "
-                "beyond body and tables; bar 64, ambition 16"
-            )
-    return held
-
-
-def main() -> int:
-    """Print all figures; 1 if a bar is missed."""
-    zeep_parse = zeep_parser()
-    held = [
-        small_replies(zeep_parse),
-        large_reply("counts", stats_body, zeep_parse),
-        large_reply("many types", typed_body, zeep_parse),
-        memory(),
-    ]
-    return 0 if all(held) else 1
+            what = f"memory beyond body and tables, {size:.0f} MiB of {name} as {output:.0f}"
+            lines.append(Line(16, what, beyond, "MiB", 64, 16, at_least=False))
+    return lines
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    answer(measure)

@@ -39,6 +39,12 @@ _ROW_ATTRIBUTES = (DIFF_ID, clark(DIFFGR, "parentId"), clark(DIFFGR, "Error"))
 _SPACE = " \t\r\n"
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 _BATCH = 4096
+# .NET reads white space alone as nothing in these, and writes no xml:space that would keep it.
+_BLANK_IS_EMPTY = (
+    "System.Object",
+    "System.Data.SqlTypes.SqlString",
+    "System.Data.SqlTypes.SqlChars",
+)
 _STATE_CODES = {state: code for code, state in enumerate(STATES)} | {"descent": 0}
 
 
@@ -113,7 +119,7 @@ class TableBuilder:
     def _index(self, place: int, column: Column) -> None:
         if column.place is Place.ELEMENT:
             self._elements[column.tag] = place
-            plain = self._budget.restore is None and not self.columns[place].holds_objects
+            plain = self._budget.restore is None and column.type not in _BLANK_IS_EMPTY
             if plain and column.tag not in self._tables:
                 self._quick[column.tag] = place
         elif column.place is Place.SIMPLE_CONTENT:
@@ -237,6 +243,8 @@ class TableBuilder:
         if not text and child.get(_NIL) in ("true", "1"):
             self.nils.setdefault(place, []).append(row)
             return None
+        if builder.column.type in _BLANK_IS_EMPTY and child.get(_INSTANCE_TYPE) is None:
+            text = _unless_blank(child, text)
         return _typed(child, text) if builder.holds_objects else text
 
     def _own_text(self, row: int, cells: list[Cell], element: etree._Element, text: str) -> None:
@@ -300,11 +308,8 @@ def _typed(element: etree._Element, text: str) -> Typed:
         return Typed(net_type_name(instance), text)
     declared = element.get(_TYPE)
     local = qname(declared, element).removeprefix(f"{{{XSD}}}") if declared else "string"
-    net_type = XSD_TYPES.get(local, local)
-    if (
-        net_type == "System.String"
-        and not text.strip(_SPACE)
-        and element.get(_SPACING) != "preserve"
-    ):
-        text = ""  # .NET reads white space alone so here, and writes no xml:space for it
-    return Typed(net_type, text)
+    return Typed(XSD_TYPES.get(local, local), text)
+
+
+def _unless_blank(element: etree._Element, text: str) -> str:
+    return text if text.strip(_SPACE) or element.get(_SPACING) == "preserve" else ""

@@ -294,7 +294,7 @@ class _Reader:
         value_type = self._simple.of_base(content, derivation)
         encoded = msdata(content, "ColumnName") or f"{draft.name}_text"
         column = replace(
-            column_of(content, encoded, "", value_type),
+            column_of(content, encoded, draft.namespace, value_type),
             tag="",
             place=Place.SIMPLE_CONTENT,
             nullable=draft.node.get("nillable") in ("true", "1")

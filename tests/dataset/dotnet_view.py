@@ -109,7 +109,7 @@ def _column(column: Column) -> Json:
         "nullable": column.nullable,
         "mapping": str(column.place),
         "namespace": column.namespace,
-        "caption": column.caption or column.name,
+        "caption": column.name if column.caption is None else column.caption,
         "maxLength": -1 if column.max_length is None else column.max_length,
         "readOnly": column.read_only,
         "autoIncrement": column.auto_increment,

@@ -242,6 +242,8 @@ def _table(table: Table, data: DataSet) -> Json:
 def _value(column: Column, value: Value, data: DataSet) -> Json:
     if value is None or (column.mapping is Mapping.SIMPLE_CONTENT and value in ("", b"")):
         return None
+    if column.type is NetType.SQL_STRING and not str(value).strip(" \t\r\n"):
+        return ""  # .NET reads white space alone as nothing here
     if isinstance(value, Variant):
         mode = DateTimeMode.UNSPECIFIED
         return {"type": str(value.type), "value": _spelled(value.type, value.value, mode, data)}

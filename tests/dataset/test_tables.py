@@ -187,6 +187,20 @@ def test_mappings() -> None:
     assert dataset.tables["S"].nils == {"Text": (2,)}
 
 
+def test_simple_content_is_in_its_tables_namespace() -> None:
+    """As .NET has it, though nothing of it bears a name."""
+    other = (
+        '<xs:schema targetNamespace="urn:x" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+        'xmlns:msdata="urn:schemas-microsoft-com:xml-msdata">'
+        '<xs:element name="S"><xs:complexType><xs:simpleContent msdata:ColumnName="Text">'
+        '<xs:extension base="xs:int"/></xs:simpleContent></xs:complexType></xs:element></xs:schema>'
+    )
+    body = reply('<xs:element ref="x:S" xmlns:x="urn:x"/>', '<S xmlns="urn:x">5</S>', schemas=other)
+    (table,) = read(body).tables
+    assert [(column.name, column.namespace) for column in table.columns] == [("Text", "urn:x")]
+    assert table.arrow["Text"].to_pylist() == [5]
+
+
 def _family() -> DataSet:
     child = element_table("Child", column("K", "int"), column("P", "int"))
     parent = element_table("Parent", '<xs:element name="K" type="xs:int"/>', child)

@@ -259,6 +259,23 @@ def test_object_values_bring_their_type(
     assert read(body).tables["T"].arrow["V"].to_pylist() == [{"type": net_type, "value": value}]
 
 
+@pytest.mark.parametrize("net_type", ["SqlString", "SqlChars"])
+def test_white_space_alone_is_nothing_in_sql_strings(net_type: str) -> None:
+    """As .NET reads them, unless xml:space keeps it; it stays in any other string."""
+    more = _typed(_SQL + net_type)
+    assert _table("string", " \n", more).arrow["V"].to_pylist() == [""]
+    assert _table("string", " x ", more).arrow["V"].to_pylist() == [" x "]
+    kept = one_value(column("V", "string", more), '<V xml:space="preserve"> </V>')
+    assert read(kept).tables["T"].arrow["V"].to_pylist() == [" "]
+
+
+def test_a_blank_may_be_a_character_in_an_object_column() -> None:
+    """.NET writes it and cannot read it."""
+    cell = '<V msdata:InstanceType="System.Char"> </V>'
+    (value,) = read(one_value(column("V", "anyType"), cell)).tables["T"].arrow["V"].to_pylist()
+    assert value == {"type": "System.Char", "value": " "}
+
+
 def test_an_object_value_must_fit_its_own_type() -> None:
     """An int that is none is refused like any other."""
     body = one_value(

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from pipelines.dataset import Constraint, DataSet, read
+from pipelines.errors import NotADataSetError
 from tests.dataset.dotnet_view import differences
 from tests.interop.bindings import BINDINGS, Answer
 from tests.interop.pending import READER, marked
@@ -14,14 +15,23 @@ from tests.interop.stack import RealStack
 
 # .NET fails on its own answer here; the reader gives the text that was sent.
 UNREADABLE_FOR_DOTNET: Final = {
+    "Histories.WithoutSchemaButChanges": "'Name': 'changed'",
     "Mappings.OffsetAsAttribute": "datetime.datetime(2024, 1, 15, 8, 30",
+    "Objects.CharBlank": "'value': ' '",
+    "Objects.Enums": "'value': '5'",
     "Types.ObjectBigIntegers": "1" + "0" * 60,
     "Types.ObjectDateTimeOffsets": "2024-01-15T08:30:00+02:00",
     "Types.UrisWithoutScheme": "a/b?c=d",
 }
+# .NET takes rows in its own namespaces for none of its business; ours finds them by position.
+LOST_BY_DOTNET: Final = ("Labels.NamespaceOfDiffGrams", "Labels.NamespaceOfMsdata")
+# A namespace that is no URI: the parser refuses it, so the reader does, with the namespace named.
+REFUSED: Final = ("Labels.NamespaceWithBraces", "Labels.NamespaceWithSpacesAndMarkup")
 # 02:30 did not exist that night. .NET goes through the instant and says 03:30; the server said 02:30.
 WALL_CLOCK: Final = {"Dates.ClockChanges": (1, "2024-03-10T02:30:00.0000000")}
-COMPARED: Final = sorted(set(SCENARIOS) - UNREADABLE_FOR_DOTNET.keys())
+COMPARED: Final = sorted(
+    set(SCENARIOS) - UNREADABLE_FOR_DOTNET.keys() - set(LOST_BY_DOTNET) - set(REFUSED)
+)
 
 
 def expectation(stack: RealStack, scenario: str, binding: str) -> dict:
@@ -94,14 +104,31 @@ def test_the_reader_reads_what_dotnet_cannot(
     assert UNREADABLE_FOR_DOTNET[scenario] in str(table.arrow.to_pylist())
 
 
-@pytest.mark.parametrize(
-    "scenario", [name for name in COMPARED if name.startswith(("Details.", "Relations."))]
-)
+@pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.parametrize("scenario", LOST_BY_DOTNET)
+def test_the_reader_keeps_what_dotnet_loses(
+    real_stack: RealStack, scenario: str, binding: str
+) -> None:
+    """.NET reads no row of these answers; ours reads those that were sent."""
+    expected = expectation(real_stack, scenario, binding)
+    assert [table["rows"] for table in expected["tables"]] == [[]]
+    (table,) = understood(answered(real_stack, scenario, binding))
+    assert table.arrow.to_pylist() == [{"A": 10, "B": "x"}, {"A": 3, "B": "z"}]
+    assert (table.states.to_pylist(), table.deleted.num_rows) == (["modified", "unchanged"], 1)
+
+
+@pytest.mark.parametrize("scenario", REFUSED)
+def test_a_namespace_that_is_no_uri_is_refused(real_stack: RealStack, scenario: str) -> None:
+    """With a typed error that shows it, never with tables gone missing."""
+    with pytest.raises(NotADataSetError, match="is not a valid URI"):
+        understood(answered(real_stack, scenario, "soap12"))
+
+
+@pytest.mark.parametrize("scenario", COMPARED)
 def test_keys_are_those_of_dotnet(real_stack: RealStack, scenario: str) -> None:
     """Unique and foreign keys with their columns and rules, in whatever order."""
-    expected = [
-        table["constraints"] for table in expectation(real_stack, scenario, "soap12")["tables"]
-    ]
+    dump = expectation(real_stack, scenario, "soap12")
+    expected = [table["constraints"] for table in dump.get("tables", ())]
     found = keys_of(understood(answered(real_stack, scenario, "soap12")))
     assert [sorted(keys, key=str) for keys in found] == [sorted(keys, key=str) for keys in expected]
 

@@ -171,6 +171,9 @@ namespace Interop
             if (value is DateTimeOffset) return ((DateTimeOffset)value).ToString("o", CultureInfo.InvariantCulture);
             if (value is TimeSpan) return ((TimeSpan)value).ToString("c", CultureInfo.InvariantCulture);
             if (value is Uri) return ((Uri)value).OriginalString;
+            if (value is Type) return ((Type)value).AssemblyQualifiedName;
+            if (value is System.Data.SqlTypes.SqlDecimal) return value.ToString(); // its Value holds less
+            if (value is System.Data.SqlTypes.SqlChars) return new string(((System.Data.SqlTypes.SqlChars)value).Value);
             if (value is System.Data.SqlTypes.INullable)
                 return Plain(value.GetType().GetProperty("Value").GetValue(value, null));
             return Convert.ToString(value, CultureInfo.InvariantCulture);

@@ -60,6 +60,15 @@ namespace Interop
             return table;
         }
 
+        /// <summary>One table whose columns have the types of its first row's values, and their names.</summary>
+        public static DataSet Typed(params object[][] rows)
+        {
+            DataSet set = Set("");
+            foreach (object value in rows[0]) set.Tables[0].Columns.Add(value.GetType().Name, value.GetType());
+            foreach (object[] row in rows) set.Tables[0].Rows.Add(row);
+            return set;
+        }
+
         /// <summary>One column, one row per value.</summary>
         public static DataSet Column(Type type, params object[] values)
         {
