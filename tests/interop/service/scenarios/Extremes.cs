@@ -120,7 +120,7 @@ namespace Interop.Cases
 
         public static DataSet GuidsInAnyCase()
         {
-            return Make.Column(typeof(Guid), new Guid("ABCDEF01-2345-6789-abcd-EF0123456789"),
+            return Make.Column(typeof(Guid), new Guid("01234567-89AB-CDEF-0123-456789ABCDEF"),
                 new Guid("{00000000-0000-0000-0000-000000000001}"));
         }
 

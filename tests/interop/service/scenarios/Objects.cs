@@ -48,7 +48,7 @@ namespace Interop.Cases
 
         public static DataSet Guids()
         {
-            return Make.Column(typeof(object), Guid.Empty, new Guid("ABCDEF01-2345-6789-abcd-EF0123456789"));
+            return Make.Column(typeof(object), Guid.Empty, new Guid("01234567-89AB-CDEF-0123-456789ABCDEF"));
         }
 
         public static DataSet Chars() { return Make.Column(typeof(object), 'a', '\u20ac', '0'); }
