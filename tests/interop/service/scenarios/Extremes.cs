@@ -121,7 +121,7 @@ namespace Interop.Cases
         public static DataSet GuidsInAnyCase()
         {
             return Make.Column(typeof(Guid), new Guid("01234567-89AB-CDEF-0123-456789ABCDEF"),
-                new Guid("{00000000-0000-0000-0000-000000000001}"));
+                new Guid("{01234567-89ab-cdef-0123-456789abcdef}"));
         }
 
         public static DataSet UrisOfEveryKind()
