@@ -245,6 +245,7 @@ class Storage(_Section):
     lake: Annotated[str, AfterValidator(_lake_address)] | None = None
     s3: S3 = S3()
     keep_landing_days: Annotated[float, Field(strict=True, ge=1, le=3_650)] = 30
+    compacted_file_mib: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
 
 
 class Quality(_Section):

@@ -1,6 +1,7 @@
 """The published tables on disk: partition names, atomic publication, manifests. Knows nothing of replies."""
 
 from pipelines.lake.catalog import TableFile
+from pipelines.lake.compaction import Compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
@@ -12,6 +13,7 @@ from pipelines.lake.storage import S3Options, open_storage
 __all__ = [
     "DEFAULT_SIZES",
     "LAKE_VERSION",
+    "Compacted",
     "Lake",
     "Manifest",
     "PartitionFile",

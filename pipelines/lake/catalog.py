@@ -6,7 +6,7 @@ from typing import Final
 
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
-from pipelines.lake.partition import MANIFESTS, check_run_id, manifest_path
+from pipelines.lake.partition import MANIFESTS, PartitionFile, check_run_id, manifest_path
 from pipelines.lake.storage import Storage, named_errors
 
 __all__ = [
@@ -116,7 +116,7 @@ def table_files(storage: Storage, table: str, of: Collection[str] | None = None)
                 found[file.path] = (file, [*runs, run_id], rows + file.rows)
     return [
         TableFile(
-            path,
+            storage.place(path),
             table,
             file.partition,
             file.schema_version,
@@ -149,6 +149,12 @@ def wrong_files(storage: Storage, of: Collection[str] | None = None) -> dict[str
             if file.table not in sizes:
                 with named_errors(storage.address):
                     sizes[file.table] = storage.sizes(file.table)
-            if sizes[file.table].get(file.path) != file.bytes:
+            found = sizes[file.table]
+            if file.bytes not in (found.get(file.path), found.get(_aside(file.path))):
                 wrong.setdefault(run_id, []).append(file.path)
     return wrong
+
+
+def _aside(path: str) -> str:
+    """Where a file is while it is replaced."""
+    return str(PartitionFile.parse(path).to_aside())

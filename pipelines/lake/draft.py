@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.contract import Table, arrow_schema
 from pipelines.errors import PublicationError
-from pipelines.lake.local import create_private, make_folder, sync_file
+from pipelines.lake.durable import create_private, make_folder, sync_file
+from pipelines.lake.fingerprint import fingerprint
+from pipelines.lake.layout import PUBLISHED, Layout
 from pipelines.lake.manifest import PublishedFile
+from pipelines.lake.order import sorted_rows
 from pipelines.lake.partition import PartitionFile, PartitionKey
 from pipelines.lake.swap import digest_of
 
-__all__ = ["DEFAULT_SIZES", "Draft", "DraftTable", "Sizes"]
-
-_DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the digests of one row group
+__all__ = ["COMPACTED_SIZES", "DEFAULT_SIZES", "Draft", "DraftTable", "Sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +30,17 @@ class Sizes:
 
     Attributes:
         group_bytes: of the rows in memory, so that large bodies make small groups.
+        file_bytes: a file that has so many gets no further row group.
     """
 
     group_rows: int = 131_072
     group_bytes: int = 32 << 20
     file_rows: int = 5_000_000
+    file_bytes: int = 1 << 40
 
 
 DEFAULT_SIZES: Final = Sizes()
+COMPACTED_SIZES: Final = Sizes(group_rows=1 << 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,21 @@ class DraftTable:
     """The drafts of one table. Ends with `finish` or `discard`."""
 
     def __init__(
-        self, drafts: Path, table: Table, key: PartitionKey, run_id: str, sizes: Sizes
+        self,
+        drafts: Path,
+        table: Table,
+        key: PartitionKey,
+        run_id: str,
+        sizes: Sizes,
+        layout: Layout = PUBLISHED,
+        first_number: int = 0,
     ) -> None:
         self._drafts, self._table, self._key = drafts, table, key
         self._run_id, self._sizes = run_id, sizes
+        self._layout, self._first_number = layout, first_number
+        self._prints: list[
+            list[bytes]
+        ] = []  # of the row groups of each file, where it is to be read again
         self._schema = arrow_schema(table)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = self._waiting_bytes = 0
@@ -88,7 +100,10 @@ class DraftTable:
         if self._waiting_rows or not self._files:
             self._write_group(self._waiting_rows)
         self._close()
-        return [self._verified(file, rows) for file, rows in self._files]
+        return [
+            self._verified(file, rows, prints)
+            for (file, rows), prints in zip(self._files, self._prints, strict=True)
+        ]
 
     def discard(self) -> None:
         """Remove every draft."""
@@ -108,35 +123,35 @@ class DraftTable:
         rest = rows.slice(count)
         self._waiting = [rest] if rest.num_rows else []
         self._waiting_rows, self._waiting_bytes = rest.num_rows, rest.nbytes
-        group = _sorted(rows.slice(0, count), self._table.sort)
+        group = sorted_rows(rows.slice(0, count), self._table.sort)
         writer = self._writer_for(count)
         if count:
             writer.write_table(group, row_group_size=count)
+            if self._layout.is_read_again:
+                self._prints[-1].append(fingerprint(group))
         file, written = self._files[-1]
         self._files[-1] = (file, written + count)
 
     def _writer_for(self, count: int) -> pq.ParquetWriter:
         if self._writer is not None:
-            if self._files[-1][1] + count <= self._sizes.file_rows:
+            if self._has_room(count):
                 return self._writer
             self._close()
-        file = PartitionFile(self._key, self._run_id, len(self._files))
+        file = PartitionFile(self._key, self._run_id, self._first_number + len(self._files))
         path = self._path(file)
         make_folder(path.parent)
         create_private(path)
         self._files.append((file, 0))
+        self._prints.append([])
         self._sink = pa.OSFile(str(path), "wb")
-        plain = self._table.plain
         self._writer = pq.ParquetWriter(
-            self._sink,
-            self._schema,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=[name for name in self._schema.names if name not in plain],  # type: ignore[arg-type]  # the stubs know no list of names
-            dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            write_page_index=True,
+            self._sink, self._schema, **self._layout.options(self._table)
         )
         return self._writer
+
+    def _has_room(self, count: int) -> bool:
+        is_full = self._sink is not None and self._sink.tell() >= self._sizes.file_bytes
+        return not is_full and self._files[-1][1] + count <= self._sizes.file_rows
 
     def _close(self) -> None:
         writer, sink = self._writer, self._sink
@@ -148,18 +163,21 @@ class DraftTable:
             if sink is not None:
                 sink.close()
 
-    def _verified(self, file: PartitionFile, rows: int) -> Draft:
+    def _verified(self, file: PartitionFile, rows: int, prints: list[bytes]) -> Draft:
         path = self._path(file)
         sync_file(path)
         try:
             with pq.ParquetFile(path) as written:
                 found, schema = written.metadata.num_rows, written.schema_arrow
+                again = [fingerprint(written.read_row_group(each)) for each in range(len(prints))]
         except pa.ArrowException as error:
             raise PublicationError(f"{path} does not read back: {error}") from error
         if found != rows or not schema.equals(self._schema, check_metadata=True):
             raise PublicationError(
                 f"{path} reads back as {found} rows of {schema.names}, not as the {rows} rows written"
             )
+        if again != prints:
+            raise PublicationError(f"{path} reads back with other values than were written")
         published = PublishedFile(
             path=str(file.to_path()),
             table=self._table.name,
@@ -171,24 +189,3 @@ class DraftTable:
             runs=(self._run_id,),
         )
         return Draft(file, published)
-
-
-def _sorted(rows: pa.Table, columns: tuple[str, ...]) -> pa.Table:
-    """The rows by these columns; equal ones keep their order."""
-    if not columns or rows.num_rows < 2:
-        return rows
-    order = np.lexsort([_codes(rows.column(name)) for name in reversed(columns)])
-    if np.array_equal(order, np.arange(len(order))):
-        return rows
-    return rows.take(order)
-
-
-def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Integers that sort as the values do; far cheaper to compare than text."""
-    if pa.types.is_integer(column.type):
-        return np.asarray(column.to_numpy(), np.int64)
-    encoded = pa.chunked_array([*column.dictionary_encode().chunks]).combine_chunks()
-    assert isinstance(encoded, pa.DictionaryArray)  # noqa: S101 # tells the type checker
-    ranks = np.empty(len(encoded.dictionary), np.int64)
-    ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
-    return np.asarray(ranks[encoded.indices.to_numpy()], np.int64)

@@ -1,18 +1,22 @@
 """The lake as its users see it: what is published, and the doors to change it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Self
 
+from pipelines.errors import PublicationError
 from pipelines.lake import catalog
 from pipelines.lake.catalog import TableFile
+from pipelines.lake.change import JOURNAL
+from pipelines.lake.compaction import TARGET_BYTES, Compacted, compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
+from pipelines.lake.leftovers import leftovers
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.manifest import LAKE_VERSION, Manifest
 from pipelines.lake.objects import ObjectStorage
 from pipelines.lake.partition import MANIFESTS, check_run_id
-from pipelines.lake.publication import Publication, leftovers
+from pipelines.lake.publication import Publication
 from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
 
 __all__ = ["Lake"]
@@ -59,6 +63,7 @@ class Lake:
         """
         check_run_id(run_id)
         self.check_version()
+        self.settle()
         with named_errors(self.storage.address):
             self.storage.prepare()
             if "version" not in self.storage.names(MANIFESTS):
@@ -74,6 +79,42 @@ class Lake:
             PublicationError: its version cannot be read.
         """
         catalog.check_version(self.storage)
+
+    def settle(self) -> None:
+        """Complete what a kill ended on the way. Only for who holds the storage root.
+
+        Raises:
+            PublicationError: that cannot be done.
+        """
+        with named_errors(self.storage.address):
+            try:
+                self.storage.settle()
+            except ValueError as error:
+                path = f"{self.storage.base}/{JOURNAL}"
+                raise PublicationError(
+                    f"{path}: {error}; remove it and publish every run again"
+                ) from error
+
+    def compact(
+        self,
+        target_bytes: int = TARGET_BYTES,
+        but: Collection[str] = (),
+        done: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Compacted:
+        """Few files instead of many, sorted throughout, with the same rows; nothing changes a second time.
+
+        Args:
+            target_bytes: a file that has so many is full.
+            but: runs whose files are left alone.
+            done: is told how many days are done, and of how many.
+
+        Raises:
+            PublicationError: the lake cannot be read or written; what was compacted by then stays so.
+        """
+        self.check_version()
+        self.settle()
+        with named_errors(self.storage.address):
+            return compacted(self.storage, target_bytes, but, done)
 
     def try_out(self) -> None:
         """Write, list, read and remove a small file.

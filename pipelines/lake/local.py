@@ -1,16 +1,19 @@
 """A lake in a folder of this machine: private modes, durable names, files replaced by rename."""
 
 import contextlib
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
+from pipelines.lake.change import JOURNAL, WORKSHOP, Change
+from pipelines.lake.durable import create_private, make_folder, sync_file, sync_folder
+from pipelines.lake.exchange import install
 from pipelines.lake.storage import Move
-from pipelines.lake.swap import swapped
+from pipelines.lake.swap import aside_of, swapped
 
-__all__ = ["LocalStorage", "create_private", "make_folder", "sync_file", "sync_folder"]
+__all__ = ["LocalStorage"]
 
 
 class LocalStorage:
@@ -77,6 +80,53 @@ class LocalStorage:
             raise
         self._remove_empty(stale)
 
+    def place(self, path: str) -> str:
+        aside = aside_of(self.folder / path)
+        if (self.folder / path).exists() or not aside.exists():
+            return path
+        return aside.relative_to(self.folder).as_posix()
+
+    def change(self, change: Change) -> None:
+        try:
+            self._sync(self._with_folders(change))
+            self.put(JOURNAL, change.to_json())
+        except BaseException:
+            if not (self.folder / JOURNAL).exists():
+                self.remove([each.draft for each in change.placings])
+            raise
+        self._finish(change)
+
+    def settle(self) -> bool:
+        try:
+            text = self.read(JOURNAL)
+        except (FileNotFoundError, NotADirectoryError):
+            shutil.rmtree(self.folder / WORKSHOP, ignore_errors=True)
+            return False
+        self._finish(Change.from_json(text))
+        return True
+
+    @staticmethod
+    def _with_folders(change: Change) -> Iterator[str]:
+        """The drafts and the folders that they are in: their names must be on disk before they are counted on."""
+        for placing in change.placings:
+            path = PurePosixPath(placing.draft)
+            yield from map(str, (path, *path.parents[:-1]))
+
+    def _finish(self, change: Change) -> None:
+        """Every step may be done again by another process, after a kill at any moment."""
+        for folder in change.folders:
+            files, place = change.within(folder), self.folder / folder
+            names = {Path(each.path).name: self.folder / each.draft for each in files.placings}
+            gone = [Path(path).name for path in files.stale]
+            install(place, names, gone, self.folder / WORKSHOP / "build")
+            self._sync([f"{folder}/x", folder])
+        for path, text in change.texts().items():
+            self.put(path, text)
+        paths = [*change.stale, *(each.path for each in change.placings)]
+        self.remove([aside_of(Path(path)).as_posix() for path in paths])
+        self.remove([*(each.draft for each in change.placings), JOURNAL])
+        shutil.rmtree(self.folder / WORKSHOP, ignore_errors=True)
+
     def _sync(self, paths: Iterable[str]) -> None:
         """Have the names in these files' folders on disk."""
         for folder in sorted({(self.folder / path).parent for path in paths}):
@@ -89,40 +139,6 @@ class LocalStorage:
             with contextlib.suppress(OSError):  # it has files
                 folder.rmdir()
                 sync_folder(folder.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, readable by their owner only, and their names durable."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def create_private(path: Path) -> None:
-    """Create an empty file, readable by its owner only; it must not exist."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def sync_file(path: Path) -> None:
-    """Have the file's bytes on disk."""
-    _sync(path, os.O_RDONLY)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the folder's names on disk."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _draft_of(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final, Self
 
@@ -21,7 +21,8 @@ class PublishedFile:
         rows: those of the run; others in the file belong to the other `runs`.
         bytes: of the whole file.
         sha256: of the whole file, hexadecimal.
-        runs: every run with rows in the file, sorted; more than one once it is compacted.
+        runs: every run with rows in the file, sorted; may be more than one once it is compacted.
+        origin: what the run had published, `path sha256` for each file, before it was compacted into this one.
     """
 
     path: str
@@ -32,11 +33,22 @@ class PublishedFile:
     bytes: int
     sha256: str
     runs: tuple[str, ...]
+    origin: tuple[str, ...] = ()
 
     @property
     def is_shared(self) -> bool:
         """Whether the rows of the run must be picked by their run_id."""
         return len(self.runs) > 1
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether compaction wrote the file."""
+        return bool(self.origin)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What was published, whatever compaction made of it since."""
+        return self.origin or (f"{self.path} {self.sha256}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +57,19 @@ class Manifest:
 
     Attributes:
         counts: the sums of the ledger, by name.
+        pruned: what the run had published of the tables that were pruned since, `path sha256` for each file.
     """
 
     run_id: str
     run_date: date
     counts: Mapping[str, int]
     files: tuple[PublishedFile, ...]
+    pruned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def identity(self, table: str) -> list[str]:
+        """What the run published of a table, as lines that neither compaction nor pruning changes."""
+        files = (each.identity for each in self.files if each.table == table)
+        return sorted({*self.pruned.get(table, ()), *(line for lines in files for line in lines)})
 
     def rows(self, table: str) -> int:
         """How many rows of the table the run published."""
@@ -58,13 +77,15 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest's text."""
-        document = {
+        document: dict[str, Any] = {
             "lake_version": LAKE_VERSION,
             "run_id": self.run_id,
             "run_date": self.run_date.isoformat(),
             "counts": dict(self.counts),
-            "files": [asdict(file) for file in self.files],
+            "files": [_entry(file) for file in self.files],
         }
+        if self.pruned:
+            document["pruned"] = {table: list(lines) for table, lines in self.pruned.items()}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -81,11 +102,20 @@ class Manifest:
                 run_date=date.fromisoformat(document["run_date"]),
                 counts=dict(document["counts"]),
                 files=tuple(_file(file, document["run_id"]) for file in document["files"]),
+                pruned={table: tuple(lines) for table, lines in document.get("pruned", {}).items()},
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error
 
 
+def _entry(file: PublishedFile) -> dict[str, Any]:
+    entry = asdict(file)
+    if not file.origin:
+        del entry["origin"]
+    return entry
+
+
 def _file(entry: dict[str, Any], run_id: str) -> PublishedFile:
     """A file of a manifest; one without `runs` was written before files were ever shared."""
-    return PublishedFile(**{**entry, "runs": tuple(entry.get("runs", (run_id,)))})
+    runs = tuple(entry.get("runs", (run_id,)))
+    return PublishedFile(**{**entry, "runs": runs, "origin": tuple(entry.get("origin", ()))})

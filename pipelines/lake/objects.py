@@ -5,12 +5,14 @@ import errno
 import posixpath
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pyarrow import fs
 
 from pipelines.errors import StorageError
+from pipelines.lake.change import JOURNAL, WORKSHOP, Change
 from pipelines.lake.storage import Move
 
 __all__ = ["ObjectStorage"]
@@ -83,6 +85,41 @@ class ObjectStorage:
         self.remove(stale)
         for move in moves:
             move.draft.unlink(missing_ok=True)
+
+    def place(self, path: str) -> str:
+        return path
+
+    def change(self, change: Change) -> None:
+        self.put(JOURNAL, replace(change, is_ready=False).to_json())
+        try:
+            for placing in change.placings:
+                self.upload(Move(self.drafts / placing.draft, placing.path))
+        except BaseException:  # an interrupt, too
+            with contextlib.suppress(OSError, StorageError):
+                self.settle()
+            raise
+        self.put(JOURNAL, change.to_json())
+        self._finish(change)
+
+    def settle(self) -> bool:
+        try:
+            change = Change.from_json(self.read(JOURNAL))
+        except FileNotFoundError:
+            shutil.rmtree(self.drafts / WORKSHOP, ignore_errors=True)
+            return False
+        if change.is_ready:
+            self._finish(change)
+        else:  # no manifest names these yet
+            self.remove([*(each.path for each in change.placings), JOURNAL])
+        return True
+
+    def _finish(self, change: Change) -> None:
+        for path, text in change.texts().items():
+            self.put(path, text)
+        self.remove([*change.stale, JOURNAL])
+        for placing in change.placings:
+            (self.drafts / placing.draft).unlink(missing_ok=True)
+        shutil.rmtree(self.drafts / WORKSHOP, ignore_errors=True)
 
     def upload(self, move: Move) -> None:
         """Bring a file to its place; it is there whole or not at all."""

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,14 +12,17 @@ import pyarrow as pa
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError, StorageError
 from pipelines.lake.catalog import read_manifest
+from pipelines.lake.change import Change, Placing
 from pipelines.lake.days import by_day
 from pipelines.lake.draft import Draft, DraftTable, Sizes
+from pipelines.lake.leftovers import leftovers
 from pipelines.lake.manifest import Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey, manifest_path
+from pipelines.lake.sharing import known_to_others, parted
 from pipelines.lake.storage import Move, Storage, named_errors
 from pipelines.lake.swap import give_back
 
-__all__ = ["Publication", "leftovers"]
+__all__ = ["Publication"]
 
 
 class Publication:
@@ -64,13 +66,17 @@ class Publication:
         """
         with named_errors(self._storage.address):
             drafts = [draft for table in self._in_order() for draft in table.finish()]
-            before = self._before()
+            before, others = self._before()
             moves, files = self._named(drafts, before)
             manifest = Manifest(self._run_id, self._run_date, dict(counts), files)
-            kept = {file.path for file in files}
+            kept = {file.path for file in (*files, *others)}
             stale = sorted({*self._published(), *(file.path for file in before)} - kept)
-            text = manifest.to_json().encode()
-            self._storage.commit(moves, stale, manifest_path(self._run_id), text)
+            shared = [file for file in before if file.is_shared]
+            if shared:
+                self._storage.change(self._parted(shared, moves, stale, manifest))
+            else:
+                text = manifest.to_json().encode()
+                self._storage.commit(moves, stale, manifest_path(self._run_id), text)
         return manifest
 
     def _draft(self, key: PartitionKey) -> DraftTable:
@@ -91,15 +97,46 @@ class Publication:
         ]
         return [self._draft(key) for key in keys]
 
-    def _before(self) -> tuple[PublishedFile, ...]:
-        """The files that the manifest names now; none if it cannot be read, as it is replaced."""
+    def _before(self) -> tuple[list[PublishedFile], list[PublishedFile]]:
+        """The files that hold rows of the run, and those that are only named like its own.
+
+        Where no manifest of its own says so, the other runs' manifests do for the files that it shares with them.
+        """
+        own, is_told = [], True
         try:
-            manifest = read_manifest(self._storage, self._run_id)
+            if manifest := read_manifest(self._storage, self._run_id):
+                own = list(manifest.files)
         except StorageError:
             raise
-        except PublicationError:
-            return ()
-        return manifest.files if manifest else ()
+        except PublicationError:  # damaged; it is replaced
+            is_told = False
+        if is_told and {*self._published()} <= {file.path for file in own}:
+            return own, []
+        others = known_to_others(self._storage, [self._run_id])
+        known = {file.path for file in own}
+        own += [each for each in others if self._run_id in each.runs and each.path not in known]
+        return own, [each for each in others if self._run_id not in each.runs]
+
+    def _parted(
+        self,
+        shared: Sequence[PublishedFile],
+        moves: Sequence[Move],
+        stale: Sequence[str],
+        manifest: Manifest,
+    ) -> Change:
+        """The publication, and files without this run for those that shared some with it."""
+        parting = parted(self._storage, [self._run_id], shared)
+        self._tables.clear()  # the drafts belong to the change now
+        placings = [
+            Placing(move.draft.relative_to(self._storage.drafts).as_posix(), move.path)
+            for move in moves
+        ]
+        manifests = {**parting.manifests, self._run_id: manifest}
+        return Change(
+            [*placings, *parting.placings],
+            [path for path in stale if path not in parting.kept],
+            {run_id: each.to_json() for run_id, each in manifests.items()},
+        )
 
     def _named(
         self, drafts: Sequence[Draft], before: Sequence[PublishedFile]
@@ -142,7 +179,7 @@ class Publication:
     def _remove_leftovers(self) -> None:
         """What a publication of this run left when it was killed; what it had taken aside is given back."""
         mine = [(path, file) for path, file in leftovers(self._storage) if self._is_own(file)]
-        digests = {file.path: file.sha256 for file in self._before()} if mine else {}
+        digests = {file.path: file.sha256 for file in self._before()[0]} if mine else {}
         for path, file in mine:
             if path.name.endswith(".aside"):
                 published = path.with_name(file.to_path().name)
@@ -152,15 +189,6 @@ class Publication:
 
     def _is_own(self, file: PartitionFile) -> bool:
         return file.run_id == self._run_id
-
-
-def leftovers(storage: Storage) -> Iterator[tuple[Path, PartitionFile]]:
-    """The drafts and asides that lie about, each with the file that it is, or was, to be."""
-    for path in sorted(storage.drafts.glob("*/*/.*")):
-        name = path.name.removeprefix(".").removesuffix(".draft").removesuffix(".aside")
-        folder = path.parent.relative_to(storage.drafts)
-        with contextlib.suppress(ValueError):  # not a file of ours
-            yield path, PartitionFile.parse((folder / name).as_posix())
 
 
 class _Numbers:

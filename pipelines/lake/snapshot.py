@@ -5,7 +5,6 @@ happens afterwards can change them.
 """
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,12 +17,10 @@ from pipelines.contract import TABLES, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.partition import PartitionFile
-from pipelines.lake.storage import Storage
+from pipelines.lake.opening import opened
 
 __all__ = ["Snapshot", "snapshot"]
 
-_CHUNK: Final = 1 << 20
 _TRIES: Final = 20  # publications that may overtake a reader while it opens the files
 
 
@@ -69,7 +66,10 @@ def snapshot(lake: Lake, run_id: str) -> Iterator[Snapshot]:
         if manifest is None:
             raise LookupError(f"run {run_id!r}: not published")
         with contextlib.ExitStack() as stack:
-            files = [(file, _opened(lake.storage, file, stack)) for file in manifest.files]
+            files: list[tuple[PublishedFile, pa.NativeFile | None]] = []
+            for file in manifest.files:
+                content = opened(lake.storage, file)
+                files.append((file, stack.enter_context(content) if content else None))
             whole = tuple((file, content) for file, content in files if content is not None)
             if len(whole) == len(files):
                 yield Snapshot(manifest, whole)
@@ -80,26 +80,3 @@ def snapshot(lake: Lake, run_id: str) -> Iterator[Snapshot]:
     raise PublicationError(
         f"run {run_id}: {lake.storage.base}/{bad} is not the file that its manifest names; publish the run again"
     )
-
-
-def _opened(
-    storage: Storage, file: PublishedFile, stack: contextlib.ExitStack
-) -> pa.NativeFile | None:
-    """The file, or what is aside while it is replaced; None if neither is what the manifest names."""
-    name = PartitionFile.parse(file.path)
-    # the name once more: what is aside may have got it back since
-    for path in (name.to_path(), name.to_aside(), name.to_path()):
-        with contextlib.suppress(FileNotFoundError):
-            content = stack.enter_context(
-                storage.filesystem.open_input_file(f"{storage.base}/{path}")
-            )
-            if _digest(content) == file.sha256:
-                return content
-    return None
-
-
-def _digest(content: pa.NativeFile) -> str:
-    sums = hashlib.sha256()
-    while chunk := content.read(_CHUNK):
-        sums.update(chunk)
-    return sums.hexdigest()

@@ -15,6 +15,7 @@ from pyarrow import fs
 
 from collector.secret import Secret
 from pipelines.errors import PublicationError, StorageError
+from pipelines.lake.change import Change
 
 __all__ = ["Move", "S3Options", "Storage", "named_errors", "open_storage"]
 
@@ -122,6 +123,19 @@ class Storage(Protocol):
         """Give the files their names, remove stale ones, and put the manifest: the last step that readers wait for.
 
         If that fails, what was there before is there still.
+        """
+
+    def place(self, path: str) -> str:
+        """Where a file that a manifest names can be read now: under its name, or beside it while it is replaced."""
+
+    def change(self, change: Change) -> None:
+        """Files and several manifests at once. If it is ended on the way, `settle` does the rest or undoes it all."""
+
+    def settle(self) -> bool:
+        """Complete a change that was ended on the way; whether there was one. Only for who holds the storage root.
+
+        Raises:
+            ValueError: what was kept of it cannot be read.
         """
 
 

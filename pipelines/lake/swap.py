@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["aside_of", "digest_of", "give_back", "swapped"]
+__all__ = ["aside_of", "digest_of", "give_back", "keep", "swapped"]
 
 
 def aside_of(path: Path) -> Path:
@@ -37,7 +37,7 @@ def swapped(
     before = [path for path in paths if path.exists()]
     try:
         for path in before:
-            _keep(path, aside_of(path))
+            keep(path, aside_of(path))
         # nothing but renames in between, so that a kill hardly finds its way here
         for draft, path in moves:
             draft.replace(path)
@@ -77,7 +77,8 @@ def _restore(path: Path) -> None:
     aside_of(path).unlink(missing_ok=True)  # two names of one file: the rename did nothing
 
 
-def _keep(path: Path, aside: Path) -> None:
+def keep(path: Path, aside: Path) -> None:
+    """Give the file a second name, or a copy where a file system has no hard links."""
     try:
         os.link(path, aside)
     except OSError:  # a file system without hard links

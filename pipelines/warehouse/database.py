@@ -119,7 +119,8 @@ class Database:
             for publication in step:
                 counts = Counts()
                 for table in self._tables:
-                    counts += self._merge(publication, table)
+                    if table.name not in publication.pruned:  # what was loaded of it stays
+                        counts += self._merge(publication, table)
                 self._note(publication, counts)
                 total += counts
         return total

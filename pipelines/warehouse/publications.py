@@ -4,9 +4,9 @@ The only module here that reads the lake's files.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -40,23 +40,24 @@ class Publication:
 
     Attributes:
         is_gone: the run left the lake, and has no files any more.
+        identity: what was published of each table, as lines; compaction and pruning do not change them.
+        pruned: the tables whose files left the lake.
     """
 
     run_id: str
     files: Mapping[str, tuple[PublishedFile, ...]]
     is_gone: bool = False
+    identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    pruned: Collection[str] = ()
 
     def digest(self) -> str:
         """64 hexadecimal digits that change with what is published, and with the tables that are loaded."""
-        return hashlib.sha256(
-            "\n".join(map(self.digest_of, sorted(self.files))).encode()
-        ).hexdigest()
+        each = [_digest(table, self.identity.get(table, ())) for table in sorted(self.files)]
+        return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
     def digest_of(self, table: str) -> str:
-        """The same for one table."""
-        files = sorted(f"{file.path} {file.sha256}" for file in self.files[table])
-        version = TABLES[table].version  # a program that knows more columns loads them
-        return hashlib.sha256("\n".join((table, str(version), *files)).encode()).hexdigest()
+        """The same for the files of one table, which compaction changes, too."""
+        return _digest(table, sorted(f"{file.path} {file.sha256}" for file in self.files[table]))
 
 
 def publication_of(lake: Lake, run_id: str, tables: Sequence[str]) -> Publication:
@@ -69,7 +70,8 @@ def publication_of(lake: Lake, run_id: str, tables: Sequence[str]) -> Publicatio
     if manifest is None:
         raise PublicationError(f"run {run_id}: it is not published any more; load again")
     files = {name: tuple(file for file in manifest.files if file.table == name) for name in tables}
-    return Publication(run_id, files)
+    identity = {name: manifest.identity(name) for name in tables}
+    return Publication(run_id, files, identity=identity, pruned=tuple(manifest.pruned))
 
 
 def location(lake: Lake, file: PublishedFile) -> str:
@@ -100,9 +102,9 @@ def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]
             schema = pq.read_schema(source)
         if file.schema_version != TABLES[file.table].version:
             check_file(TABLES[file.table], schema, file.path)
-        for field in schema:
-            if not is_wider(columns.get(field.name), field.type):
-                columns[field.name] = field.type
+        for each in schema:
+            if not is_wider(columns.get(each.name), each.type):
+                columns[each.name] = each.type
     return columns
 
 
@@ -161,17 +163,22 @@ def _opened(lake: Lake, file: PublishedFile) -> pa.NativeFile:
     return source
 
 
+def _digest(table: str, lines: Sequence[str]) -> str:
+    version = TABLES[table].version  # a program that knows more columns loads them
+    return hashlib.sha256("\n".join((table, str(version), *lines)).encode()).hexdigest()
+
+
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema, file: PublishedFile) -> pa.RecordBatch:
     columns = []
-    for field in schema:
-        if field.name not in batch.schema.names:
-            columns.append(pa.nulls(batch.num_rows, field.type))
+    for each in schema:
+        if each.name not in batch.schema.names:
+            columns.append(pa.nulls(batch.num_rows, each.type))
             continue
-        column = batch[field.name]
+        column = batch[each.name]
         try:
-            columns.append(column if column.type == field.type else column.cast(field.type))
+            columns.append(column if column.type == each.type else column.cast(each.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise PublicationError(
-                f"{file.path}: column {field.name!r} is {column.type}, must be {field.type}: {error}"
+                f"{file.path}: column {each.name!r} is {column.type}, must be {each.type}: {error}"
             ) from error
     return pa.RecordBatch.from_arrays(columns, schema=schema)
