@@ -85,6 +85,7 @@ _WORDS: Final = {
     "objectnotfound": FaultClass.NOT_FOUND,
     "notfound": FaultClass.NOT_FOUND,
     "invalidparameter": FaultClass.PARAMETER,
+    "dataerror": FaultClass.PARAMETER,
     "invalidid": FaultClass.PARAMETER,
     "invaliddatatype": FaultClass.PARAMETER,
     "invaliddatalength": FaultClass.PARAMETER,
@@ -134,7 +135,8 @@ _WORDINGS: Final = (
         FaultClass.NOT_FOUND,
     ),
     _wording(
-        r"missing parameter|cannot convert|unable to read request|invalid (data|parameter|value|argument|minutes)",
+        r"missing parameter|cannot convert|unable to read request|\bdata error\b"
+        r"|invalid (data|parameter|value|argument|minutes)",
         FaultClass.PARAMETER,
     ),
     _wording(r"out of range|must be (between|positive|greater|less)", FaultClass.PARAMETER),

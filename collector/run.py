@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,17 +37,23 @@ class Stop:
 
     Attributes:
         has_deadline: the run is sure to be told.
+        on_ask: called when it is told.
     """
 
-    def __init__(self, *, has_deadline: bool = False) -> None:
+    def __init__(
+        self, *, has_deadline: bool = False, on_ask: Callable[[], None] = lambda: None
+    ) -> None:
         self.has_deadline = has_deadline
+        self._on_ask = on_ask
         self._asked = asyncio.Event()
         self.reason: str | None = None
 
     def ask(self, reason: str) -> None:
         """End the run: what is in flight is awaited, nothing more is sent but Logout."""
-        self.reason = self.reason or reason
-        self._asked.set()
+        if not self._asked.is_set():
+            self.reason = reason
+            self._asked.set()
+            self._on_ask()
 
     async def wait(self) -> None:
         """Return when the run was asked to end."""
@@ -183,7 +189,8 @@ async def _perform(
         gate = ServiceGate(limits.requests_per_second)
         gates = left.gates
         worker = Worker(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
-        count = min(limits.concurrency, len(left.lanes) or 1)
+        most = (len(left.lanes) or 1) * limits.per_session_concurrency
+        count = min(limits.concurrency, most)
         try:
             await _work_until_done(worker, settings, stop, count)
         except BaseExceptionGroup as group:

@@ -4,8 +4,12 @@ A reply is whatever came with a status line; no status is an error here. Redirec
 kept, bodies stay encoded, and nothing is sent twice.
 """
 
+import asyncio
+import contextlib
 import errno
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from collector.errors import (
@@ -31,6 +36,67 @@ from collector.wire.requests import Request
 __all__ = ["Received", "Transport"]
 
 _CONNECT_SECONDS = 10.0
+
+
+_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up in a thread that nobody waits for when the program ends.
+
+    A name server that does not answer takes the system's resolver minutes, which no time limit of ours ends; the
+    loops' own threads, and those of uvloop, hold up the end of the process as long.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The numeric addresses of a host.
+
+        Raises:
+            OSError: it has none, or nobody could be asked.
+        """
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+        def tell(result: list[ResolveResult] | OSError) -> None:
+            if found.done():
+                return
+            if isinstance(result, OSError):
+                found.set_exception(result)
+            else:
+                found.set_result(result)
+
+        def look_up() -> None:
+            try:
+                result: list[ResolveResult] | OSError = _addresses(host, port, family)
+            except OSError as error:
+                result = error
+            except UnicodeError as error:  # a label that no name server could be asked for
+                result = OSError(f"not a host name: {error}")
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(tell, result)
+
+        threading.Thread(target=look_up, name="look-up", daemon=True).start()
+        return await found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [
+        ResolveResult(
+            hostname=host,
+            host=socket.getnameinfo(address, _NUMERIC)[0],  # with the zone of a link-local one
+            port=port,
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]
 
 
 @dataclass(slots=True)
@@ -78,7 +144,9 @@ class Transport:
         except ValueError as error:  # it was there when the configuration was read
             raise ConfigError(f"service.ca_file = {str(self._ca_file)!r}: {error}") from error
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30, ssl=tls),
+            connector=aiohttp.TCPConnector(
+                limit=self._concurrency, keepalive_timeout=30, ssl=tls, resolver=_Resolver()
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._timeout,

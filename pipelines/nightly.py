@@ -1,7 +1,6 @@
 """The night's sequence: collect, normalize, publish, load. No logic beyond the order, the lock and the exit code."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from collector.model import FaultClass, RunInfo, RunSummary
 from collector.run import OUTAGE, Collected, Progress, Stop, collect
 from pipelines.errors import PublicationError, StorageError
 from pipelines.exit_code import ExitCode
+from pipelines.last_resort import LastResort, end_now
 from pipelines.warehouse.target import Target
 
 __all__ = [
@@ -45,6 +45,7 @@ else:
 
 _LOG = structlog.get_logger("nightly")
 DEADLINE: Final = "deadline"
+_LEAST_GRACE_SECONDS: Final = 10.0  # to close the landing store, after the drain and Logout
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +179,12 @@ def _collect(
     *,
     finish: bool,
 ) -> Collected:
+    drain = settings.run.drain_seconds
+    last_resort = LastResort(2 * drain + max(drain, _LEAST_GRACE_SECONDS))
+
     async def work() -> Collected:
         seconds = deadline_seconds or settings.run.deadline_seconds
-        stop = Stop(has_deadline=seconds is not None)
+        stop = Stop(has_deadline=seconds is not None, on_ask=last_resort.arm)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _on_signal, stop, number)
@@ -189,7 +193,7 @@ def _collect(
         return await collect(settings, credentials, stop, progress, finish=finish)
 
     try:
-        with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
+        with last_resort, asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
             return runner.run(work())
     finally:  # the loop leaves the system's own handlers behind, which end a process without a word
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -198,13 +202,8 @@ def _collect(
 
 def _on_signal(stop: Stop, number: int) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(again, _end_now)
+        asyncio.get_running_loop().add_signal_handler(again, end_now)
     stop.ask(signal.Signals(number).name)
-
-
-def _end_now() -> None:
-    """What was acknowledged is on disk; a second signal means now, whatever threads may hang."""
-    os._exit(ExitCode.STOPPED)
 
 
 def lake_of(settings: Settings) -> "Lake":

@@ -41,6 +41,7 @@ FLOORS = {
     "pipelines.contract": 0,
     "pipelines.errors": 0,
     "pipelines.exit_code": 0,
+    "pipelines.last_resort": 1,
     "pipelines.storage_root": 0,
     "pipelines.dataset": 1,
     "pipelines.evolution": 1,

@@ -233,6 +233,7 @@ def test_words_alone_mean_nothing(text: str) -> None:
         ("Mailbox does not exist", FaultClass.NOT_FOUND),
         ("Minutes1 must be between 1 and 32767", FaultClass.PARAMETER),
         ("Cannot convert x to System.Int16.", FaultClass.PARAMETER),
+        ("Data Error", FaultClass.PARAMETER),
         ("Timeout expired. The timeout period elapsed prior to completion", FaultClass.SERVER),
         ("Transaction was deadlocked on lock resources", FaultClass.SERVER),
         ("The service is temporarily unavailable, try again", FaultClass.SERVER),

@@ -1,5 +1,7 @@
 import asyncio
 import gzip
+import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
@@ -233,6 +235,33 @@ async def test_name_that_does_not_resolve() -> None:
     async with transport() as sender:
         with pytest.raises(ConnectError):
             await sender.send(get("http://nowhere.invalid/x"))
+
+
+async def test_look_up_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer costs the time limit, and no thread that anybody waits for."""
+    hanging = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        hanging.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "at last")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    start = time.monotonic()
+    async with transport(timeout_seconds=0.3) as sender:
+        with pytest.raises(TransportError):
+            await sender.send(get("http://nowhere.invalid/x"))
+    assert 0.25 < time.monotonic() - start < 2
+    (thread,) = (each for each in threading.enumerate() if each.name == "look-up")
+    assert thread.daemon
+    hanging.set()
+    thread.join(5)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_names_are_looked_up(host: str) -> None:
+    """A name and an address both lead there."""
+    async with serving(answering(OK)) as served, transport() as sender:
+        assert (await sender.send(get(served.url.replace("127.0.0.1", host)))).reply.body == b"ok"
 
 
 async def one_byte_at_a_time(data: bytes, peer: Peer) -> None:
