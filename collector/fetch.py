@@ -5,6 +5,7 @@ The reply is on disk before anything parses it. Replies that carry credentials (
 
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,16 @@ from collector.judge import FAULT_TEXT_LIMIT, date_us, judgement
 from collector.landable import landable
 from collector.landing import Landing
 from collector.limits import Permit
-from collector.model import Call, FaultClass, LandedReply, Outcome, Reply, SessionFacts, State
+from collector.model import (
+    Call,
+    CallId,
+    FaultClass,
+    LandedReply,
+    Outcome,
+    Reply,
+    SessionFacts,
+    State,
+)
 from collector.policy import (
     Action,
     action_for,
@@ -79,6 +89,7 @@ class Fetch:
         self._credentials = credentials
         self._landing = landing
         self._breaker = breaker
+        self._probes: Counter[CallId] = Counter()  # attempts that an outage used up
 
     async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
         """Attempt `number` of a call.
@@ -106,16 +117,20 @@ class Fetch:
             is_down = self._is_down(call.session, call.call_id, is_outage=True, is_call=True)
             if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
                 return Verdict(replace(outcome, attempts=number - 1), 0.0)
+            if is_down:
+                return self._waiting(call, outcome, None)
             return self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
         judged, outage = judgement(landed, self._settings.limits.max_reply_bytes)
-        self._is_down(call.session, call.call_id, is_outage=outage, is_call=True)
+        is_down = self._is_down(call.session, call.call_id, is_outage=outage, is_call=True)
         outcome = self._masked(call, judged, session_id)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
             return Verdict(outcome)
         retry_after = self._retry_after(received.reply)
+        if is_down and outage:
+            return self._waiting(call, outcome, retry_after)
         return self._verdict(call, outcome, retry_after, session_id)
 
     async def ask_who(self, session: str, admit: Admit) -> SessionFacts:
@@ -277,12 +292,19 @@ class Fetch:
         cap = self._settings.retry.max_retry_after_seconds
         return retry_after_seconds(reply.headers.get("retry-after"), now / 1_000_000, cap)
 
+    def _waiting(self, call: Call, outcome: Outcome, retry_after: float | None) -> Verdict:
+        """While the service is down no failure is final: the attempt was a probe, and says nothing about the call."""
+        self._probes[call.call_id] += 1
+        throttled = retry_after if outcome.fault_class is FaultClass.THROTTLED else None
+        return Verdict(outcome, throttled or 0.0, throttled)
+
     def _verdict(
         self, call: Call, outcome: Outcome, retry_after: float | None, sent_as: Secret
     ) -> Verdict:
         retry = self._settings.retry
         fault_class = outcome.fault_class or FaultClass.UNCLASSIFIED
-        action = action_for(fault_class, outcome.attempts, retry.attempts)
+        spent = outcome.attempts - self._probes[call.call_id]
+        action = action_for(fault_class, spent, retry.attempts)
         if fault_class is FaultClass.AUTHENTICATION:
             may_help = self._credentials.gone(call.session, sent_as)
             return Verdict(outcome, 0.0 if may_help and action is not Action.FAIL else None)
@@ -291,9 +313,7 @@ class Fetch:
             return Verdict(outcome, throttled_seconds=throttled)
         # the jitter spreads retries in time; nothing about it needs to be unpredictable
         jitter = random.random()  # noqa: S311
-        wait = backoff_seconds(
-            outcome.attempts, retry.backoff_seconds, retry.max_backoff_seconds, jitter
-        )
+        wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
         return Verdict(outcome, max(wait, throttled or 0.0), throttled)
 
 

@@ -1,15 +1,17 @@
 """Whole runs against a service that refuses, expires, slows down or answers something else, seen from its own log."""
 
 import asyncio
-from typing import Final
+from collections import Counter
+from typing import Any, Final
 
 import pytest
 
+from collector.simulator.accounts import LoginRefusal, OpenSession
 from collector.simulator.switches import FaultShape
 from tests.nightly.conftest import MakeGround
-from tests.nightly.ground import population, switches
+from tests.nightly.ground import Ground, counts_sent, counts_told, population, switches
 from tests.reliability.front import Line, fronting
-from tests.reliability.network_ground import CONFIG, accounted, asked, redirected
+from tests.reliability.network_ground import CONFIG, KEY, accounted, asked, redirected
 
 ONE_CALL: Final = CONFIG.replace("60, 120, 180, 240", "60, 120")
 FAULTS: Final = {
@@ -157,3 +159,93 @@ minutes = [{windows}]
     assert asked(simulator, "Login") == ended.json["logins"] == 6
     assert set(simulator.accounts.logins.values()) == {2}
     assert simulator.control.state()["open_sessions"] == {}
+
+
+async def test_trouble_of_single_sessions(ground: MakeGround) -> None:
+    """Refused logins, full houses, clocks seven hours off, answers to other questions: each alone, all in one night."""
+    hours = {"throttle": "call:1", "retry_after": "date", "retry_after_seconds": 1}
+    wrong = {
+        label(2): switches(login_refused="always"),
+        label(10): switches(clock_offset_seconds=7 * 3600, **hours),
+        label(12): switches(clock_offset_seconds=-7 * 3600, **hours),
+        label(1): switches(other_operation="always"),
+        label(3): switches(other_operation="attempts:1"),
+        label(5): switches(other_windows="always"),
+        label(7): switches(decreasing_windows="always"),
+    }
+    night = await ground(population(24, 2), CONFIG, overrides=wrong)
+    accounts, log = night.simulator.accounts, night.simulator.log
+    night.environment["T_PASSWORD_3"] = "fake-password-of-last-year"  # mailbox-0004's
+    strangers = {
+        session.session_id: number
+        for number in (6, 8)
+        for _ in range(5)
+        if isinstance(session := entered(night, number), OpenSession)
+    }
+    assert len(strangers) == 10
+
+    async def leave() -> None:
+        while not any(  # noqa: ASYNC110  # another process makes them
+            each.session == label(8) and each.fault == "session_cap" for each in log.arrivals
+        ):
+            await asyncio.sleep(0.01)
+        for session_id, number in strangers.items():
+            if number == 8:
+                accounts.logout(session_id)
+
+    leaving = asyncio.create_task(leave())
+    ended = await night.run("run")
+    await asyncio.wait_for(leaving, 1)
+    assert ended.code == 1, ended.err
+
+    calls, stats = night.table("calls"), night.table("instant_stats")
+    failed = calls[calls["state"] == "failed"].groupby("session")["fault_class"].agg(set).to_dict()
+    assert failed == {
+        label(1): {"malformed"},
+        label(2): {"credential"},
+        label(4): {"credential"},
+        label(6): {"throttled"},
+    }
+    assert ended.json["failed"] == 8
+    # an answer for other windows is noticed where it contradicts itself, or names its windows, and only there
+    told_wrong = {label(5), label(7)}
+    states: dict[Any, str] = calls.set_index(KEY)["state"].to_dict()
+    told = {
+        key: "ok" if state == "ok" and key[0] not in told_wrong else ""
+        for key, state in states.items()
+    }
+    assert counts_sent(stats[~stats["session"].isin(told_wrong)]) == counts_told(
+        night.simulator, told
+    )
+    assert ended.json["checks"] == {"longer_window_not_less": 2}
+
+    logins = Counter(each.session for each in log.arrivals if each.operation == "Login")
+    assert (logins[label(2)], logins[label(4)]) == (1, 1)
+    assert logins[label(8)] == 2
+    assert 4 <= logins[label(6)] <= 40  # ever more slowly, while others are in that may make room
+    assert night.simulator.control.state()["open_sessions"] == {label(6): 5}, (
+        "strangers' sessions are left alone"
+    )
+    assert not calls[calls["session"].isin([label(2), label(4)])]["attempts"].any()
+
+    for number, offset in ((10, 7), (12, -7)):
+        seen = stats[stats["session"] == label(number)]
+        assert (
+            (seen["observed_at"] - seen["requested_at"]).dt.total_seconds() - offset * 3600
+        ).abs().max() < 5
+        own = [each for each in log.arrivals if each.session == label(number)]
+        refused = next(at for at, each in enumerate(own) if each.status == 429)
+        waited = own[refused + 1].monotonic - own[refused].monotonic
+        assert 0.0 < waited < 4.0
+
+
+def entered(night: Ground, number: int) -> OpenSession | LoginRefusal:
+    """Somebody else logs in with the same login."""
+    accounts = night.simulator.accounts
+    known = night.simulator.population.credentials()[label(number)]
+    assert known.login_name is not None
+    assert known.password is not None
+    now_us = night.simulator.clock.now_us()
+    return accounts.login(
+        known.login_name, known.password, "127.0.0.1", now_us, night.simulator.switches
+    )

@@ -1,6 +1,7 @@
 """A service that is down for everybody is probed, not hammered; the run waits, and loses no call over it."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -50,6 +51,44 @@ async def test_a_service_that_stays_down(ground: MakeGround) -> None:
     assert again.code == 0
     assert (again.json["run_id"], again.json["ok"]) == (said["run_id"], 80)
     assert accounted(night, again) == {}
+
+
+@pytest.mark.parametrize(
+    ("hours", "seconds"),
+    [(1, 6.0), pytest.param(1, 36.0, marks=pytest.mark.extended)],
+    ids=["an-hour-in-6s", "an-hour-in-36s"],
+)
+async def test_an_hour_and_then_everything(ground: MakeGround, hours: int, seconds: float) -> None:
+    """An hour of outage in the middle of a run, with the breaker's clock faster: few probes, and then all of it."""
+    factor = hours * 3600 / seconds
+    config = CONFIG.replace("[retry]", f"[retry]\nmax_outage_seconds = {seconds * 2}")
+    down = switches(down_from=30, down_seconds=seconds, down_by="503")
+    night = await ground(population(30, 3), config, switches=down)
+    night.program = (sys.executable, "-m", "tests.reliability.scaled", str(factor))
+    ended = await night.run("run")
+    assert (ended.code, ended.json["ok"]) == (0, 60), ended.err
+    assert accounted(night, ended) == {}
+    meanwhile = [each for each in night.simulator.log.arrivals if each.fault == "down"]
+    # those that opened it and those in flight, up to two rounds of that; 6 probes in the first minute, then one each
+    assert 10 <= len(meanwhile) <= 2 * (FAILURES + CONCURRENCY) + 6 + 60
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+
+@pytest.mark.extended
+async def test_a_whole_night(ground: MakeGround) -> None:
+    """Down for all of eight hours (a twelve-hundredth of that here): about a probe a minute, then it ends with 4."""
+    seconds, factor = 24.0, 1200.0
+    config = CONFIG.replace("[retry]", f"[retry]\nmax_outage_seconds = {seconds}")
+    night = await ground(
+        population(40, 3), config, switches=switches(html_503="always", operations="*")
+    )
+    night.program = (sys.executable, "-m", "tests.reliability.scaled", str(factor))
+    ended = await night.run("run")
+    assert (ended.code, ended.json["stopped"]) == (4, "outage"), ended.err
+    accounted(night, ended)
+    everything = night.simulator.log.total
+    print("requests in the night:", everything)  # noqa: T201  # a figure for the docs
+    assert everything <= 2 * (FAILURES + CONCURRENCY) + 6 + 8 * 60
 
 
 async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
