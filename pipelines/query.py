@@ -1,6 +1,7 @@
 """SQL over the lake: DuckDB with a view per table, that can neither change anything nor reach anything else."""
 
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import duckdb
@@ -31,21 +32,34 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
         PublicationError: a file or manifest cannot be read, or does not fit this program.
     """
     with duckdb.connect(":memory:") as connection:
-        for name in TABLES:
-            if re.search(
-                rf"\b{name}\b", sql, re.IGNORECASE
-            ):  # a manifest is a request to a store of objects
-                _register(connection, lake, name)
+        for name in _named(sql):
+            _register(connection, lake, name)
         for statement in _LOCKED:
             connection.execute(statement)
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type not in _READS:
                 raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
-            found: pa.Table = connection.sql(sql).to_arrow_table()
+            return _answer(connection, sql)
         except duckdb.Error as error:
             raise QueryError(_said(error)) from error
-    return found
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """The rows. DuckDB does not hear of a signal while it works in the main thread, so that one waits."""
+    with ThreadPoolExecutor(1) as pool:
+        found: Future[pa.Table] = pool.submit(lambda: connection.sql(sql).to_arrow_table())
+        try:
+            return found.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
+def _named(sql: str) -> list[str]:
+    """The tables that the SQL speaks of, all if of none: a manifest is a request to a store of objects."""
+    named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    return named or list(TABLES)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str) -> None:

@@ -1,23 +1,18 @@
 """The command that answers questions: sql."""
 
-import csv
-import io
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
 
 from collector.errors import ConfigError
+from pipelines.cli.answer import as_csv, as_json_lines, as_table, plain_rows
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.exit_code import ExitCode
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 __all__ = ["sql"]
 
-_SHOWN_ROWS: Final = 10_000
+_FORMS = {"table": as_table, "csv": as_csv, "json": as_json_lines}
 
 
 @click.command()
@@ -26,7 +21,7 @@ _SHOWN_ROWS: Final = 10_000
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
+    type=click.Choice(list(_FORMS)),
     default="table",
     help="How the rows are printed; json is one object a line.",
 )
@@ -55,37 +50,11 @@ def sql(door: Door, config: Path, query: str, form: str, output: Path | None) ->
     }
     if output is not None:
         try:
-            output.write_text(_text(found, form), encoding="utf-8")
+            output.write_text(_FORMS[form](found), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"--output {output}: {error.strerror}") from error
         said = f"{found.num_rows} rows written to {output}"
         finish(door, {**result, "output": str(output)}, said, ExitCode.DONE)
     if door.as_json:
-        finish(door, {**result, "rows": found.to_pylist()}, "", ExitCode.DONE)
-    finish(door, result, _text(found, form).rstrip("\n"), ExitCode.DONE)
-
-
-def _text(found: "pa.Table", form: str) -> str:
-    """The rows as text; a table ends early, and says so."""
-    if form == "json":
-        return "".join(f"{json.dumps(row, default=str)}\n" for row in found.to_pylist())
-    if form == "csv":
-        return _csv(found)
-    import pandas as pd  # noqa: PLC0415  # as above
-
-    frame = found.slice(0, _SHOWN_ROWS).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
-    text = (
-        frame.where(frame.notna(), "").to_string(index=False)
-        if len(frame)
-        else " ".join(frame.columns)
-    )
-    more = found.num_rows - len(frame)
-    return f"{text}\n" + (f"... and {more} more rows; --format csv has all\n" if more else "")
-
-
-def _csv(found: "pa.Table") -> str:
-    sink = io.StringIO()
-    rows = csv.writer(sink, lineterminator="\n")
-    rows.writerow(found.column_names)
-    rows.writerows(zip(*(column.to_pylist() for column in found.columns), strict=True))
-    return sink.getvalue()
+        finish(door, {**result, "rows": list(plain_rows(found))}, "", ExitCode.DONE)
+    finish(door, result, _FORMS[form](found).removesuffix("\n"), ExitCode.DONE)

@@ -1,8 +1,10 @@
 """`open_lake`: what it gives, what it need not read, and what it says of bad questions."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import polars as pl
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -297,6 +300,28 @@ def test_the_command_prints_what_is_asked_for(config: Path, tmp_path: Path) -> N
     assert wrong.returncode == json.loads(wrong.stdout)["exit_code"] == 2
     assert "traffic_buckets" in wrong.stderr
     assert "Warning" not in wrong.stderr + done.stderr
+
+
+def test_the_tables_are_listed(lake: OpenLake) -> None:
+    """By those who ask for their names instead of naming one."""
+    for question in ("SHOW TABLES", "SELECT view_name AS name FROM duckdb_views()"):
+        assert set(TABLES) <= set(queried(lake, question)["name"].to_pylist())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_long_question_is_stopped_by_a_signal(config: Path, number: signal.Signals) -> None:
+    """Like any other command: code 4 and a sentence."""
+    command = [sys.executable, "-m", "pipelines.cli", "sql", "-c", str(config)]
+    # the answer to the first part is slow to come; that it was begun shows in the time of the process
+    query = "SELECT count(*) FROM range(1000000000000) t, instant_stats"
+    with subprocess.Popen([*command, query], stderr=subprocess.PIPE, text=True) as process:
+        while sum(psutil.Process(process.pid).cpu_times()[:2]) < 4:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.count("\n")) == (4, 1)
+    assert "stopped by a signal" in err
 
 
 @pytest.mark.parametrize("table", ["instant_stats", "traffic_buckets"])
