@@ -9,7 +9,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.dataset.codec import WHITESPACE, Codec
+from pipelines.dataset.codec import WHITESPACE, Codec, all_match
 from pipelines.dataset.ticks import (
     END_TICKS,
     MOST_TICKS,
@@ -44,7 +44,7 @@ class DateTime(Codec):
 
     stored = pa.struct([("ticks", pa.int64()), ("offset", pa.int16())])
     expected = "a dateTime of the years 1 to 9999 with at most seven decimals"
-    pattern = f"{_DATE}T{_CLOCK}{_ZONE}?"
+    _shape = f"{_DATE}T{_CLOCK}{_ZONE}?"
 
     def canonical(self, text: str) -> str:
         match = _SPELLING.fullmatch(text.strip(WHITESPACE))
@@ -57,13 +57,16 @@ class DateTime(Codec):
         return found
 
     def matched(self, texts: pa.Array) -> pa.Array:
+        all_match(texts, self._shape)
         seconds = pc.utf8_slice_codeunits(texts, 0, 19).cast(pa.timestamp("s")).cast(pa.int64())
-        tail = pc.extract_regex(pc.utf8_slice_codeunits(texts, 19), _TAIL)
+        # What follows the seconds is mostly the same in many rows.
+        tails = pc.utf8_slice_codeunits(texts, 19).dictionary_encode()
+        tail = pc.extract_regex(tails.dictionary, _TAIL)
         fraction = pc.utf8_rpad(pc.struct_field(tail, "fraction"), 7, "0").cast(pa.int64())
-        ticks = pc.add(pc.multiply(seconds, SECOND_TICKS), fraction)
+        ticks = pc.add(pc.multiply(seconds, SECOND_TICKS), fraction.take(tails.indices))
         if (pc.min(ticks).as_py() or 0) < -MOST_TICKS:
             raise ValueError("before the year 1")
-        offsets = _offsets(pc.struct_field(tail, "zone"))
+        offsets = _offsets(pc.struct_field(tail, "zone")).take(tails.indices)
         return pa.StructArray.from_arrays(
             [ticks, offsets], fields=list(self.stored), mask=pc.is_null(texts)
         )
@@ -128,7 +131,7 @@ class DateTimeOffset(DateTime):
     """
 
     expected = "a dateTime with its offset, of the years 1 to 9999 and at most seven decimals"
-    pattern = f"{_DATE}T{_CLOCK}{_ZONE}"
+    _shape = f"{_DATE}T{_CLOCK}{_ZONE}"
 
     def canonical(self, text: str) -> str:
         found = super().canonical(text)
@@ -193,7 +196,6 @@ class TimeOfDay(DateTime):
     """`xs:time`, which .NET would put on the day of reading; here it stays a time."""
 
     expected = "a time of day"
-    pattern = f"{_CLOCK}{_ZONE}?"
 
     def canonical(self, text: str) -> str:
         text = text.strip(WHITESPACE)
