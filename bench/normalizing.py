@@ -4,7 +4,7 @@ import asyncio
 import io
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,7 @@ async def _store(folder: Path, replies: int) -> Path:
     async def work() -> None:
         for number, call in left:
             at, latency = begun + number * 700, 40_000 + number * 7919 % 9_000
-            body = stats_body([number * (2 * each + 3) * 7919 % 100_003 for each in range(8)])
+            body = stats_body([*_counts(number, call.window1), *_counts(number, call.window2)])
             head = {
                 "content-type": "application/soap+xml; charset=utf-8",
                 "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at // 1_000_000)),
@@ -112,6 +112,12 @@ async def _store(folder: Path, replies: int) -> Path:
     landing.finish(begun + replies * 1_000)
     await landing.close()
     return landing.path
+
+
+def _counts(number: int, window: Window) -> Iterator[int]:
+    """Four counts that differ from call to call; as in any true answer, a longer window counts no less."""
+    for each in range(4):
+        yield window.minutes * 4_999 + number * (2 * each + 3) * 7_919 % 4_999
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -13,8 +13,8 @@ from pipelines.tidy import COUNTED
 
 __all__ = ["Spool"]
 
-_IN_MEMORY: Final = 64 << 20  # bytes, some 400,000 answers
-_PART_ROWS: Final = 1 << 16
+_IN_MEMORY: Final = 8 << 20  # bytes, some 50,000 answers
+_PART_ROWS: Final = 1 << 13  # each may be eight buckets
 
 
 class Spool:

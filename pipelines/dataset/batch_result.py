@@ -5,14 +5,17 @@ Responsible for the values; knows nothing of how they came about.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pipelines.dataset.model import Reject
 from pipelines.dataset.schema import Column, Schema, TableSchema
 from pipelines.errors import DataSetError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Batch", "Group", "Reject", "TableBatch"]
 
@@ -53,8 +56,10 @@ class TableBatch:
         """Columns, in the order of `arrow`; undeclared ones last."""
         return self.schema.columns
 
-    def pandas(self) -> pd.DataFrame:
+    def pandas(self) -> "pd.DataFrame":
         """Return the rows as a frame with pyarrow-backed dtypes, indexed by reply and row."""
+        import pandas as pd  # noqa: PLC0415  # beside DataTable.pandas
+
         frame = self.arrow.to_pandas(types_mapper=pd.ArrowDtype)
         frame.index = pd.MultiIndex.from_arrays([self.reply, self.row], names=["reply", "row"])
         return frame

@@ -5,12 +5,15 @@ Responsible for the values handed out; knows nothing of XML.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pipelines.dataset.schema import Column, Relation, Schema, TableSchema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["STATES", "DataSet", "DataTable", "Reject", "RowError", "Tables", "state_array"]
 
@@ -95,8 +98,10 @@ class DataTable:
         """False where rows exist but the schema does not know the table."""
         return self.schema.declared
 
-    def pandas(self) -> pd.DataFrame:
+    def pandas(self) -> "pd.DataFrame":
         """Return the rows as a frame with pyarrow-backed dtypes."""
+        import pandas as pd  # noqa: PLC0415  # 0.15 s and 37 MB that only those pay who ask for a frame
+
         return self.arrow.to_pandas(types_mapper=pd.ArrowDtype)
 
     def __len__(self) -> int:

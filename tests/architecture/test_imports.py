@@ -43,6 +43,7 @@ FLOORS = {
     "pipelines.exit_code": 0,
     "pipelines.last_resort": 1,
     "pipelines.storage_root": 0,
+    "pipelines.without_pandas": 0,
     "pipelines.dataset": 1,
     "pipelines.evolution": 1,
     "pipelines.tables_doc": 1,
