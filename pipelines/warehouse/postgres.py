@@ -50,6 +50,7 @@ _AT_CONNECT: Final = re.compile(
 )
 # SQLSTATE, or what libpq says where there is none -> what to do
 _ADVICE: Final = (
+    ("DSN cannot be read", "mend it in the variable or file that holds it"),
     (
         "password authentication|no password supplied|28P01",
         "check the password in the DSN that it refers to",

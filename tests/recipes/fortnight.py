@@ -30,6 +30,7 @@ __all__ = [
 
 FIRST: Final = datetime(2026, 1, 12, 2, tzinfo=UTC)  # a Monday
 NIGHTS: Final = 15  # of which one is without a run
+UNUSUAL: Final = 2  # some answers say more than is asked
 OUTAGE: Final = 4  # the service was down all night
 NO_RUN: Final = 6  # the machine was off
 SPOTTY: Final = 9  # a fifth of the calls failed, at every attempt
@@ -146,6 +147,7 @@ def _nights() -> Iterator[tuple[datetime, dict[str, str], str]]:
     """When each run starts, and how the service behaves: to everybody, and to the session that is refused."""
     for number in range(NIGHTS):
         everybody = {
+            "extra_columns": "every:6" if number == UNUSUAL else "never",
             "html_503": "always" if number == OUTAGE else "never",
             "fault_system": "share:0.2" if number == SPOTTY else "never",
         }

@@ -220,7 +220,10 @@ class Look:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             catalog = load_catalog(
-                "ecgrid", uri=self.target.uri.reveal(), warehouse=self.target.location
+                "ecgrid",
+                uri=self.target.uri.reveal(),
+                warehouse=self.target.location,
+                **{name: value.reveal() for name, value in self.target.properties.items()},
             )
             for _, name in catalog.list_tables(self.target.namespace):
                 found = catalog.load_table(f"{self.target.namespace}.{name}").scan().to_arrow()

@@ -19,6 +19,7 @@ from pipelines.errors import LakeVersionError
 from pipelines.lake import Lake
 from pipelines.warehouse.loading import load_all
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
+from tests.reliability.disk_ground import remounted, small_disk
 from tests.warehouse.ground import Look, call_row, load, publish_calls, publish_rows
 from tests.warehouse.postgres_by_hand import answering, refusing
 
@@ -173,6 +174,19 @@ def test_a_folder_and_a_file_in_the_way(lake: Lake, duckdb_file: DuckDbFile) -> 
     (lake.folder.parent / "file").write_text("")
     below = DuckDbFile(lake.folder.parent / "file" / "warehouse.duckdb")
     assert_refused(lake, below, "file", "must be a file")
+
+
+def test_a_file_that_can_only_be_read(lake: Lake, duckdb_file: DuckDbFile) -> None:
+    """On a disk that is mounted so; what is there stays, and is brought up to date once it can be written."""
+    with small_disk(duckdb_file.path.parent.parent / "disk") as disk:
+        target = DuckDbFile(disk / "warehouse.duckdb")
+        publish_calls(lake, 1, a="x")
+        assert load(lake, target).inserted == 1
+        remounted(disk, "ro")
+        assert_refused(lake, target, str(target.path), "must be a file that this user may write")
+        remounted(disk, "rw")
+        assert Look(target).query("SELECT count(*) FROM calls") == [(1,)]
+        assert load(lake, target).inserted == 1
 
 
 def test_a_table_of_another_program_in_a_file(lake: Lake, duckdb_file: DuckDbFile) -> None:
