@@ -150,9 +150,8 @@ def published(lake: Lake, run_id: str) -> Tables:
                 for row in stats
             },
         )
-        assert [len(ledger), len(raw), len(stats)] == [
-            *map(len, (found.states, found.raw, found.stats))
-        ]
+        assert (len(ledger), len(raw)) == (len(found.states), len(found.raw))
+        assert len(stats) == len(found.stats)
         counted = run.manifest.counts
     assert {name: counted[name] for name in found.sums} == found.sums
     return found
