@@ -4,6 +4,7 @@ import csv
 import difflib
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from collector.trust import trust
 __all__ = ["load"]
 
 _FORMS: Final = (  # what a validator's kind of error starts with -> what would be right
+    ("finite_number", "must be a number"),
     ("greater_than_equal", "must be at least {ge}"),
     ("less_than_equal", "must be at most {le}"),
     ("greater_than", "must be more than {gt}"),
@@ -28,14 +30,23 @@ _FORMS: Final = (  # what a validator's kind of error starts with -> what would 
     ("string_too_short", "must not be empty"),
     ("string_too_long", "must have at most {max_length} characters"),
     ("string", "must be text"),
+    ("bool", "must be true or false"),
     ("int", "must be a whole number"),
     ("float", "must be a number"),
-    ("finite_number", "must be a number"),
     ("tuple", "must be a list"),
     ("path", "must be a path"),
     ("model", "must be a table"),
 )
 _CSV_COLUMNS: Final = ("label", "api_key", "login_name", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The sessions of a CSV file, and the line on which each ends."""
+
+    path: Path
+    rows: list[dict[str, str]]
+    lines: list[int]
 
 
 def load(path: Path) -> Settings:
@@ -45,21 +56,38 @@ def load(path: Path) -> Settings:
         ConfigError: unreadable, not TOML, or a key or value that is not allowed.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"configuration {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"configuration {path}: not TOML of ours: nested too deeply") from error
+    _refuse_null(path, "", document)
+    listed = _Listed(path, [], [])
     if isinstance(document.get("sessions_file"), str):
         listed = _listed_sessions(path.parent / document["sessions_file"])
         own = document.get("sessions", [])
-        document["sessions"] = [*own, *listed] if isinstance(own, list) else own
+        document["sessions"] = [*own, *listed.rows] if isinstance(own, list) else own
     _from_here(document, path.parent)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"configuration {path}: {_explained(error, document)}") from error
+        said = _explained(error, document, listed)
+        raise ConfigError(f"configuration {path}: {said}") from error
     return _with_ca_file(settings, path)
+
+
+def _refuse_null(path: Path, key: str, value: object) -> None:
+    """No name of a file, host or variable may hold the character 0; the system's calls stumble over it."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _refuse_null(path, f"{key}.{name}" if key else name, each)
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            _refuse_null(path, f"{key}.{place}", each)
+    elif isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"configuration {path}: {key}: must be text without the character 0")
 
 
 def _with_ca_file(settings: Settings, path: Path) -> Settings:
@@ -88,14 +116,14 @@ def _from_here(document: dict[str, Any], folder: Path) -> None:
             s3[key] = f"file:{folder.absolute() / value.removeprefix('file:')}"
 
 
-def _listed_sessions(path: Path) -> list[dict[str, str]]:
+def _listed_sessions(path: Path) -> _Listed:
     """The rows of a sessions file; cells that are empty count as absent."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
+            rows = csv.DictReader(file, strict=True, skipinitialspace=True)
             columns = tuple(rows.fieldnames or ())
-            unknown = [column for column in columns if column not in _CSV_COLUMNS]
-            if unknown or "label" not in columns:
+            wanted = set(columns) <= set(_CSV_COLUMNS) and "label" in columns
+            if not wanted or len(set(columns)) < len(columns):
                 # without its head, the file's first line would be a credential's
                 shown = [
                     column if difflib.get_close_matches(column, _CSV_COLUMNS) else "(unknown)"
@@ -105,11 +133,15 @@ def _listed_sessions(path: Path) -> list[dict[str, str]]:
                     f"sessions_file {path}: columns {', '.join(shown) or '(none)'}:"
                     f" must be {', '.join(_CSV_COLUMNS)}"
                 )
-            listed = []
+            listed = _Listed(path, [], [])
             for row in rows:
+                where = f"sessions_file {path}, line {rows.line_num}"
                 if None in row:
-                    raise ConfigError(f"sessions_file {path}, line {rows.line_num}: too many cells")
-                listed.append({column: cell for column, cell in row.items() if cell})
+                    raise ConfigError(f"{where}: too many cells; must be {len(columns)}")
+                if any("\0" in cell for cell in row.values() if cell):
+                    raise ConfigError(f"{where}: must be text without the character 0")
+                listed.rows.append({column: cell for column, cell in row.items() if cell})
+                listed.lines.append(rows.line_num)
             return listed
     except OSError as error:
         raise ConfigError(f"sessions_file {path}: {error.strerror}") from error
@@ -117,20 +149,20 @@ def _listed_sessions(path: Path) -> list[dict[str, str]]:
         raise ConfigError(f"sessions_file {path}: not a CSV file: {error}") from error
 
 
-def _explained(error: ValidationError, document: dict[str, Any]) -> str:
+def _explained(error: ValidationError, document: dict[str, Any], listed: _Listed) -> str:
     """The first problems in one sentence: key, value, what is allowed."""
     details = error.errors(include_url=False)
     causes = [
         each for each in details if not _follows(each["loc"], [one["loc"] for one in details])
     ]
-    problems = [_problem(dict(detail), document) for detail in causes]
+    problems = [_problem(dict(detail), document, listed) for detail in causes]
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more
 
 
-def _problem(detail: dict[str, Any], document: dict[str, Any]) -> str:
+def _problem(detail: dict[str, Any], document: dict[str, Any], listed: _Listed) -> str:
     location = list(detail["loc"])
-    key = ".".join(str(part) for part in location)
+    key = _key(location, document, listed)
     message = _wanted(detail)
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key}{_suggestion(location)}"
@@ -143,6 +175,16 @@ def _problem(detail: dict[str, Any], document: dict[str, Any]) -> str:
     if not location or is_secret or isinstance(value, dict | list):
         return f"{key}: {message}" if key else message
     return f"{key} = {_shown(value)}: {message}"
+
+
+def _key(location: list[str | int], document: dict[str, Any], listed: _Listed) -> str:
+    """The place of a value as its author finds it: the key, or the line of the sessions file."""
+    if location[:1] == ["sessions"] and len(location) > 1 and isinstance(location[1], int):
+        place = location[1] - (len(document["sessions"]) - len(listed.rows))
+        if place >= 0:
+            rest = "".join(f", {part}" for part in location[2:])
+            return f"sessions_file {listed.path}, line {listed.lines[place]}{rest}"
+    return ".".join(str(part) for part in location)
 
 
 def _follows(location: tuple[int | str, ...], others: list[tuple[int | str, ...]]) -> bool:

@@ -5,6 +5,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from collector.config.settings import Settings
 from collector.errors import ConfigError
@@ -28,6 +29,7 @@ class Login:
     password: Secret
 
 
+_MAX_SECRET: Final = 65_536
 Credential = ApiKey | Login
 
 
@@ -109,7 +111,12 @@ def _read_secret_file(what: str, path: Path) -> str:
                 raise ConfigError(
                     f"{what}: {path} can be read by everyone (mode {mode:04o}); chmod 0600 {path}"
                 )
-            return file.read(65_536)
+            text = file.read(_MAX_SECRET + 1)
+            if len(text) > _MAX_SECRET:
+                raise ConfigError(
+                    f"{what}: {path} is too long; must have at most {_MAX_SECRET} characters"
+                )
+            return text
     except OSError as error:
         raise ConfigError(f"{what}: {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

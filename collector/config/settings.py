@@ -73,16 +73,17 @@ def _secrets_referred(properties: dict[str, str]) -> dict[str, str]:
 
 
 def _service_url(value: str) -> str:
+    wanted = "must be an https:// address without spaces; a port is 1 to 65535"
     try:
         url = urlsplit(value)
-        _ = url.port
+        is_address = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
-        raise ValueError("must be an https:// address") from None
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("must be an https:// address")
+        raise ValueError(wanted) from None
+    if not is_address or re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError(wanted)
     if "@" in value or url.query or url.fragment:
         raise ValueError("must have no credentials, query or fragment")
-    if url.scheme == "http" and not _is_loopback(url.hostname):
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
         raise ValueError("plain http is allowed to this machine only: use https")
     return value
 
@@ -105,8 +106,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _local_folder(value: Path) -> Path:
-    if re.match(r"[a-z0-9]+:/", str(value), re.IGNORECASE):
+def _local_folder(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must be a folder; the one in which the command runs is .")
+    if isinstance(value, str) and re.match(r"[a-z0-9]+:[/\\]", value, re.IGNORECASE):
         raise ValueError("must be a folder of this machine")
     return value
 
@@ -148,7 +151,9 @@ _Severity = Literal["off", "warn", "quarantine"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class Service(_Section):
@@ -241,7 +246,7 @@ class S3(_Section):
 class Storage(_Section):
     """Where landing store, lake and reports live."""
 
-    root: Annotated[Path, AfterValidator(_local_folder)] = Path("data")
+    root: Annotated[Path, BeforeValidator(_local_folder)] = Path("data")
     lake: Annotated[str, AfterValidator(_lake_address)] | None = None
     s3: S3 = S3()
     keep_landing_days: Annotated[float, Field(strict=True, ge=1, le=3_650)] = 30

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from collector.version import VERSION
+from pipelines.cli.streams import failed, whole
 from pipelines.exit_code import ExitCode
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -82,12 +83,17 @@ def cli() -> None:
 
 def main() -> None:
     """The console script: a signal before or after the calls ends it like one during them."""
+    whole()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    as_json = "--json" in sys.argv[1:]
     try:
         cli.main(standalone_mode=False)
     except click.Abort:
-        click.echo("ecgrid-stats: stopped by a signal", err=True)
+        failed("stopped by a signal", ExitCode.STOPPED, as_json=as_json)
         sys.exit(ExitCode.STOPPED)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            failed(error.format_message(), ExitCode.USAGE, as_json=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)

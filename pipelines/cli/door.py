@@ -15,6 +15,7 @@ import structlog
 from collector.config import Settings, load
 from collector.errors import CollectorError, ConfigError, LockHeldError
 from pipelines.cli.logs import set_up
+from pipelines.cli.streams import failed, printed
 from pipelines.errors import PipelineError, QueryError
 from pipelines.exit_code import ExitCode
 
@@ -96,13 +97,11 @@ def opened(door: Door, work: Callable[[], object]) -> object:
 
 
 def finish(door: Door, result: Mapping[str, Any], said: str, exit_code: int) -> NoReturn:
-    """Print the result in the form that was asked for and end the process."""
-    click.echo(json.dumps(result, default=str) if door.as_json else said)
-    sys.exit(exit_code)
+    """Print the result in the form that was asked for and end the process; a result that nobody got is no success."""
+    is_there = printed(json.dumps(result, default=str) if door.as_json else said)
+    sys.exit(exit_code if is_there or exit_code else ExitCode.FAILED)
 
 
 def _fail(door: Door, message: str, exit_code: ExitCode) -> NoReturn:
-    click.echo(f"ecgrid-stats: {message}", err=True)
-    if door.as_json:
-        click.echo(json.dumps({"error": message, "exit_code": int(exit_code)}))
+    failed(message, exit_code, as_json=door.as_json)
     sys.exit(exit_code)

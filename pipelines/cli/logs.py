@@ -2,9 +2,11 @@
 
 import logging
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
+
+from pipelines.cli.streams import Lenient
 
 __all__ = ["set_up"]
 
@@ -32,6 +34,6 @@ def set_up(level: str, form: str) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lenient())),
         cache_logger_on_first_use=False,
     )

@@ -33,10 +33,10 @@ _START_SECONDS: Final = 20
 
 _CONFIG: Final = """\
 # Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours by the hour.
-sessions_file = "{sessions_file}"
+sessions_file = {sessions_file}
 
 [service]
-url = "{url}"
+url = {url}
 binding = "soap12"
 timeout_seconds = 10
 
@@ -49,17 +49,22 @@ concurrency = 16
 minutes = {minutes}
 
 [storage]
-root = "{root}"
+root = {root}
 
 [warehouse.duckdb]
-path = "{root}/warehouse.duckdb"
+path = {database}
 """
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", help="Address to listen on; loopback only.")
 @click.option("--port", default=0, type=click.IntRange(0, 65_535), help="0 takes a free one.")
-@click.option("--sessions", default=_SESSIONS, type=click.IntRange(1, 1_000_000))
+@click.option(
+    "--sessions",
+    default=_SESSIONS,
+    type=click.IntRange(1, 1_000_000),
+    help="Users, each with a mailbox of its own.",
+)
 @click.option(
     "--login-every",
     default=5,
@@ -84,7 +89,9 @@ path = "{root}/warehouse.duckdb"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a configuration for this simulator, and its fake secrets beside it.",
 )
-def simulate(  # noqa: PLR0917  # click passes them by name
+@shared_options
+def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
+    door: Door,  # noqa: ARG001  # the line is JSON either way
     host: str,
     port: int,
     sessions: int,
@@ -100,21 +107,22 @@ def simulate(  # noqa: PLR0917  # click passes them by name
         population = Population(sessions, login_every)
         simulator = Simulator(population, switches, seed=seed, host=host, port=port)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise ConfigError(str(error)) from error
     if credentials_file is not None:
         try:
             population.write_credentials(credentials_file)
         except OSError as error:
-            raise click.UsageError(f"{credentials_file}: {error.strerror}") from error
+            raise ConfigError(f"--credentials-file {credentials_file}: {error.strerror}") from error
 
     def before_ready(url: str) -> None:
         if write_config is not None:
-            _write_config(write_config, "simulate", url, population, write_config.parent / "data")
+            root = write_config.absolute().parent / "data"
+            _write_config(write_config, "simulate", url, population, root)
 
     try:
         asyncio.run(serve(simulator, before_ready))
     except OSError as error:
-        raise click.UsageError(f"{host}:{port}: {error.strerror or error}") from error
+        raise ConfigError(f"{host}:{port}: {error.strerror or error}") from error
 
 
 @click.command()
@@ -206,10 +214,11 @@ def _write_config(config: Path, command: str, url: str, population: Population, 
         sessions_file.write_text("\n".join(rows) + "\n", encoding="utf-8")
         text = _CONFIG.format(
             command=command,
-            sessions_file=sessions_file.name,
-            url=url,
+            sessions_file=json.dumps(sessions_file.name),
+            url=json.dumps(url),
             minutes=list(_HOURS),
-            root=root,
+            root=json.dumps(str(root)),
+            database=json.dumps(str(root / "warehouse.duckdb")),
         )
         config.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -103,6 +103,9 @@ BAD = [  # section, line, what must be said besides the key
     ("service", 'url = "https://[::1"', "must be an https:// address"),
     ("service", 'url = "https://host:99999/"', "must be an https:// address"),
     ("service", 'url = "https:///x"', "must be an https:// address"),
+    ("service", 'url = "https://host:0/"', "a port is 1 to 65535"),
+    ("service", 'url = "https://ho st/x"', "without spaces"),
+    ("service", 'url = "https://host/x\\ny"', "without spaces"),
     ("service", "url = 5", "5: must be text"),
     ("service", 'url = "http://os.ecgrid.io/x.asmx"', "plain http is allowed to this machine only"),
     ("service", 'url = "http://127.0.0.1.host.invalid/"', "plain http"),
@@ -115,14 +118,17 @@ BAD = [  # section, line, what must be said besides the key
         "'soap13': must be 'soap11', 'soap12', 'http-post' or 'http-get'",
     ),
     ("service", "timeout_seconds = 0", "0: must be more than 0"),
-    ("service", "timeout_seconds = nan", "nan: must be"),
-    ("service", "timeout_seconds = inf", "inf: must be"),
+    ("service", "timeout_seconds = nan", "nan: must be a number"),
+    ("service", "timeout_seconds = inf", "inf: must be a number"),
     ("limits", "requests_per_second = 0", "more than 0"),
     ("limits", "requests_per_second = -1.5", "-1.5: must be more than 0"),
     ("limits", 'requests_per_second = "fast"', "'fast': must be a number"),
     ("limits", "per_session_per_second = 10001", "at most 10000"),
     ("limits", "requests_per_second = true", "True: must be a number"),
     ("storage", 'root = "s3://bucket/prefix"', "must be a folder of this machine"),
+    ("storage", "root = 'C:\\data'", "must be a folder of this machine"),
+    ("storage", 'root = ""', "must be a folder"),
+    ("storage", 'root = "a\\u0000b"', "must be text without the character 0"),
     ("limits", "concurrency = 0", "at least 1"),
     ("limits", "concurrency = 1.5", "1.5: must be a whole number"),
     ("limits", "per_session_concurrency = 1001", "at most 1000"),
@@ -223,7 +229,9 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
         (text_of(limits="concurrency = 0\nper_session_concurrency = 0"), "concurrency = 0"),
         (text_of(storage__s3='access_key = "env:K"'), "access_key and secret_key belong together"),
         (text_of(storage__s3='session_token = "env:T"'), "needs access_key and secret_key"),
+        (text_of(warehouse='raw = "yes"'), "must be true or false"),
         ("[service", "not TOML"),
+        (f"a = {'[' * 3_000}{']' * 3_000}", "nested too deeply"),
         ("a = 1\na = 2", "not TOML"),
     ],
 )
@@ -278,6 +286,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.toml", tmp_path, tmp_path / "bytes.toml"):
         with pytest.raises(ConfigError, match=re.escape(f"configuration {path}: ")):
             load(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    """Editors of Windows begin a file with it."""
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + text_of().encode())
+    assert load(tmp_path / "x.toml") == loaded(tmp_path, text_of())
 
 
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:

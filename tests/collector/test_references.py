@@ -70,8 +70,8 @@ def test_bad_variables(value: str | None, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n\n", b"\xff\xfefake", b"fake\nfake\n", b"fake\0"],
-    ids=["empty", "blank", "no-text", "lines", "nul"],
+    [b"", b"\n\n", b"\xff\xfefake", b"fake\nfake\n", b"fake\0", b"f" * 65_537],
+    ids=["empty", "blank", "no-text", "lines", "nul", "endless"],
 )
 def test_bad_files(content: bytes, tmp_path: Path) -> None:
     """A file that is empty or holds something else than one line of text."""
@@ -155,6 +155,9 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
         ("label,api_key\na,fake-key-0001", "must be env:NAME or file:PATH"),
         ("label,api_key\n,env:A", "label is missing"),
         ("label,login_name\na,env:A", "belong together"),
+        ("label,api_key,api_key\na,,env:A", "columns label, api_key, api_key: must be label"),
+        ("label,api_key\na,env:\0A", "line 2: must be text without the character 0"),
+        ('label,api_key\n\n"a",env:A\nb,fake-key-0002', "s.csv, line 4, api_key: must be env:NAME"),
         ('label,api_key\n"a,env:A', "not a CSV file"),
         (b"label,api_key\n\xff,env:A", "not a CSV file"),
         ("label,api_key\n", "there are none"),
@@ -166,6 +169,22 @@ def test_bad_sessions_files(content: str | bytes, said: str, tmp_path: Path) -> 
         listed(tmp_path, content)
     assert said in str(refused.value)
     assert "fake" not in str(refused.value)
+
+
+def test_space_after_the_comma(tmp_path: Path) -> None:
+    """Who writes by hand likes it."""
+    assert listed(tmp_path, "label, api_key\na, env:A\n") == listed(
+        tmp_path, "label,api_key\na,env:A\n"
+    )
+
+
+def test_a_row_is_named_by_its_line(tmp_path: Path) -> None:
+    """Whatever sessions the configuration has beside the file."""
+    own = '[[sessions]]\nlabel = "own"\napi_key = "env:O"'
+    with pytest.raises(ConfigError, match=r"s\.csv, line 3, label = 'x+': must have at most"):
+        listed(tmp_path, f"label,api_key\na,env:A\n{'x' * 301},env:B\n", own)
+    with pytest.raises(ConfigError, match=r"sessions\.0\.api_key: must be env:NAME"):
+        listed(tmp_path, "label,api_key\na,env:A\n", own.replace("env:O", "fake"))
 
 
 def test_absent_sessions_file(tmp_path: Path) -> None:

@@ -86,6 +86,18 @@ class Ground:
             stderr=asyncio.subprocess.PIPE,
         )
 
+    async def shell(self, line: str) -> asyncio.subprocess.Process:
+        """A line of shell, running in the folder."""
+        return await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
+            line,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
     async def run(self, command: str, *options: str) -> Ended:
         """The same, ended by itself."""
         return await self.ended(await self.start(command, *options))

@@ -1,0 +1,120 @@
+"""What a command leaves on its standard streams, whatever they are: a JSON object, a sentence, the right code."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from collector.simulator import Population, Simulator
+from tests.nightly.ground import ROOT, Ground
+
+WINDOWS = "[windows]\nminutes = [60, 120]\n"
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> AsyncIterator[Ground]:
+    """Two sessions, and a warning in every log: credentials travel in the address."""
+    async with Simulator(Population(2, 2)) as simulator:
+        yield Ground(tmp_path, simulator, f'binding = "http-get"\n{WINDOWS}')
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that needs no configuration."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+WRONG = {
+    "no configuration": ("run", "-c"),
+    "a folder": ("status", "-c", "/"),
+    "no such option": ("plan", "-c", "x.toml", "--jason"),
+    "no such command": ("nightly",),
+    "not in range": ("run", "-c", "x.toml", "--deadline", "-1"),
+    "no number": ("run", "-c", "x.toml", "--deadline", "nan"),
+    "no such target": ("load", "-c", "x.toml", "--target", "oracle"),
+    "no such switch": ("simulate", "--switch", "latency=1"),
+    "not loopback": ("simulate", "--host", "192.0.2.1"),
+    "no place for a configuration": ("simulate", "--write-config", "/proc/absent.toml"),
+    "no place for credentials": ("simulate", "--credentials-file", "/proc/absent.csv"),
+    "no folder": ("demo", "--root", "/dev/null"),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
+def test_wrong_usage_is_json_too(arguments: tuple[str, ...]) -> None:
+    """Exit code 2, a JSON object with the reason, and the reason for people; no traceback."""
+    done = command(arguments[0], "--json", *arguments[1:])
+    assert done.returncode == 2, done.stderr
+    said = json.loads(done.stdout)
+    assert said["exit_code"] == 2
+    assert done.stderr == f"ecgrid-stats: {said['error']}\n"
+
+
+async def shell(night: Ground, line: str) -> tuple[int, str, str]:
+    """`run --json` with the redirections of a shell: code, stdout, stderr."""
+    run = f"{sys.executable} -m pipelines.cli run -c {night.config} --json"
+    process = await night.shell(line.replace("RUN", run))
+    ended = await night.ended(process)
+    return ended.code, ended.out, ended.err
+
+
+@pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", "<&- 2>&-"])
+async def test_no_log_line_is_worth_a_night(night: Ground, end: str) -> None:
+    """Standard error is full or closed: the run is made all the same."""
+    code, out, _ = await shell(night, f"RUN {end}")
+    assert code == 0
+    assert json.loads(out)["ok"] == 2
+
+
+@pytest.mark.parametrize("end", [">&-", "| true"])
+async def test_nobody_listens(night: Ground, end: str) -> None:
+    """Standard output is closed, or a pipe whose reader has gone: the code is that of the run, and all is quiet."""
+    code, _, err = await shell(night, f"(RUN {end}; exit ${{PIPESTATUS[0]}})")
+    assert code == 0
+    assert len(night.table("calls")) == 2
+    assert "BrokenPipe" not in err
+    assert "Traceback" not in err
+
+
+async def test_a_result_that_could_not_be_written(night: Ground) -> None:
+    """A full disk below standard output: it is said, and nobody is told that all is well."""
+    code, _, err = await shell(night, "RUN >/dev/full")
+    assert code == 5
+    assert "standard output cannot be written: No space left on device" in err
+    assert "Traceback" not in err
+    assert len(night.table("calls")) == 2
+
+
+def test_a_configuration_written_beside_odd_names(tmp_path: Path) -> None:
+    """The simulator's configuration is TOML whatever its folder is called, and good from any folder."""
+    folder = tmp_path / 'we"ird \\ folder'
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "simulate", "--write-config", "sim.toml"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    written = tomllib.loads((folder / "sim.toml").read_text())
+    assert process.returncode == 0
+    assert written["service"]["url"] == url
+    assert written["storage"]["root"] == str(folder / "data")
+    assert written["sessions_file"] == "sim.sessions.csv"
