@@ -55,6 +55,7 @@ class Breaker:
         self._opened_at: float | None = None
         self._probe_at = 0.0
         self._wait = PROBE_SECONDS
+        self._said = ""  # of the last failure
 
     @property
     def is_open(self) -> bool:
@@ -79,8 +80,9 @@ class Breaker:
         self._troubled.discard(session)
         self._troubled_items.discard(item or "")
 
-    def failed(self, session: str, item: str) -> None:
-        """Nothing came, or what came was not from the service."""
+    def failed(self, session: str, item: str, said: str = "") -> None:
+        """Nothing came, or what came was not from the service; `said` is what it was, for the log."""
+        self._said = said
         if self._opened_at is not None:
             if self._now() >= self._probe_at:  # else it was on its way when the breaker opened
                 self._wait_longer()
@@ -98,7 +100,9 @@ class Breaker:
     def _open(self) -> None:
         self._opened_at = self._now()
         self._wait = PROBE_SECONDS
-        _LOG.warning("the service does not answer: the run waits, and asks now and then")
+        _LOG.warning(
+            "the service does not answer: the run waits, and asks now and then", said=self._said
+        )
         self._hold_on(self._longest)
 
     def _wait_longer(self) -> None:
@@ -108,7 +112,8 @@ class Breaker:
             _LOG.error("the service did not come back", after_seconds=self._seconds_open())
             self._give_up()
         else:
-            _LOG.info("the service still does not answer", next_in_seconds=min(self._wait, left))
+            seconds = min(self._wait, left)
+            _LOG.info("the service still does not answer", said=self._said, next_in_seconds=seconds)
         self._hold_on(left)
 
     def _hold_on(self, left: float) -> None:

@@ -114,7 +114,9 @@ class Fetch:
         except TransportError as error:
             unanswered = _unanswered(call, number, error, started_at_us)
             outcome = self._masked(call, unanswered, session_id)
-            is_down = self._is_down(call.session, call.call_id, is_outage=True, is_call=True)
+            is_down = self._is_down(
+                call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
+            )
             if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
                 return Verdict(replace(outcome, attempts=number - 1), 0.0)
             if is_down:
@@ -122,14 +124,15 @@ class Fetch:
             return self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
-        judged, outage = judgement(landed, self._settings.limits.max_reply_bytes)
-        is_down = self._is_down(call.session, call.call_id, is_outage=outage, is_call=True)
+        judged, is_lost = judgement(landed, self._settings.limits.max_reply_bytes)
         outcome = self._masked(call, judged, session_id)
+        outage = (outcome.fault_text or "") if is_lost else None
+        is_down = self._is_down(call.session, call.call_id, outage=outage, is_call=True)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
             return Verdict(outcome)
         retry_after = self._retry_after(received.reply)
-        if is_down and outage:
+        if is_down and is_lost:
             return self._waiting(call, outcome, retry_after)
         return self._verdict(call, outcome, retry_after, session_id)
 
@@ -173,11 +176,13 @@ class Fetch:
                 status, retry_after = reply.status, self._retry_after(reply)
                 answered = opened(operation, reply, retry_after)
             except (TransportError, WireError) as error:
-                is_down = self._is_down(session, item, is_outage=is_outage(error, status))
+                outage = str(error) if is_outage(error, status) else None
+                is_down = self._is_down(session, item, outage=outage)
                 if is_down and operation is LOGIN:
                     raise ServiceDownError(str(error), retry_after) from None
                 raise
-            self._is_down(session, item, is_outage=is_outage(None, status))
+            outage = f"HTTP {status}" if is_outage(None, status) else None
+            self._is_down(session, item, outage=outage)
             return answered
 
         def opened(operation: Operation, reply: Reply, retry_after: float | None) -> Answered:
@@ -207,15 +212,15 @@ class Fetch:
         return self._breaker is not None and self._breaker.is_open
 
     def _is_down(
-        self, session: str, item: str | None, *, is_outage: bool, is_call: bool = False
+        self, session: str, item: str | None, *, outage: str | None, is_call: bool = False
     ) -> bool:
-        """Tell the breaker how a request ended; whether the service is taken to be down now."""
+        """Tell the breaker how a request ended, if in an outage with what was said; whether the service is down now."""
         if self._breaker is None:
             return False
-        if is_outage and (item is not None or self._breaker.is_open):
-            self._breaker.failed(session, item or "")
+        if outage is not None and (item is not None or self._breaker.is_open):
+            self._breaker.failed(session, item or "", outage)
         # a Login that works says nothing about the calls, but a service that was down is there again
-        elif not is_outage and (is_call or self._breaker.is_open):
+        elif outage is None and (is_call or self._breaker.is_open):
             self._breaker.answered(session, item)
         return self._breaker.is_open
 

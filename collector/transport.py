@@ -36,6 +36,7 @@ from collector.wire.requests import Request
 __all__ = ["Received", "Transport"]
 
 _CONNECT_SECONDS = 10.0
+_MAX_HEADER_BYTES = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
 
 
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -151,6 +152,8 @@ class Transport:
             headers=self._headers,
             timeout=self._timeout,
             auto_decompress=False,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
             trace_configs=[_trace()],
         )
         return self

@@ -130,6 +130,13 @@ async def test_repeated_headers_and_odd_bytes() -> None:
     assert reply.headers["server"]
 
 
+async def test_long_headers() -> None:
+    """Proxies add policies of many kilobytes."""
+    policy = b"Content-Security-Policy: " + b"x" * 30_000
+    reply = (await received(OK.replace(b"Content-Type: text/xml", policy))).reply
+    assert len(reply.headers["content-security-policy"]) == 30_000
+
+
 async def test_bodies_stay_encoded() -> None:
     """A compressed body comes as it was sent."""
     body = gzip.compress(b"<a/>" * 100)

@@ -23,7 +23,9 @@ async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> No
     assert ended.code == 0, ended.err
     assert ended.json["ok"] == 60
     assert accounted(night, ended) == {}
-    assert "the service does not answer" in ended.err
+    (line,) = [line for line in ended.err.splitlines() if "the service does not answer" in line]
+    assert "said=" in line
+    assert ("503" in line) == (down_by == "503")
     assert "the service answers again" in ended.err
     meanwhile = [each for each in night.simulator.log.arrivals if each.fault == "down"]
     # those that opened it, those in flight then, and probes after 1 and 3 s; some more where late answers of before
