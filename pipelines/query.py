@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.contract import TABLES
-from pipelines.errors import QueryError
+from pipelines.errors import PublicationError, QueryError
 from pipelines.reading import OpenLake
 
 __all__ = ["queried"]
@@ -31,8 +31,9 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
         QueryError: the SQL is wrong or no SELECT; the message says where, and which tables there are.
         PublicationError: a file or manifest cannot be read, or does not fit this program.
     """
+    named = _named(sql)
     with duckdb.connect(":memory:") as connection:
-        for name in _named(sql):
+        for name in named:
             _register(connection, lake, name)
         for statement in _LOCKED:
             connection.execute(statement)
@@ -42,6 +43,9 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
                 raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
             return _answer(connection, sql)
         except duckdb.Error as error:
+            is_reading = "stream registered as" in str(error)
+            if is_reading and (said := next(filter(None, map(lake.lake.damage, named)), None)):
+                raise PublicationError(said) from error
             raise QueryError(_said(error)) from error
 
 

@@ -119,7 +119,7 @@ class OpenLake:
             try:
                 parts.append(part.files.to_table(columns, filter=_both(condition, runs)))
             except (OSError, pa.ArrowException) as error:
-                raise PublicationError(f"{name} cannot be read: {_one_line(error)}") from error
+                raise self._unreadable(name, error) from error
         return pa.concat_tables(parts)
 
     def parts(self, name: str) -> list[Part]:
@@ -139,7 +139,10 @@ class OpenLake:
                 self._check(table, file.path)
                 known.add(file.schema_version)
             groups.setdefault(file.only, []).append(file.path)
-        return [Part(self._dataset(table, paths), only) for only, paths in groups.items()]
+        try:
+            return [Part(self._dataset(table, paths), only) for only, paths in groups.items()]
+        except OSError as error:
+            raise self._unreadable(name, error) from error
 
     @staticmethod
     def condition(name: str, **filters: Unpack[Filters]) -> pc.Expression | None:
@@ -169,12 +172,17 @@ class OpenLake:
 
     def _check(self, table: Table, path: str) -> None:
         """Refuse a file of another version if it does not fit; others of that version are like it."""
-        fragment = next(iter(self._dataset(table, [path]).get_fragments()))
         try:
+            fragment = next(iter(self._dataset(table, [path]).get_fragments()))
             schema = fragment.physical_schema
         except (OSError, pa.ArrowException) as error:
-            raise PublicationError(f"{path} cannot be read: {_one_line(error)}") from error
+            raise self._unreadable(table.name, error) from error
         check_file(table, schema, path)
+
+    def _unreadable(self, name: str, error: Exception) -> PublicationError:
+        """What a reader's failure comes from: a file that is damaged, or else what the reader said."""
+        said = self.lake.damage(name) or f"{name} cannot be read: {_one_line(error)}"
+        return PublicationError(said)
 
     def _dataset(self, table: Table, paths: Sequence[str]) -> ds.Dataset:
         storage = self.lake.storage

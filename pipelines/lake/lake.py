@@ -15,6 +15,7 @@ from pipelines.lake.leftovers import leftovers
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.manifest import LAKE_VERSION, Manifest
 from pipelines.lake.objects import ObjectStorage
+from pipelines.lake.opening import damage
 from pipelines.lake.partition import MANIFESTS, check_run_id
 from pipelines.lake.publication import Publication
 from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
@@ -167,3 +168,11 @@ class Lake:
             PublicationError: the lake cannot be read.
         """
         return catalog.wrong_files(self.storage)
+
+    def damage(self, table: str) -> str | None:
+        """The first file of a table that is not what was published, and what to do; reads all of them.
+
+        Raises:
+            PublicationError: a manifest cannot be read, or the store does not answer.
+        """
+        return damage(self.storage, table)

@@ -1,4 +1,4 @@
-"""Opens a published file and sees that it is the one that its manifest names."""
+"""Opens a published file and sees that it is the one that its manifest names; says which one is not."""
 
 import contextlib
 import hashlib
@@ -6,11 +6,12 @@ from typing import Final
 
 import pyarrow as pa
 
+from pipelines.lake.catalog import read_manifest, run_ids
 from pipelines.lake.manifest import PublishedFile
 from pipelines.lake.partition import PartitionFile
-from pipelines.lake.storage import Storage
+from pipelines.lake.storage import Storage, named_errors
 
-__all__ = ["opened"]
+__all__ = ["damage", "opened"]
 
 _CHUNK: Final = 1 << 20
 
@@ -26,6 +27,31 @@ def opened(storage: Storage, file: PublishedFile) -> pa.NativeFile | None:
                 content.seek(0)
                 return content
             content.close()
+    return None
+
+
+def damage(storage: Storage, table: str) -> str | None:
+    """The first file of a table that is not what was published, and what to do; None if all are. Reads all of them.
+
+    Raises:
+        PublicationError: a manifest cannot be read, or the store does not answer.
+    """
+    for run_id in run_ids(storage):
+        manifest = read_manifest(storage, run_id)
+        for file in manifest.files if manifest else ():
+            if file.table != table:
+                continue
+            with named_errors(storage.address):
+                found = opened(storage, file)
+            if found is None:
+                path, again = (
+                    f"{storage.base}/{file.path}",
+                    f"`ecgrid-stats normalize --run {run_id}`",
+                )
+                return (
+                    f"{path} is missing or not what was published: publish the run again, {again}"
+                )
+            found.close()
     return None
 
 

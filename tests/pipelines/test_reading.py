@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,35 @@ def test_filters_reach_partitions_and_row_groups(lake: OpenLake, root: Path) -> 
     for path in (root / "lake" / "instant_stats").glob("run_date=2026-01-[23][09]/*"):
         path.write_bytes(b"damaged")
     assert len(lake.instant_stats(since="2026-01-31", sessions=["s25"])) == 1
-    with pytest.raises(PublicationError, match="instant_stats cannot be read"):
+    with pytest.raises(PublicationError, match=r"2026-01-29/run-29-0.*not what was published"):
         lake.instant_stats()
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _other_bytes(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:40] + bytes(400) + content[440:])
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, _cut, _other_bytes])
+def test_a_damaged_file_is_named(
+    lake: OpenLake, root: Path, config: Path, harm: Callable[[Path], None]
+) -> None:
+    """With what to do, by the door, by SQL and by the command; other tables are read all the same."""
+    harm(root / "lake" / "instant_stats" / "run_date=2026-01-30" / "run-30-0.parquet")
+    said = r"run_date=2026-01-30/run-30-0\.parquet is missing or .*normalize --run run-30"
+    with pytest.raises(PublicationError, match=said):
+        lake.instant_stats()
+    with pytest.raises(PublicationError, match=said):
+        queried(lake, "SELECT sum(count), min(run_id), max(session) FROM instant_stats")
+    ended = sql(config, "FROM instant_stats")
+    assert ended.returncode == 5
+    assert ended.stderr.count("\n") == 1
+    assert "normalize --run run-30" in ended.stderr
+    assert queried(lake, "FROM traffic_buckets").num_rows == len(lake.traffic_buckets()) == 3
 
 
 def test_what_no_manifest_names_is_not_read(lake: OpenLake, root: Path) -> None:
