@@ -41,12 +41,16 @@ def decode(bodies: Sequence[bytes], headers: Sequence[str]) -> Decoded:
     heads = {text: json.loads(text) for text in set(headers)}  # answers of one second share theirs
     encodings = {text: head.get("content-encoding") for text, head in heads.items()}
     kinds = {text: head.get("content-type") for text, head in heads.items()}
-    plain: dict[int, bytes] = {}
-    for number, (body, text) in enumerate(zip(bodies, headers, strict=True)):
-        try:
-            plain[number] = decoded_body(body, encodings[text], DEFAULT_LIMITS.body_bytes)
-        except WireError as error:
-            unreadable[number] = str(error)
+    plain = dict(enumerate(bodies))
+    if any(encodings.values()) or max(map(len, bodies), default=0) > DEFAULT_LIMITS.body_bytes:
+        for number, text in enumerate(headers):
+            try:
+                body = decoded_body(bodies[number], encodings[text], DEFAULT_LIMITS.body_bytes)
+            except WireError as error:
+                unreadable[number] = str(error)
+                del plain[number]
+            else:
+                plain[number] = body
     # the batch reader leaves out old and deleted rows, which hardly any answer has
     with_old = {number: body for number, body in plain.items() if b"before" in body}
     for number in with_old:

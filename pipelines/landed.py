@@ -172,7 +172,7 @@ def answer_rows(raw: pa.Table, observed_at: pa.Array, sessions: pa.Table) -> pa.
         observed_at: the server's clock in each of them.
         sessions: the run's rows of `sessions`.
     """
-    known = pc.index_in(raw["session"], value_set=sessions["session"].combine_chunks())
+    known = _places(raw["session"], sessions["session"])
     columns: dict[str, Any] = {
         "network_id": sessions["network_id"].take(known),
         "mailbox_id": sessions["mailbox_id"].take(known),
@@ -182,6 +182,16 @@ def answer_rows(raw: pa.Table, observed_at: pa.Array, sessions: pa.Table) -> pa.
         if name not in columns:
             columns[name] = raw[_FROM_RAW.get(name, name)]
     return pa.table([columns[name] for name in ANSWERS.names], schema=ANSWERS)
+
+
+def _places(labels: pa.ChunkedArray, known: pa.ChunkedArray) -> pa.Array:
+    """Where each of the labels is among those that are known; null where it is not."""
+    # a batch has few of them: looked for among those, not among all that are known
+    few = labels.unique()
+    places = pc.indices_nonzero(pc.is_in(known, value_set=few))
+    return places.take(
+        pc.index_in(labels.combine_chunks(), value_set=known.take(places).combine_chunks())
+    )
 
 
 def _table(table: Table, columns: Mapping[str, Any]) -> pa.Table:

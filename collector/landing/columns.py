@@ -19,11 +19,13 @@ _FAULTS: Final = {None, *(each.value for each in FaultClass)}
 _BINDINGS: Final = {each.value for each in Binding}
 
 _CALLS: Final = (
-    "SELECT ordinal, calls.call_id, session, window1, window2, outcomes.*"
+    "SELECT ordinal, session, window1, window2, calls.call_id, final, state, attempts, answer_attempt, http_status,"
+    " fault_class, fault_text, requested_at_us, observed_at_us, latency_us, reply_bytes, seal"
     " FROM calls LEFT JOIN outcomes USING (call_id) ORDER BY ordinal"
 )
-_OUTCOME: Final = 5  # where the outcome begins in a row of these
-_NONE: Final = (State.NOT_ATTEMPTED.value, 0, *(None,) * 8)
+_CALL_ID: Final = 4  # where the call's id, and with it the outcome, begins in a row of these
+_FINAL: Final = 5
+_UNTRIED: Final = (None,) * 12  # no outcome
 
 _REPLIES: Final = (
     "SELECT ordinal, session, window1, window2, body, call_id, attempt, binding, request, status, headers, sha256,"
@@ -43,10 +45,10 @@ class CallColumns:
     """
 
     ordinal: Sequence[int]
-    call_id: Sequence[str]
     session: Sequence[str]
     window1_minutes: Sequence[int]
     window2_minutes: Sequence[int]
+    call_id: Sequence[str]
     state: Sequence[str]
     attempts: Sequence[int]
     answer_attempt: Sequence[int | None]
@@ -101,24 +103,25 @@ def call_columns(store: sqlite3.Connection, count: int) -> Iterator[CallColumns]
     cursor = store.execute(_CALLS)
     while rows := cursor.fetchmany(count):
         _verify_calls(rows)
-        columns = list(zip(*map(_call, rows), strict=True))
-        _verify_words(columns[_OUTCOME], _STATES)
-        _verify_words(columns[_OUTCOME + 4], _FAULTS)
-        yield CallColumns(*columns)
-
-
-def _call(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    # without the outcome's call id, whether it is final, and its seal
-    return row[:_OUTCOME] + (_NONE if row[_OUTCOME] is None else row[_OUTCOME + 2 : -1])
+        columns = list(zip(*rows, strict=True))
+        plan, (state, attempts, *outcome) = columns[:_FINAL], columns[_FINAL + 1 : -1]
+        if None in state:  # calls that never came to a try
+            state = tuple(each or State.NOT_ATTEMPTED.value for each in state)
+            attempts = tuple(each or 0 for each in attempts)
+        found = CallColumns(*[*plan, state, attempts, *outcome])
+        _verify_words(found.state, _STATES)
+        _verify_words(found.fault_class, _FAULTS)
+        yield found
 
 
 def _verify_calls(rows: Sequence[tuple[Any, ...]]) -> None:
     id_of = call_id_of
-    wrong = [row for row in rows if id_of(row[2], row[3], row[4]) != row[1]]
+    wrong = [row for row in rows if id_of(row[1], row[2], row[3]) != row[_CALL_ID]]
     for row in wrong:
-        raise ValueError(f"planned call {row[1]!r} does not match its own id")
-    for row in changed_rows([row for row in rows if row[_OUTCOME] is not None], _OUTCOME):
-        outcome_of((row[1], *row[_OUTCOME:]))  # says what is wrong
+        raise ValueError(f"planned call {row[_CALL_ID]!r} does not match its own id")
+    tried = [row for row in rows if row[_FINAL:] != _UNTRIED]
+    for row in changed_rows(tried, _CALL_ID):
+        outcome_of((row[_CALL_ID], *row[_CALL_ID:]))  # says what is wrong
 
 
 def reply_columns(store: sqlite3.Connection, first: int, last: int) -> Iterator[ReplyColumns]:
