@@ -1,10 +1,12 @@
 """Bytes to UTF-8 without byte order mark and XML declaration; refuses any DTD.
 
 Responsible for encodings and for what must be refused before a parser sees it; knows nothing of
-SOAP or DataSets. BOM, then the charset of the content type, then the declaration decide.
+SOAP or DataSets. BOM, then the charset of the content type, then the declaration decide; where the
+latter two contradict each other and one of them is UTF-8, it is UTF-8 if the bytes are.
 """
 
 import re
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
 from pipelines.dataset.limits import Limits
@@ -25,6 +27,9 @@ _KNOWN = re.compile(
     r"utf-?8|utf-?(?:16|32)(?:-?[bl]e)?|us-ascii|ascii|iso-8859-(?:[1-9]|1[03456])|latin-?1"
     r"|windows-(?:125[0-8]|874)|cp125[0-8]|koi8-[ru]|shift_jis|euc-(?:jp|kr)|gb2312|gbk|gb18030|big5"
 )
+# ASCII is a part of it.
+_UTF_8 = ("utf-8", "utf8", "us-ascii", "ascii")
+_PIECE = 1 << 20
 _DECLARATION = re.compile(rb"<\?xml[ \t\r\n](.{0,400}?)\?>", re.DOTALL)
 _ENCODING = re.compile(
     rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z][A-Za-z0-9._-]*)["']"""
@@ -75,8 +80,8 @@ def utf8_document(body: bytes, content_type: str | None, limits: Limits) -> Docu
 
 def _utf8(body: bytes, content_type: str | None) -> Document:
     encoding, start = _encoding(body, content_type)
-    if encoding in ("utf-8", "utf8", "us-ascii", "ascii"):
-        # The parser checks UTF-8 itself; ASCII is a part of it.
+    if encoding in _UTF_8:
+        # The parser checks UTF-8 itself.
         return Document(body, start)
     try:
         return Document(body[start:].decode(encoding).encode())
@@ -90,21 +95,49 @@ def _encoding(body: bytes, content_type: str | None) -> tuple[str, int]:
             return encoding, len(mark)
     charset = _CHARSET.search(content_type or "")
     guessed = _guessed(body)
-    if charset and _KNOWN.fullmatch(charset[1].lower()):
-        # A wide charset on bytes that are plainly not wide is a server's mistake, and the reverse.
-        name = charset[1].lower()
-        if _is_wide(name) == (guessed is not None):
-            return name, 0
-    if guessed is not None:
-        return guessed, 0
+    name = charset[1].lower() if charset else ""
+    # A wide charset on bytes that are plainly not wide is a server's mistake, and the reverse.
+    if _KNOWN.fullmatch(name) and _is_wide(name) == (guessed is not None):
+        return (name if guessed else _of_two(name, body)), 0
+    return guessed or _declared(body), 0
+
+
+def _of_two(charset: str, body: bytes) -> str:
+    """The header's charset; where the document contradicts it and either is UTF-8, the bytes decide."""
+    own = _named(body) or "utf-8"
+    if (charset in _UTF_8) == (own in _UTF_8) or not _KNOWN.fullmatch(own) or _is_wide(own):
+        return charset
+    other = own if charset in _UTF_8 else charset
+    return "utf-8" if _is_utf8(body) else other
+
+
+def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    decoder = getincrementaldecoder("utf-8")()
+    view = memoryview(body)
+    try:
+        for at in range(0, len(body), _PIECE):
+            decoder.decode(view[at : at + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _named(body: bytes) -> str | None:
     declaration = _DECLARATION.match(body)
     named = _ENCODING.search(b" " + declaration[1]) if declaration else None
-    if named is None:
-        return "utf-8", 0
-    name = named[1].decode("ascii").lower()
+    return named[1].decode("ascii").lower() if named else None
+
+
+def _declared(body: bytes) -> str:
+    name = _named(body)
+    if name is None:
+        return "utf-8"
     if not _KNOWN.fullmatch(name):
         raise NotADataSetError(f"the declared encoding {name!r} is not one that is read")
-    return ("utf-8" if _is_wide(name) else name), 0
+    return "utf-8" if _is_wide(name) else name
 
 
 def _is_wide(name: str) -> bool:

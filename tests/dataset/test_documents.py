@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.dataset import DataSet, read
+from pipelines.dataset import DataSet, read, read_many
 from pipelines.errors import NotADataSetError
 from tests.dataset.samples import body_of
 
@@ -59,6 +59,39 @@ def test_the_charset_of_the_header_wins() -> None:
     for kind in ("text/xml; charset=x-unheard-of", "text/xml", None):
         with pytest.raises(NotADataSetError):
             read(body, kind)
+
+
+@pytest.mark.parametrize(
+    ("written", "declared", "charset"),
+    [
+        ("utf-8", "utf-8", "iso-8859-1"),
+        ("utf-8", None, "windows-1252"),
+        ("utf-8", "utf-8", "shift_jis"),
+        ("utf-8", "iso-8859-1", "utf-8"),
+        ("utf-8", "utf-8", "utf-16"),
+        ("utf-8", "utf-16", "utf-8"),
+        ("utf-16", "utf-16", "utf-8"),
+        ("utf-16-le", "utf-16", "iso-8859-1"),
+        ("iso-8859-1", "iso-8859-1", "utf-8"),
+        ("iso-8859-1", "utf-8", "iso-8859-1"),
+        ("windows-1252", "windows-1252", "us-ascii"),
+        ("windows-1252", "iso-8859-1", "windows-1252"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 2_000])
+def test_header_and_declaration_may_contradict(
+    written: str, declared: str | None, charset: str, rows: int
+) -> None:
+    """What is valid UTF-8 is UTF-8 if either says so; never is a letter read as two others."""
+    text = body_of("direction-rows", "soap11")[0].decode()
+    text = text.replace(' encoding="utf-8"', f' encoding="{declared}"' if declared else "")
+    start, end = text.index("<Table "), text.index("</NewDataSet>")
+    some = text[start:end].replace(">In<", ">caf\u00e9<") * rows
+    body = (text[:start] + some + text[end:]).encode(written)
+    kind = f"text/xml; charset={charset}"
+    assert set(read(body, kind).tables[0].arrow["Direction"].to_pylist()) == {"caf\u00e9", "Out"}
+    batch = read_many([body, body], [kind, kind])
+    assert set(batch.groups[0].tables[0].arrow["Direction"].to_pylist()) == {"caf\u00e9", "Out"}
 
 
 @pytest.mark.parametrize("encoding", ["rot13", "zlib", "idna", "x-unheard-of", "utf-7"])
