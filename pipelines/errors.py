@@ -70,6 +70,9 @@ class ValueFormatError(DataSetError):
             expected,
         )
 
+    def __reduce__(self) -> tuple[type, tuple[str, int | None, str, str, str]]:
+        return type(self), (self.table, self.row, self.column, self.value, self.expected)
+
 
 class PublicationError(PipelineError):
     """The lake cannot be written, or a written file does not verify; nothing was published."""

@@ -36,7 +36,7 @@ __all__ = [
 
 
 def read(
-    body: bytes,
+    body: bytes | bytearray | memoryview,
     content_type: str | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
@@ -46,13 +46,15 @@ def read(
 
     Args:
         body: SOAP 1.1, SOAP 1.2, GET or POST reply, or a bare DataSet; not compressed.
-        content_type: the reply's header; its charset wins over the XML declaration.
+        content_type: the reply's header; its charset wins over the XML declaration, unless that says
+            UTF-8 and the bytes are.
         limits: what the document may cost.
         strict: raise for a value that does not fit; otherwise it goes to `rejects`.
 
     Raises:
         DataSetError: it cannot be read; the subclass says why.
     """
+    body = bytes(body)  # the same object, if it is bytes already
     large = read_large(body, content_type, limits)
     if large is not None:
         return large

@@ -3,9 +3,12 @@
 Responsible for the printout. The file may hold a body alone or a whole HTTP response.
 """
 
+import os
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +19,7 @@ from pipelines.errors import DataSetError
 __all__ = ["main", "printout"]
 
 _UNREADABLE, _USAGE = 1, 2
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 def printout(dataset: DataSet, most_rows: int) -> Iterator[str]:
@@ -89,8 +93,9 @@ def _body(raw: bytes) -> tuple[bytes, str | None]:
     """Split a saved HTTP response; anything else is a body."""
     if not raw.startswith(b"HTTP/"):
         return raw, None
-    head, _, body = raw.partition(b"\r\n\r\n")
-    for line in head.decode("latin-1").split("\r\n")[1:]:
+    head, *rest = _HEAD_END.split(raw, maxsplit=1)
+    body = rest[0] if rest else b""
+    for line in head.decode("latin-1").splitlines()[1:]:
         name, _, value = line.partition(":")
         if name.lower() == "content-type":
             return body, value.strip()
@@ -114,8 +119,14 @@ def main(arguments: list[str] | None = None) -> int:
     except DataSetError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         return _UNREADABLE
-    for line in printout(dataset, given.rows):
-        print(line)  # noqa: T201
+    if isinstance(sys.stdout, TextIOWrapper):  # names and values may have letters that it lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        for line in printout(dataset, given.rows):
+            print(line)  # noqa: T201
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

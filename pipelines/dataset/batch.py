@@ -32,7 +32,7 @@ _SMALL = 64 * 1024
 
 
 def read_many(
-    bodies: Iterable[bytes],
+    bodies: Iterable[bytes | bytearray | memoryview],
     content_types: Iterable[str | None] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
@@ -48,10 +48,18 @@ def read_many(
 
     Returns:
         Every reply is in exactly one of: a group, `nulls`, `failures`.
+
+    Raises:
+        ValueError: more bodies than content types, or fewer.
     """
     reader = _BatchReader(limits, strict)
-    for reply, (body, kind) in enumerate(zip(bodies, content_types or repeat(None), strict=False)):
-        reader.add(reply, body, kind)
+    pairs = (
+        zip(bodies, repeat(None), strict=False)
+        if content_types is None
+        else zip(bodies, content_types, strict=True)
+    )
+    for reply, (body, kind) in enumerate(pairs):
+        reader.add(reply, bytes(body), kind)
     return reader.finish()
 
 

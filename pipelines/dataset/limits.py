@@ -16,7 +16,8 @@ class Limits:
         columns: columns of all tables of one DataSet together.
         rows: rows of all tables together, old versions included.
         text_chars: one value, one attribute.
-        nodes: markup held as a tree at one time: everything outside of rows, or a single row.
+        nodes: markup held as a tree at one time: everything outside of rows, or a single row. Counted by the
+            quarter megabyte as it is parsed, so there may be up to 65,536 more.
     """
 
     body_bytes: int = 512 * 1024 * 1024

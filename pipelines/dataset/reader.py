@@ -74,6 +74,7 @@ class Reading:
             raise NotADataSetError("there is another DiffGram beside the DataSet that was found")
 
     def _walk(self, holder: etree._Element, complete: bool) -> None:
+        _no_text(holder)
         if self.schema is None and not self._read_schema(holder, complete):
             return
         if self.plain:
@@ -181,7 +182,7 @@ def _children(parent: etree._Element, complete: bool) -> list[tuple[etree._Eleme
 
 
 def _no_text(parent: etree._Element) -> None:
-    """Refuse text between rows: it belongs to no column."""
+    """Refuse text around schema, DiffGram and rows: it belongs to no column."""
     for text in (parent.text, *(child.tail for child in parent)):
         if text and text.strip(_SPACE):
-            raise NotADataSetError(f"text between rows: {text.strip(_SPACE)[:80]!r}")
+            raise NotADataSetError(f"text between rows or beside them: {text.strip(_SPACE)[:80]!r}")

@@ -95,7 +95,7 @@ class GrowingTree:
 
 
 def _translated(error: etree.XMLSyntaxError) -> HostileXmlError | NotADataSetError:
-    message = str(error.msg).replace(f" {_WRAPPER} ", " the end of the document ")
+    message = " ".join(str(error.msg).split()).replace(f" {_WRAPPER} ", " the end of the document ")
     if any(
         word in message for word in ("too deep", "xcessive depth", "huge", "too long", "oo big")
     ):

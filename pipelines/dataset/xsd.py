@@ -29,6 +29,7 @@ _VOCABULARY = frozenset(
     "minLength notation pattern redefine restriction schema selector sequence simpleContent "
     "simpleType totalDigits union unique whiteSpace".split()
 )
+_PROSE = frozenset({"appinfo", "documentation"})
 _ELEMENT = clark(XSD, "element")
 _COMPLEX = clark(XSD, "complexType")
 _ATTRIBUTE = clark(XSD, "attribute")
@@ -326,6 +327,8 @@ def _check_vocabulary(root: etree._Element) -> None:
             raise SchemaError(
                 f"the schema has an element xs:{local[:100]}, which XSD does not have"
             )
+        if namespace == XSD and local not in _PROSE and node.text and node.text.strip():
+            raise SchemaError(f"the schema has a text in xs:{local}: {node.text.strip()[:80]!r}")
 
 
 def _schema_of(node: etree._Element) -> etree._Element:

@@ -1,18 +1,20 @@
 """Valid replies, damaged in the ways that transport, proxies and attackers damage them.
 
-`held` counts, with a plain parser and no knowledge of schemas, what a document holds at least.
+`missing` holds what was read against what a plain parser finds in a document, without knowledge of schemas.
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
+import pyarrow as pa
 from lxml import etree
 
 from pipelines.dataset import DataSet
 from tests.dataset.samples import BINDINGS, CASES, body_of
 
-__all__ = ["BASES", "MUTATIONS", "cells_held", "cells_read", "mutated"]
+__all__ = ["BASES", "MUTATIONS", "cells_held", "missing", "mutated"]
 
 BASES = tuple(body_of(case, binding)[0] for case in CASES for binding in BINDINGS[:3])
 _ID = "{urn:schemas-microsoft-com:xml-diffgram-v1}id"
@@ -21,6 +23,7 @@ _NOT_CURRENT = (
     "{urn:schemas-microsoft-com:xml-diffgram-v1}errors",
 )
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,28}", re.ASCII)
 _PIECES = (
     b"<", b">", b"&", b"&amp;", b"]]>", b"<!-- c -->", b"<?p q?>", b"<![CDATA[x]]>", b"\r\n", b"\0",
     b"\xff", b"\xef\xbf\xbf", b"&#x1;", b"&#0;", b"<!DOCTYPE a>", b"<Extra>1</Extra>", b"</Table>",
@@ -88,38 +91,81 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 def mutated(rng: random.Random) -> bytes:
     """Return a damaged reply."""
-    body = rng.choice(BASES)
+    base = body = rng.choice(BASES)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         body = rng.choice(MUTATIONS)(body, rng) or body
-    return body
+    return body if body != base else mutated(rng)
 
 
-def cells_held(body: bytes) -> Counter[str] | None:
-    """Return how often each leaf of a current row occurs; None if a plain parser refuses."""
+def cells_held(body: bytes) -> Counter[tuple[str, str]] | None:
+    """Return how often each leaf of a current row occurs, by name and text; None if a plain parser refuses."""
     try:
         root = etree.fromstring(body)
     except etree.XMLSyntaxError:
         return None
-    found: Counter[str] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
     for row in root.iter(etree.Element):
         if row.get(_ID) is not None and not any(e.tag in _NOT_CURRENT for e in row.iterancestors()):
-            found["row"] += 1
+            found["row", ""] += 1
             for cell in row.iterchildren(etree.Element):
                 # Inside a row, an element named as a table is a row of it, as .NET sees it.
                 if cell.get(_ID) is None and cell.get(_NIL) is None and cell.tag != row.tag:
-                    found[etree.QName(cell).localname] += 1
+                    text = "".join(map(str, cell.itertext(etree.Element, etree.Entity)))
+                    found[etree.QName(cell).localname, "<>" if len(cell) else text] += 1
     return found
 
 
-def cells_read(dataset: DataSet) -> Counter[str]:
-    """Return the same for what was read."""
-    found: Counter[str] = Counter()
+def missing(body: bytes, dataset: DataSet) -> Counter[tuple[str, str]]:
+    """Return the cells that a plain parser finds in the body and the DataSet lacks.
+
+    Texts and exact numbers are compared as values; of other types, and of markup, how many there are.
+    """
+    held, read, exact = cells_held(body), _cells_read(dataset), _exact_names(dataset)
+    exact -= {name for name, text in held or () if text == "<>"}
+    return _compared(held or Counter(), exact) - _compared(read, exact)
+
+
+def _compared(cells: Counter[tuple[str, str]], exact: set[str]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for (name, text), count in cells.items():
+        found[name, _spelled(text) if name in exact else ""] += count
+    return found
+
+
+def _spelled(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return str(int(text)) if _NUMBER.fullmatch(text) else text
+
+
+def _exact_names(dataset: DataSet) -> set[str]:
+    """Names whose columns are all strings or whole numbers, and of no table."""
+    kinds: dict[str, set[bool]] = {}
     for table in dataset:
-        found["row"] += len(table)
+        kinds.setdefault(_local(table.schema.tag), set()).add(False)
+        for column, values in zip(table.columns, table.arrow.columns, strict=True):
+            kind = values.type
+            kinds.setdefault(_local(column.tag), set()).add(
+                column.type == "System.String" or pa.types.is_integer(kind)
+            )
+    return {name for name, exact in kinds.items() if exact == {True}}
+
+
+def _cells_read(dataset: DataSet) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for table in dataset:
+        found["row", ""] += len(table)
         # An element named as a table is a row, with or without a diffgr:id.
-        found[table.schema.tag.rpartition("}")[2]] += len(table)
+        found[_local(table.schema.tag), ""] += len(table)
         for column, values in zip(table.columns, table.arrow.columns, strict=True):
             if column.place == "Element":
-                local = column.tag.rpartition("}")[2]
-                found[local] += len(values) - values.null_count
+                texts = values.drop_null().cast(pa.string()) if _castable(values.type) else values
+                found.update((_local(column.tag), str(t)) for t in texts.drop_null().to_pylist())
     return +found
+
+
+def _castable(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_string(kind)
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]

@@ -158,11 +158,10 @@ def test_more_shapes_than_are_remembered() -> None:
 
 def test_the_charset_of_the_content_type_counts() -> None:
     """The same bytes under another charset are other text."""
-    body, kind = sample("direction-rows", "soap11")
-    bodies = [body.replace(b">In<", b">\xc3\xa9<")] * 2
-    batch = read_many(bodies, [kind, "text/xml; charset=iso-8859-1"])
+    bodies = [sample("direction-rows", "soap11")[0].replace(b">In<", b">\xa4<")] * 2
+    batch = read_many(bodies, [f"text/xml; charset=iso-8859-{part}" for part in (1, 15)])
     texts = batch.groups[0].tables[0].arrow["Direction"].to_pylist()
-    assert (texts[0], texts[4]) == ("é", "Ã©")
+    assert (texts[0], texts[4]) == ("\u00a4", "\u20ac")
 
 
 @settings(deadline=None, max_examples=60)
@@ -187,3 +186,15 @@ def test_damaged_replies_among_good_ones(seed: int) -> None:
     for reply in range(0, 600, 3):
         (found,) = _rows_of(batch, reply)
         assert found == _rows_read(read(bodies[reply]))[0]
+
+
+def test_every_reply_has_a_content_type_or_none_has() -> None:
+    """A list that is too short would leave replies unread."""
+    body = sample("documented", "soap11")[0]
+    for kinds in (["text/xml"], ["text/xml"] * 3, []):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            read_many([body, body], kinds)
+    assert read_many(iter([body, body]), iter([None, "text/xml"])).groups[0].replies.tolist() == [
+        0,
+        1,
+    ]

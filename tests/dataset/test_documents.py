@@ -1,9 +1,11 @@
 """Where a DataSet may stand, and in which encodings."""
 
+import copy
+
 import pytest
 
 from pipelines.dataset import DataSet, read, read_many
-from pipelines.errors import NotADataSetError
+from pipelines.errors import DataSetError, NotADataSetError, ValueFormatError
 from tests.dataset.samples import body_of
 
 _SOAP = body_of("documented", "soap11")[0]
@@ -196,6 +198,40 @@ def test_a_second_answer_is_not_overlooked(body: bytes) -> None:
     """One Body, one answer, one DataSet."""
     with pytest.raises(NotADataSetError):
         read(body)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        # As the vendor's pages print it: placeholders.
+        b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">schema</xs:schema>xml',
+        b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">schema</xs:schema>',
+        b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>xml',
+        b'xml<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>',
+        b'<d:diffgram xmlns:d="urn:schemas-microsoft-com:xml-diffgram-v1"/>xml',
+    ],
+)
+def test_text_in_place_of_data_is_no_empty_dataset(result: bytes) -> None:
+    """Nothing that was sent goes missing in silence."""
+    with pytest.raises(DataSetError, match="text"):
+        read(_ENVELOPE % (b"<R><RResult>" + result + b"</RResult></R>"))
+
+
+def test_any_kind_of_bytes_will_do() -> None:
+    """Copied only where they could change; text is refused: its encoding is gone."""
+    for body in (bytearray(_SOAP), memoryview(_SOAP)):
+        assert _counts(read(body)) == _counts(read(_SOAP))
+        assert len(read_many([body, body]).groups[0].replies) == 2
+    with pytest.raises(TypeError, match="encoding"):
+        read(_SOAP.decode())
+
+
+def test_an_error_survives_the_way_between_processes() -> None:
+    """With all its facts: a copy is made the way it is pickled."""
+    with pytest.raises(ValueFormatError) as caught:
+        read(_SOAP.replace(b">104<", b">ten<"))
+    again = copy.copy(caught.value)
+    assert (str(again), again.value, again.row) == (str(caught.value), "ten", 0)
 
 
 def test_a_fault_says_why() -> None:
