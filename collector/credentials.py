@@ -5,6 +5,7 @@ this run: account lock-out is real. Replies to Login hold credentials and are ne
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -88,6 +89,8 @@ class _Account:
     Attributes:
         labels: the sessions that still use it; the last one to leave logs out.
         fruitless: SessionIDs in a row that were refused without one call having been answered.
+        left: a SessionID that a fault called gone. The service may still count the session as open: what only expired
+            fills its place until it is logged out.
     """
 
     login: Login
@@ -97,6 +100,7 @@ class _Account:
     failures: int = 0
     retry_after: float | None = None
     fruitless: int = 0
+    left: Secret | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -147,7 +151,8 @@ class Credentials:
             return (self._keys[label],)
         account = self._accounts[label]
         own = (account.login.password,)
-        return own if account.session_id is None else (account.session_id, *own)
+        known = (account.session_id, account.left, *own)
+        return tuple(each for each in known if each is not None)
 
     def unspoken(self, label: str) -> tuple[Secret, ...]:
         """What must not be said in a text: the login name too. In a reply it may be a table's or a column's name."""
@@ -168,7 +173,7 @@ class Credentials:
             self._strikes[label] = self._strikes.get(label, 0) + 1
             return False
         if account.session_id == session_id:
-            account.session_id = None
+            account.session_id, account.left = None, session_id
             account.fruitless += 1
             if account.fruitless >= _STRIKES:
                 account.refusal = CredentialError("Login succeeds, but its SessionIDs are refused")
@@ -190,6 +195,7 @@ class Credentials:
                 raise account.refusal
             if account.failures > failures:  # the Login that was waited for has failed
                 raise LoginDelayedError(account.failures, account.retry_after)
+            await _clear(account, exchange)
             arguments = {"LoginName": account.login.name, "Password": account.login.password}
             try:
                 answered = await exchange(LOGIN, arguments)
@@ -208,7 +214,7 @@ class Credentials:
     def open_logins(self) -> list[str]:
         """The labels whose credential has an open session at the service."""
         return [
-            label for label, account in self._accounts.items() if account.session_id is not None
+            label for label, account in self._accounts.items() if account.session_id or account.left
         ]
 
     async def log_out(self, label: str, exchange: Exchange) -> None:
@@ -221,12 +227,10 @@ class Credentials:
         account.labels.discard(label)
         if account.labels:
             return
-        if account.session_id is not None:
-            answered = await exchange(LOGOUT, {"SessionID": account.session_id})
-            content = answered.content
-            if isinstance(content, Fault) and _class_of(answered, content) in _NOT_DONE:
-                raise WireError(f"Logout failed: {content}")
-            account.session_id = None
+        session_id = account.session_id or account.left
+        if session_id is not None:
+            await _logged_out(session_id, exchange)
+            account.session_id = account.left = None
 
     def _opened(self, account: _Account, answered: Answered) -> None:
         content = answered.content
@@ -257,6 +261,21 @@ class Credentials:
             account.refusal = LoginFailedError(said, fault_class)
             raise account.refusal
         raise LoginDelayedError(account.failures, retry_after)
+
+
+async def _clear(account: _Account, exchange: Exchange) -> None:
+    """Log out what is said to be gone, before the next Login; once, whatever comes of it."""
+    if account.left is not None:
+        with contextlib.suppress(TransportError, WireError):
+            await _logged_out(account.left, exchange)
+        account.left = None
+
+
+async def _logged_out(session_id: Secret, exchange: Exchange) -> None:
+    answered = await exchange(LOGOUT, {"SessionID": session_id})
+    content = answered.content
+    if isinstance(content, Fault) and _class_of(answered, content) in _NOT_DONE:
+        raise WireError(f"Logout failed: {content}")
 
 
 def _class_of(answered: Answered, fault: Fault) -> FaultClass:

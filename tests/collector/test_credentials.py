@@ -43,7 +43,7 @@ def fault(
 class Service:
     """Answers in order, the last one for ever; writes down what it was asked."""
 
-    answers: list[Answered | Exception]
+    answers: list[Answered | BaseException]
     asked: list[str] = field(default_factory=list)
     arguments: list[Mapping[str, Argument]] = field(default_factory=list)
     most_at_once: int = 0
@@ -59,7 +59,7 @@ class Service:
             await asyncio.sleep(0)
         self._now -= 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -237,9 +237,24 @@ async def test_session_that_is_gone_is_logged_in_again_once() -> None:
     assert credentials.needs_login("s0")
     assert credentials.needs_login("s1")
     await asyncio.gather(*(credentials.log_in(f"s{n % 2}", service.exchange) for n in range(20)))
-    assert service.asked == ["Login", "Login"]
+    assert service.asked == ["Login", "Logout", "Login"]
+    assert service.arguments[1] == {"SessionID": Secret(GUID)}, "the old one: it may fill a place"
     assert credentials.gone("s1", Secret(GUID)), "a reply to the old SessionID: a retry may help"
     assert credentials.session_id("s1") == Secret("new-session-0002")
+
+
+async def test_a_logout_that_fails_is_in_nobodys_way() -> None:
+    """Nor is one that was interrupted forgotten."""
+    credentials, service = await logged_in(1)
+    assert credentials.gone("s0", Secret(GUID))
+    service.answers = [asyncio.CancelledError()]
+    with pytest.raises(asyncio.CancelledError):
+        await credentials.log_in("s0", service.exchange)
+    assert credentials.open_logins() == ["s0"]
+    service.answers = [TransportError("reset"), text_answer("new-session-0002")]
+    await credentials.log_in("s0", service.exchange)
+    assert service.asked == ["Login", "Logout", "Logout", "Login"]
+    assert credentials.session_id("s0") == Secret("new-session-0002")
 
 
 async def test_login_that_does_not_help_is_not_repeated() -> None:
@@ -253,7 +268,14 @@ async def test_login_that_does_not_help_is_not_repeated() -> None:
         credentials.session_id("s1")
     with pytest.raises(CredentialError):
         await credentials.log_in("s1", service.exchange)
-    assert service.asked == ["Login"] * 3
+    assert service.asked == ["Login", "Logout", "Login", "Logout", "Login"]
+    for label in ("s0", "s1"):
+        assert credentials.open_logins()
+        await credentials.log_out(label, service.exchange)
+    assert service.asked[-1] == "Logout", (
+        "what Login gave may be open, whatever the calls were told"
+    )
+    assert credentials.open_logins() == []
 
 
 async def test_the_last_label_logs_out() -> None:

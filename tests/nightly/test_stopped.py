@@ -212,3 +212,15 @@ async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None
     assert ended.json["ok"] == 72
     assert ended.json["logins"] >= 72
     assert night.simulator.control.state()["open_sessions"] == {}
+
+
+async def test_expired_sessions_that_fill_their_place(ground: MakeGround) -> None:
+    """A service that counts an expired session as open until its Logout locks nobody out."""
+    stuck = switches(expire_after_calls=3, release_expired=False, session_cap=2)
+    night = await ground(population(6, 1), CONFIG, switches=stuck)
+    ended = await night.run("run")
+    assert ended.code == 0, ended.err
+    assert ended.json["ok"] == 72
+    state = night.simulator.control.state()
+    assert state["open_sessions"] == {}
+    assert state["most_open"] == {f"mailbox-{number:04d}": 1 for number in range(1, 7)}
