@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.contract import TABLES, Column, Table
 
-__all__ = ["EXAMPLES", "tables_markdown"]
+__all__ = ["EXAMPLES", "example_of", "tables_markdown"]
 
 _UNITS: Final = {
     "_minutes": "minutes",
@@ -60,6 +60,7 @@ EXAMPLES: Final = {
     "sent_at": "2026-01-31 02:00:02.009935+00:00",
     "session": "acme",
     "state": "ok",
+    "dataset_extras.state": "current",
     "table": "Table",
     "timeout_seconds": "1200",
     "to_minutes": "120",
@@ -100,12 +101,17 @@ def _table(table: Table) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for column in table.columns:
         null = "yes" if column.nullable else ""
-        example = EXAMPLES[column.name].replace("|", "\\|")
+        example = example_of(table, column).replace("|", "\\|")
         yield (
             f"| `{column.name}` | {column.type} | {null} | {_unit(column)} |"
             f" {column.description} | `{example}` |"
         )
     yield ""
+
+
+def example_of(table: Table, column: Column) -> str:
+    """The table's own, where it means something else there."""
+    return EXAMPLES.get(f"{table.name}.{column.name}", EXAMPLES[column.name])
 
 
 def _partition(table: Table) -> str:

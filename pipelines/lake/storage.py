@@ -218,6 +218,9 @@ def _ambient_region() -> str | None:
 
 
 def _from_uri(address: str) -> tuple[fs.FileSystem, str]:
+    if address.startswith(("gs://", "gcs://")) and "retry_limit_seconds" not in address:
+        # it would try for a quarter of an hour, and no signal ends it meanwhile
+        address += f"{'&' if '?' in address else '?'}retry_limit_seconds={_REQUEST_SECONDS}"
     try:
         system, path = fs.FileSystem.from_uri(address)
     except pa.ArrowInvalid:  # not one of Arrow's own

@@ -1,6 +1,7 @@
 """How tables may change, and that files of before and after are read together by everybody."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import CALLS, INSTANT_STATS, TABLES, arrow_schema
+from pipelines.contract import CALLS, INSTANT_STATS, TABLES, Table, arrow_schema
 from pipelines.errors import TableSchemaError
 from pipelines.evolution import changes, check_file, contract_of
-from pipelines.tables_doc import EXAMPLES, tables_markdown
+from pipelines.tables_doc import EXAMPLES, example_of, tables_markdown
 from tests.pipelines.contract_golden import current, golden, unraised
 from tests.pipelines.lake_rows import stats
 
@@ -45,7 +46,18 @@ def test_the_page_of_tables_is_the_contract() -> None:
         for column in table.columns:
             assert f"| `{column.name}` | {column.type} |" in tables_markdown()
     used = {column.name for table in TABLES.values() for column in table.columns}
-    assert set(EXAMPLES) == used
+    assert {name for name in EXAMPLES if "." not in name} == used
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_examples_are_values_of_their_columns(table: Table) -> None:
+    """Of the type, and one of the words where the meaning lists words."""
+    for column in table.columns:
+        example = example_of(table, column)
+        if not pa.types.is_binary(column.type):
+            assert pa.scalar(example).cast(column.type).is_valid, column.name
+        if words := re.findall(r"'([\w-]+)'", column.description):
+            assert example in words, f"{table.name}.{column.name}"
 
 
 def _with(**columns: Any) -> dict[str, Any]:

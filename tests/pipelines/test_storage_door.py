@@ -1,11 +1,13 @@
 """The door to a lake: which addresses it opens, and what it refuses."""
 
+import time
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
 from collector.secret import Secret
+from pipelines.errors import StorageError
 from pipelines.lake import Lake, S3Options, open_storage
 from pipelines.lake.objects import ObjectStorage
 
@@ -39,6 +41,19 @@ def test_a_lake_behind_fsspec(tmp_path: Path) -> None:
     assert lake.storage.read("_manifest/version") == b"1\n"
     assert lake.storage.sizes("") == {"_manifest/version": 2}
     assert lake.storage.names("nothing") == []
+
+
+@pytest.mark.parametrize("more", ["", "&retry_limit_seconds=1"])
+def test_a_store_that_is_not_there_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    """Google's library would try for a quarter of an hour; the address may say for how long, too."""
+    monkeypatch.setattr("pipelines.lake.storage._REQUEST_SECONDS", 1)
+    place = "gs://anonymous@bucket/p?scheme=http&endpoint_override=127.0.0.1:1"
+    begun = time.monotonic()
+    with pytest.raises(StorageError, match="the lake gs://"):
+        Lake.at(place + more, drafts=tmp_path).check_version()
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize("address", ["nosuch://bucket/x", "s3://", "s3://bucket/p?acl=public"])
