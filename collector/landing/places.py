@@ -37,8 +37,15 @@ _MENDED: Final = ".mended"
 
 
 def landed_runs(folder: Path) -> list[Path]:
-    """The landing stores of a folder, oldest first; an absent folder has none."""
-    return sorted(folder.glob("[!.]*.db")) if folder.is_dir() else []
+    """The landing stores of a folder, oldest first; an absent folder has none.
+
+    Raises:
+        LandingError: it is no folder, or cannot be read. `glob` would find nothing there, and nobody would know.
+    """
+    with named_errors(folder), contextlib.suppress(FileNotFoundError):
+        names = sorted(os.listdir(folder))  # noqa: PTH208  # names are all that is needed
+        return [folder / name for name in names if name.endswith(".db") and name[0] != "."]
+    return []
 
 
 def damaged_stores(folder: Path) -> list[Path]:

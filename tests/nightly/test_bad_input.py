@@ -103,6 +103,14 @@ async def test_unwritable_storage(night: Ground) -> None:
     assert_refused(await night.run("run"), 2, "storage.root", "data", "folder")
 
 
+@pytest.mark.parametrize("command", ["run", "collect", "normalize", "status"])
+async def test_a_file_where_the_landing_store_belongs(night: Ground, command: str) -> None:
+    """Nothing can be known of earlier runs then, which is another thing than that there are none."""
+    (night.folder / "data").mkdir(mode=0o700)
+    (night.folder / "data" / "landing").write_text("a file")
+    assert_refused(await night.run(command), 5, "data/landing", "Not a directory")
+
+
 async def test_landing_store_of_another_version(night: Ground) -> None:
     """It is no damage: the message says who can read it, and the file stays where it is."""
     assert (await night.run("collect")).code == 1
