@@ -1,11 +1,16 @@
 """Runs that end early: resumed without repeating, logged out without exception."""
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from collector.landing import LandedRun
+from collector.landing.records import PUT_VALUE, info_values
 from tests.nightly.conftest import HOURS, MakeGround
 from tests.nightly.ground import counts_sent, counts_told, population, switches
 
@@ -173,6 +178,33 @@ async def test_an_earlier_run_is_caught_up_with(ground: MakeGround) -> None:
         "not_attempted": 240 - stopped.json["ok"],
     }
     assert all(each["finished"] for each in (await night.run("status")).json["runs"])
+
+
+async def test_a_run_that_is_too_old_is_not_resumed(ground: MakeGround) -> None:
+    """Beyond `run.resume_within_seconds` a new run begins, and the old one is published as it is."""
+    text = CONFIG + "[run]\nresume_within_seconds = 0\n"
+    night = await ground(population(10), text, switches=switches(latency_ms=30))
+    stopped = await night.interrupted(30)
+    assert stopped.code == 4
+    ended = await night.run("run")
+    assert (ended.code, ended.json["resumed"]) == (0, False)
+    calls = night.table("calls")
+    first = calls[calls["run_id"] == stopped.json["run_id"]]
+    assert Counter(first["state"])["not_attempted"] == 120 - stopped.json["ok"] > 0
+
+
+async def test_landing_stores_are_dropped(ground: MakeGround) -> None:
+    """A published run's, by a later run, once it is as old as configured; its rows stay."""
+    night = await ground(population(2, 0), CONFIG + "[storage]\nkeep_landing_days = 1\n")
+    landing = night.folder / "data" / "landing"
+    runs = [(await night.run("run")).json["run_id"] for _ in range(2)]
+    with LandedRun.open(landing / f"{runs[0]}.db") as landed:
+        old = replace(landed.info, started_at_us=landed.info.started_at_us - 2 * 86_400_000_000)
+    with contextlib.closing(sqlite3.connect(landing / f"{runs[0]}.db")) as store, store:
+        store.executemany(PUT_VALUE, info_values(old))
+    runs.append((await night.run("run")).json["run_id"])
+    assert sorted(path.stem for path in landing.iterdir()) == runs[1:]
+    assert set(night.table("raw")["run_id"]) == set(runs)
 
 
 async def test_a_run_that_was_only_collected_is_published_later(ground: MakeGround) -> None:

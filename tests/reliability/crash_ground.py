@@ -38,6 +38,8 @@ class Stage(StrEnum):
     NORMALIZE = "normalize"  # some drafts of tables
     PUBLISH = "publish"  # the manifest's draft is there: names are given
     FINISH = "finish"  # published; the run is not marked as finished yet, or just so
+    REWRITE = "rewrite"  # compaction: drafts of the files that shall take the place of others
+    EXCHANGE = "exchange"  # the change of several manifests is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Evidence:
     drafts: Marks
     naming: Marks
     manifests: Marks
+    rewriting: Marks
+    changing: Marks
 
     def since(self, before: "Evidence") -> "Evidence":
         """Only what was not there before."""
@@ -94,6 +98,8 @@ class Evidence:
             self.drafts - before.drafts,
             self.naming - before.naming,
             self.manifests - before.manifests,
+            self.rewriting - before.rewriting,
+            self.changing - before.changing,
         )
 
 
@@ -106,6 +112,8 @@ def evidence(data: Path) -> Evidence:
         _marks(lake.glob("*/*/.*.draft")),
         _marks([*lake.glob("_manifest/.*.json.draft"), *lake.glob("*/*/.*.aside")]),
         _marks(lake.glob("_manifest/[!.]*.json")),
+        _marks(lake.glob("_drafts/**/*.draft")),
+        _marks([lake / "_manifest" / ".change"]),
     )
 
 
@@ -117,10 +125,13 @@ def _is_unsealed(path: Path) -> bool:
 
 def _marks(paths: Iterable[Path]) -> Marks:
     found = set()
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # it has got its name since
-            status = path.stat()
-            found.add((path.name, status.st_ino, status.st_ctime_ns))
+    with contextlib.suppress(
+        FileNotFoundError
+    ):  # a folder that is gone; who is killed removes no more
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):  # it has got its name since
+                status = path.stat()
+                found.add((path.name, status.st_ino, status.st_ctime_ns))
     return frozenset(found)
 
 

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 CALLS: Final = 14 * 12
 KEY: Final = ["run_id", "call_id", "window_slot", "traffic", "direction"]
 NIGHT: Final = (  # what a run is killed at, one after the other
-    *(Stage.COLLECT,) * 3,
-    *(Stage.SEAL,) * 3,
-    *(Stage.NORMALIZE,) * 2,
-    *(Stage.PUBLISH,) * 3,
-    Stage.FINISH,
+    *(Stage.COLLECT,) * 4,
+    *(Stage.SEAL,) * 4,
+    *(Stage.NORMALIZE,) * 3,
+    *(Stage.PUBLISH,) * 4,
+    *(Stage.FINISH,) * 2,
 )
-AGAIN: Final = (Stage.NORMALIZE, Stage.PUBLISH, Stage.PUBLISH)
+AGAIN: Final = (Stage.NORMALIZE, *(Stage.PUBLISH,) * 3)
+COMPACT: Final = (*(Stage.REWRITE,) * 2, *(Stage.EXCHANGE,) * 3)
 STAGES: Final = (Stage.COLLECT, Stage.SEAL, Stage.NORMALIZE, Stage.PUBLISH, Stage.FINISH)
 SETTLED_SECONDS: Final = 0.03  # what a killed client had sent is in the service's log by then
 LOOK_SECONDS: Final = 0.001
@@ -58,23 +60,32 @@ class Killer:
         return self.hits.total() - self.hits["missed"]
 
     def calibrate(self) -> None:
-        """A night without a kill: when each stage begins."""
-        process, before = self.ground.start("run"), evidence(self.ground.data)
-        begun: dict[Stage, float] = {}
-        while process.poll() is None:
-            now = time.monotonic()
-            for stage in STAGES:
-                target = 1 if stage is Stage.COLLECT else CALLS
-                if stage not in begun and self._is_due(stage, before, target):
-                    begun[stage] = now
-            time.sleep(LOOK_SECONDS)
-        process.communicate()
-        assert process.returncode == 0
-        ends = [*(begun[stage] for stage in STAGES[1:]), time.monotonic()]
-        self.seconds = {stage: end - begun[stage] for stage, end in zip(STAGES, ends, strict=True)}
+        """A night and a compaction without a kill: how long each stage takes."""
+        self._watch("run", STAGES)
         self.seconds[Stage.COLLECT] = 0.02  # its moment is drawn as a number of replies
+        self._watch("compact", (Stage.REWRITE, Stage.EXCHANGE))
         self.ground.stores()
         self.ground.arrivals()
+
+    def _watch(self, command: str, stages: Sequence[Stage]) -> None:
+        before = evidence(self.ground.data)
+        begun: dict[Stage, float] = {}
+        sealed = 0.0
+        with self.ground.start(command) as process:
+            while process.poll() is None:
+                now = time.monotonic()
+                for stage in stages:
+                    target = 1 if stage is Stage.COLLECT else CALLS
+                    if stage not in begun and self._is_due(stage, before, target):
+                        begun[stage] = now
+                is_sealed = not evidence(self.ground.data).unsealed
+                if Stage.SEAL in begun and Stage.NORMALIZE not in begun and not is_sealed:
+                    sealed = now
+                time.sleep(LOOK_SECONDS)
+            assert process.returncode == 0
+        ends = [*(begun[stage] for stage in stages[1:]), time.monotonic()]
+        for stage, end in zip(stages, ends, strict=True):
+            self.seconds[stage] = (sealed if stage is Stage.SEAL else end) - begun[stage]
 
     def night(self) -> str:
         """A run, killed within each stage in turn and started again, until it ends by itself; its id."""
@@ -97,6 +108,20 @@ class Killer:
             self.ground.assert_readable()
         self.ground.done("normalize", "--run", run_id)
         assert contents(self.ground.lake) == whole
+
+    def compact(self, run_id: str) -> None:
+        """Files made few, killed likewise: the same rows; then the run is published again, and leaves them."""
+        for stage in COMPACT:
+            self._killed(["compact"], stage)
+            self.ground.assert_readable()
+        self.ground.done("compact")
+        assert self.ground.done("compact")["partitions"] == 0
+        files = list(self.ground.lake.glob("*/*/*.parquet"))
+        assert len(files) == len({path.parent for path in files}), "one file for each partition"
+        self._assert_published(run_id, self.ground.known[run_id])
+        self._killed(["normalize", "--run", run_id], Stage.EXCHANGE)
+        self.ground.assert_readable()
+        self._assert_published(run_id, self.ground.known[run_id])
 
     def _invocation(self, known: set[str], stage: Stage | None) -> bool:
         """`run` once, killed within a stage or not at all; whether it ended by itself."""
@@ -152,6 +177,10 @@ class Killer:
         if is_early and self.ground.replied < target:
             return False
         now = evidence(self.ground.data).since(before)
+        if stage is Stage.REWRITE:
+            return bool(now.rewriting)
+        if stage is Stage.EXCHANGE:
+            return bool(now.changing)
         if is_early:
             return now.unsealed and bool(now.landing)
         if stage is Stage.NORMALIZE:
@@ -159,6 +188,10 @@ class Killer:
         return bool(now.naming if stage is Stage.PUBLISH else now.manifests)
 
     def _stage_of(self, left: Evidence, command: list[str]) -> Stage:
+        if left.changing:
+            return Stage.EXCHANGE
+        if left.rewriting:
+            return Stage.REWRITE
         if left.naming:
             return Stage.PUBLISH
         if left.manifests:
@@ -195,7 +228,7 @@ class Killer:
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(25, marks=pytest.mark.timeout(300)),
+        pytest.param(25, marks=pytest.mark.timeout(600)),
         pytest.param(200, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
     ],
 )
@@ -208,11 +241,15 @@ def test_killed_at_every_stage(kills: int, tmp_path: Path) -> None:
         killer.calibrate()
         with readers(ground.lake, CALLS) as said:
             while killer.kills < kills:
-                killer.again(killer.night())
+                run_id = killer.night()
+                killer.again(run_id)
+                killer.compact(run_id)
+                print(killer.kills, killer.hits, flush=True)  # noqa: T201  # it takes a while
+            ground.done("run")
     print(  # noqa: T201
         f"{killer.kills} kills, {dict(killer.hits)}; {killer.in_flight} calls were in flight; {said}"
     )
-    for stage in STAGES:
+    for stage in (*STAGES, Stage.REWRITE, Stage.EXCHANGE):
         assert killer.hits[stage] >= kills // 25, f"{stage}: {killer.hits}"
     assert said["wrong"] == []
     assert min(said["reads"].values()) > kills // 4

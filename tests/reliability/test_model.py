@@ -1,4 +1,4 @@
-"""Runs that are planned, landed, killed, resumed and published in any order, with the real parts, by hypothesis."""
+"""Runs that are planned, killed, resumed, published and compacted in any order, with the real parts."""
 
 import asyncio
 import contextlib
@@ -362,7 +362,16 @@ class Nights(RuleBasedStateMachine):
                 ran.finished = landed.info.finished_at_us is not None
                 assert ran.finished or was_killed
         if not was_killed:
-            assert not list(self.lake.folder.glob("*/*/.*"))
+            assert not [*self.lake.folder.glob("*/*/.*"), *self.lake.folder.glob("_manifest/.c*")]
+
+    @precondition(lambda self: self.at_work is None and self.done())
+    @rule(kill=LATE_KILL)
+    def compact(self, kill: Kill | None) -> None:
+        """Fewer files of the runs that are finished; whenever it is killed, every row is there once."""
+        with self.killed(kill) as was_killed:
+            self.lake.compact(but=set(self.unfinished()))
+        if not was_killed:
+            assert self.lake.compact(but=set(self.unfinished())).partitions == 0
 
     # --- what holds at any time
 
@@ -413,6 +422,10 @@ class Nights(RuleBasedStateMachine):
     def unfinished(self) -> list[str]:
         """The runs that can be resumed."""
         return sorted(run_id for run_id, ran in self.runs.items() if not ran.finished)
+
+    def done(self) -> list[str]:
+        """The published runs that are finished."""
+        return [run_id for run_id, ran in self.runs.items() if ran.finished and ran.published]
 
     def half(self) -> list[str]:
         """The unfinished runs of which something is published."""
@@ -485,7 +498,7 @@ def small_files() -> Iterator[None]:
     ("examples", "steps"),
     [
         pytest.param(20, 20, marks=pytest.mark.timeout(180)),
-        pytest.param(400, 50, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
+        pytest.param(120, 40, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
     ],
 )
 def test_any_order(examples: int, steps: int) -> None:
