@@ -26,7 +26,8 @@ _HEAD: Final = """# Benchmarks
 Every figure here is written by `python -m bench --write` (`make bench`; `make bench-full` measures larger sizes).
 Peers and floors run beside the product, one after the other in rounds, against one neutral server on the same machine
 (`bench/server.py`); ratios are taken within a round, figures are medians. The peers are in an environment of their own
-(`bench/environment`), never among the dependencies.
+(`bench/environment`), never among the dependencies. Modules are compiled once, as an installation does it, and not at
+every start.
 
 | # | work | measured | bar | ambition | |
 |---|---|---|---|---|---|

@@ -50,7 +50,7 @@ def finished(
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**_compiling(), "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,6 +79,11 @@ def finished(
         usage.ru_maxrss / 1024,
         json.loads(last[0]) if last[0].startswith("{") else {},
     )
+
+
+def _compiling() -> dict[str, str]:
+    """The environment, in which modules are compiled once and not at every start, as installing a program does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextlib.contextmanager

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import compress
+from itertools import compress, islice
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from collector.landing import CallColumns, LandedRun, ReplyColumns
-from collector.model import FaultClass, State
+from collector.model import FaultClass, SessionFacts, State
 from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS, TRAFFIC_BUCKETS
 from pipelines.decode import decode
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
@@ -121,7 +121,7 @@ class _Work:
     ) -> None:
         self._run_id, self._publication, self._levels = run_id, publication, levels
         self._spool, self._one_now = spool, True
-        self._sessions = session_rows(run_id, list(landed.session_facts()))
+        self._sessions = _session_rows(run_id, landed.session_facts())
         publication.append(SESSIONS.name, self._sessions)
         self._states: Counter[str] = Counter({state.value: 0 for state in State})
         self._attempts = self._quarantined = 0
@@ -196,6 +196,14 @@ class _Work:
         self._spool.add(counted(calls, counts, kept))
         self._one_now &= not probes_disagree(calls, counts)
         append(DATASET_EXTRAS.name, dataset_extras(run_id, calls, groups, counts, kept))
+
+
+def _session_rows(run_id: str, facts: Iterator[SessionFacts]) -> pa.Table:
+    """All rows of `sessions`, which are small; the values that they are made of are not."""
+    parts = [session_rows(run_id, [])]
+    while some := list(islice(facts, _LEDGER_CALLS)):
+        parts.append(session_rows(run_id, some))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def _verdicts(with_counts: Flags, violations: Sequence[Violation]) -> Iterator[tuple[int, Verdict]]:
