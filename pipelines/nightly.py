@@ -15,6 +15,7 @@ from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.mend import mend, settle_leftovers
 from collector.model import FaultClass, RunInfo, RunSummary
+from collector.plan import digest
 from collector.run import OUTAGE, Collected, Progress, Stop, collect
 from pipelines.errors import PublicationError, StorageError
 from pipelines.exit_code import ExitCode
@@ -249,7 +250,7 @@ def _publish(settings: Settings, path: Path) -> "Normalized":
 def _catch_up(settings: Settings, current: Path) -> None:
     """Earlier runs: publish those that were not, close those that nobody will resume, drop stores that are old.
 
-    A run is not resumed if its plan is another one, or if it is too old. What goes wrong here does not undo tonight.
+    What goes wrong here does not undo tonight.
     """
     lake = lake_of(settings)
     torn, wrong = lake.torn_runs(), lake.wrong_files()
@@ -262,15 +263,23 @@ def _catch_up(settings: Settings, current: Path) -> None:
             with LandedRun.open(path) as landed:
                 info = landed.info
                 is_behind = info.run_id in {*torn, *wrong} or _is_behind(lake, landed)
-            if info.finished_at_us is None or is_behind:
+            is_given_up = info.finished_at_us is None and not _is_another_ones(settings, info)
+            if is_given_up or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)
                 _publish(settings, path)
-            if info.finished_at_us is None:
+            if is_given_up:
                 asyncio.run(_finish(path))
-            elif _is_old(settings, info):
+            elif info.finished_at_us is not None and _is_old(settings, info):
                 path.unlink()
         except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
             _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
+
+
+def _is_another_ones(settings: Settings, info: RunInfo) -> bool:
+    """Another configuration on this storage root may yet resume the run."""
+    age_seconds = time.time() - info.started_at_us / 1_000_000
+    is_young = age_seconds <= settings.run.resume_within_seconds
+    return is_young and info.plan_digest != digest(settings)
 
 
 def _is_behind(lake: "Lake", landed: LandedRun) -> bool:

@@ -162,12 +162,13 @@ async def test_what_was_landed_gives_the_same_bytes_again(ground: MakeGround) ->
 
 
 async def test_an_earlier_run_is_caught_up_with(ground: MakeGround) -> None:
-    """A run that cannot be resumed any more is published by the next one, its missing calls not attempted."""
+    """What there is of another plan's run is published; its own configuration may go on until it is too old."""
     night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))
     stopped = await night.interrupted(60)
     assert stopped.code == 4
     text = night.config.read_text()
-    night.config.write_text(text.replace("minutes = [60, ", "minutes = ["))
+    other = text.replace("minutes = [60, ", "minutes = [")
+    night.config.write_text(other)
     ended = await night.run("run")
     assert ended.code == 0
     assert ended.json["resumed"] is False
@@ -177,6 +178,29 @@ async def test_an_earlier_run_is_caught_up_with(ground: MakeGround) -> None:
         "ok": stopped.json["ok"],
         "not_attempted": 240 - stopped.json["ok"],
     }
+
+    night.config.write_text(text)
+    resumed = await night.run("run")
+    assert (resumed.code, resumed.json["run_id"]) == (0, stopped.json["run_id"])
+    assert resumed.json["ok"] == 240
+    assert Counter(night.table("calls")["run_id"]) == {
+        stopped.json["run_id"]: 240,
+        ended.json["run_id"]: 240,
+    }
+    assert all(each["finished"] for each in (await night.run("status")).json["runs"])
+
+
+async def test_an_earlier_run_that_is_too_old_is_closed(ground: MakeGround) -> None:
+    """A run that cannot be resumed any more is published by the next one, its missing calls not attempted."""
+    night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))
+    stopped = await night.interrupted(60)
+    text = night.config.read_text()
+    night.config.write_text(f"{text}\n[run]\nresume_within_seconds = 0.01\n")
+    ended = await night.run("run")
+    assert (ended.code, ended.json["resumed"]) == (0, False)
+    calls = night.table("calls")
+    first = calls[calls["run_id"] == stopped.json["run_id"]]
+    assert Counter(first["state"])["not_attempted"] == 240 - stopped.json["ok"]
     assert all(each["finished"] for each in (await night.run("status")).json["runs"])
 
 
