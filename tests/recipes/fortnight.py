@@ -118,15 +118,20 @@ async def lay(folder: Path) -> Fortnight:
     async with Simulator(Population(len(SESSIONS), 4), traffic=traffic, now=FIRST) as simulator:
         ground = Ground(folder, simulator, CONFIG.format(minutes=minutes))
         program = await _program(ground)
-        for start, everybody, refused in _nights():
-            simulator.clock.set(start + timedelta(seconds=2))
-            simulator.change(everybody)
-            if start >= _night(REVOKED[1]):  # from then on, the session's switches are its own
-                simulator.change({"fault_authentication": refused}, REVOKED[0])
-            runs[start + timedelta(seconds=2)] = await _ran(program, start)
-        assert program.stdin is not None
-        program.stdin.close()
-        await asyncio.wait_for(program.wait(), 10)
+        try:
+            for start, everybody, refused in _nights():
+                simulator.clock.set(start + timedelta(seconds=2))
+                simulator.change(everybody)
+                if start >= _night(REVOKED[1]):  # from then on, the session's switches are its own
+                    simulator.change({"fault_authentication": refused}, REVOKED[0])
+                runs[start + timedelta(seconds=2)] = await _ran(program, start)
+            assert program.stdin is not None
+            program.stdin.close()
+            await asyncio.wait_for(program.wait(), 10)
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
         answered = _answered(simulator)
     return Fortnight(folder, ground.config, runs, answered, traffic)
 
