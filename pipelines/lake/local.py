@@ -124,7 +124,9 @@ class LocalStorage:
             self.put(path, text)
         paths = [*change.stale, *(each.path for each in change.placings)]
         self.remove([aside_of(Path(path)).as_posix() for path in paths])
-        self.remove([*(each.draft for each in change.placings), JOURNAL])
+        for placing in change.placings:
+            (self.folder / placing.draft).unlink(missing_ok=True)
+        self.remove([JOURNAL])
         shutil.rmtree(self.folder / WORKSHOP, ignore_errors=True)
 
     def _sync(self, paths: Iterable[str]) -> None:

@@ -120,24 +120,49 @@ def _in_order(
 ) -> Iterator[pa.Table]:
     """The rows in pieces that fit into memory: one file after the other, or sorted over all of them."""
     order = TABLES[table].sort
-    wanted = pc.field("run_id").isin(pa.array(sorted(runs), pa.string()))
+    rows = 0
     for file in files:
-        with _parquet(storage, file, verified=True):
-            pass  # before the first row is written
+        with _parquet(storage, file, verified=True) as parquet:  # before the first row is written
+            rows += parquet.metadata.num_rows
     if not order:
         for file in files:
             with _parquet(storage, file) as parquet:
                 for batch in parquet.iter_batches(4_096):
-                    yield pa.Table.from_batches([batch]).filter(wanted)
+                    yield _of(runs, file, pa.Table.from_batches([batch]))
+        return
+    if rows <= _SORTED_ROWS:
+        yield sorted_rows(_together(storage, files, runs), (*order, "run_id"))
         return
     for first, last in _ranges(storage, order[0], files):
-        some = wanted & (pc.field(order[0]) >= first) & (pc.field(order[0]) <= last)
-        parts = []
-        for file in files:
-            with _parquet(storage, file) as parquet:
-                groups = list(_holding(parquet.metadata, order[0], first, last))
-                parts.append(parquet.read_row_groups(groups).filter(some))
-        yield sorted_rows(pa.concat_tables(parts), order)
+        some = _together(storage, files, runs, (order[0], first, last))
+        yield sorted_rows(some, (*order, "run_id"))
+
+
+def _together(
+    storage: Storage,
+    files: Sequence[PublishedFile],
+    runs: Collection[str],
+    span: tuple[str, str, str] | None = None,
+) -> pa.Table:
+    """The runs' rows of all files, or of those with a column's value in the span."""
+    parts = []
+    for file in files:
+        with _parquet(storage, file) as parquet:
+            if span is None:
+                rows = parquet.read()
+            else:
+                column, first, last = span
+                groups = list(_holding(parquet.metadata, column, first, last))
+                inside = (pc.field(column) >= first) & (pc.field(column) <= last)
+                rows = parquet.read_row_groups(groups).filter(inside)
+            parts.append(_of(runs, file, rows))
+    return pa.concat_tables(parts)
+
+
+def _of(runs: Collection[str], file: PublishedFile, rows: pa.Table) -> pa.Table:
+    if set(file.runs) <= set(runs):
+        return rows
+    return rows.filter(pc.field("run_id").isin(pa.array(sorted(runs), pa.string())))
 
 
 def _ranges(
