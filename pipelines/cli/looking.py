@@ -111,7 +111,7 @@ def _run_status(
 ) -> dict[str, Any]:
     """A run as its ledger has it: the published one knows which answers were quarantined."""
     is_published = path.stem in published
-    standing: dict[str, Any] = {"published": is_published, "wrong_files": wrong}
+    standing: dict[str, Any] = {"published": is_published, "wrong_files": wrong, "pruned": []}
     try:
         with LandedRun.open(path) as landed:
             is_finished = landed.info.finished_at_us is not None
@@ -122,8 +122,11 @@ def _run_status(
         with contextlib.suppress(PublicationError):  # a manifest that is among the wrong files
             manifest = lake.manifest(path.stem)
             counts |= manifest.counts if manifest else {}
+            standing["pruned"] = sorted(manifest.pruned) if manifest else []
     said = "finished" if is_finished else "unfinished, to be resumed by run"
     said += ", published" if is_published else ", not published"
+    if standing["pruned"]:
+        said += f", pruned: {' '.join(standing['pruned'])}"
     return {**counts, "finished": is_finished, **standing, "standing": said}
 
 

@@ -7,6 +7,7 @@ from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey
 from pipelines.lake.publication import Publication
+from pipelines.lake.retention import Pruned
 from pipelines.lake.snapshot import Snapshot, snapshot
 from pipelines.lake.storage import S3Options, open_storage
 
@@ -18,6 +19,7 @@ __all__ = [
     "Manifest",
     "PartitionFile",
     "PartitionKey",
+    "Pruned",
     "Publication",
     "PublishedFile",
     "S3Options",

@@ -18,6 +18,7 @@ from pipelines.lake.objects import ObjectStorage
 from pipelines.lake.opening import damage
 from pipelines.lake.partition import MANIFESTS, check_run_id
 from pipelines.lake.publication import Publication
+from pipelines.lake.retention import Pruned, pruned
 from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
 
 __all__ = ["Lake"]
@@ -116,6 +117,29 @@ class Lake:
         self.settle()
         with named_errors(self.storage.address):
             return compacted(self.storage, target_bytes, but, done)
+
+    def prune(
+        self,
+        before: date,
+        tables: Collection[str],
+        but: Collection[str] = (),
+        *,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove what runs that started before a date have in these tables; their manifests stay and say so.
+
+        Args:
+            but: runs that are left alone.
+            dry_run: say what would go, and change nothing.
+
+        Raises:
+            PublicationError: the lake cannot be read or written.
+        """
+        self.check_version()
+        if not dry_run:
+            self.settle()
+        with named_errors(self.storage.address):
+            return pruned(self.storage, before, tables, but, dry_run=dry_run)
 
     def try_out(self) -> None:
         """Write, list, read and remove a small file.

@@ -71,6 +71,11 @@ class Manifest:
         files = (each.identity for each in self.files if each.table == table)
         return sorted({*self.pruned.get(table, ()), *(line for lines in files for line in lines)})
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether no file of the run is left."""
+        return bool(self.pruned) and not self.files
+
     def rows(self, table: str) -> int:
         """How many rows of the table the run published."""
         return sum(file.rows for file in self.files if file.table == table)

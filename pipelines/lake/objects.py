@@ -111,6 +111,8 @@ class ObjectStorage:
             self._finish(change)
         else:  # no manifest names these yet
             self.remove([*(each.path for each in change.placings), JOURNAL])
+            for placing in change.placings:
+                (self.drafts / placing.draft).unlink(missing_ok=True)
         return True
 
     def _finish(self, change: Change) -> None:

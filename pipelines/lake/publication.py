@@ -150,8 +150,11 @@ class Publication:
         moves, files = [], []
         for draft in drafts:
             path, is_there = numbers.take(draft)
-            if not is_there:
-                moves.append(Move(self._storage.drafts / draft.target.to_draft(), path))
+            written = self._storage.drafts / draft.target.to_draft()
+            if is_there:
+                written.unlink()
+            else:
+                moves.append(Move(written, path))
             files.append(replace(draft.published, path=path))
         return moves, tuple(files)
 

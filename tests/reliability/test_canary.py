@@ -23,7 +23,10 @@ from tests.reliability.canaries import Canaries, Search, canary
 
 # a simulator makes credentials up, and writes them where it is told to
 WITHOUT_CONFIGURATION: Final = {"demo", "simulate"}
-ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {"sql": ("SELECT * FROM calls",)}
+ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
+    "sql": ("SELECT * FROM calls",),
+    "prune": ("--older-than", "90d"),
+}
 DSN_SECRET, S3_SECRET = canary(100_001), canary(100_002)
 EVERYWHERE: Final = {"operations": "*", "echo_credential": "always"}
 # every other switch, set; selectors hit each call's first attempt, and every reply repeats its credential

@@ -43,7 +43,10 @@ concurrency = 32
 [windows]
 minutes = [60, 120, 180]
 """
-ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {"sql": ("SELECT * FROM calls",)}
+ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
+    "sql": ("SELECT * FROM calls",),
+    "prune": ("--older-than", "90d"),
+}
 
 
 def written(rows: list[list[str]]) -> str:
