@@ -112,6 +112,19 @@ def test_rows_are_sorted_throughout(lake: Lake) -> None:
     assert len(set(keys)) > 15
 
 
+@pytest.mark.parametrize("most", [1, 4, 9])
+def test_more_rows_than_are_sorted_at_once(
+    lake: Lake, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch of sessions after the other; the same file comes out."""
+    other = Lake(lake.folder.with_name("other"))
+    shutil.copytree(lake.folder, other.folder)
+    lake.compact()
+    monkeypatch.setattr("pipelines.lake.rewriting._SORTED_ROWS", most)
+    other.compact()
+    assert contents(other) == contents(lake)
+
+
 def test_a_second_time_changes_nothing(lake: Lake) -> None:
     """Not a byte, and a third run that comes goes in with the small file that is there."""
     lake.compact()

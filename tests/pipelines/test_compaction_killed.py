@@ -16,7 +16,7 @@ from pipelines.reading import OpenLake
 from tests.pipelines.compact_forever import DAY, NIGHTS, publish_nights, rows_of
 from tests.pipelines.object_store import object_store
 
-KILLS = 6
+KILLS = 4
 EXPECTED = {run_id: rows_of(run_id).num_rows for run_id in NIGHTS}
 
 

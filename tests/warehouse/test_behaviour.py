@@ -1,6 +1,7 @@
 """What every loader does, whatever it loads into: one suite over all of them."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog import load_catalog
 
-from pipelines.contract import CALLS, DATASET_EXTRAS, RAW, TABLES, TRAFFIC_BUCKETS, Table
+from pipelines.contract import (
+    CALLS,
+    DATASET_EXTRAS,
+    RAW,
+    TABLES,
+    TRAFFIC_BUCKETS,
+    Table,
+    arrow_schema,
+)
 from pipelines.lake import Lake
 from pipelines.warehouse.target import IcebergCatalog, PostgresServer, Target
 from tests.warehouse.ground import (
@@ -261,6 +270,29 @@ def test_files_that_several_runs_share(lake: Lake, target: Target, look: Look) -
     assert (done.error, done.runs) == (None, 2)
     assert (done.inserted, done.removed) == (0, 0)
     assert contents(look) == before
+    assert load(lake, target).runs == 0
+
+
+def test_compaction_and_pruning(lake: Lake, target: Target, look: Look) -> None:
+    """Databases have nothing to do; a catalog gets the new files, and loses those that are gone, in a snapshot each."""
+    for run_id in ("run-a", "run-b"):
+        row = {**call_row("0" * 16, fault_text="x"), "run_id": run_id}
+        with lake.publication(run_id, date(2026, 1, 31)) as publication:
+            publication.append("calls", pa.Table.from_pylist([row], schema=arrow_schema(CALLS)))
+            publication.commit({})
+    load(lake, target)
+    before = contents(look)
+    registers = isinstance(target, IcebergCatalog)
+    lake.compact()
+    done = load(lake, target)
+    assert (done.error, done.runs) == (None, 2 if registers else 0)
+    assert (done.inserted, done.removed) == (0, 0)
+    assert contents(look) == before
+    assert load(lake, target).runs == 0
+    lake.prune(date(2026, 2, 1), ["calls"])
+    done = load(lake, target)
+    assert (done.error, done.removed) == (None, 2 if registers else 0)
+    assert contents(look) == ({**before, "calls": []} if registers else before)
     assert load(lake, target).runs == 0
 
 
