@@ -165,7 +165,7 @@ def normalize_landed(
         return {run_id: _publish(settings, paths[0])}
     done: dict[str, Normalized | None] = {}
     for path in paths:
-        if _is_pruned(settings, path.stem):
+        if lake_of(settings).is_pruned(path.stem):
             _LOG.info("a run was pruned; name it to have it back", run_id=path.stem)
             continue
         try:
@@ -283,16 +283,6 @@ def _is_another_ones(settings: Settings, info: RunInfo) -> bool:
     age_seconds = time.time() - info.started_at_us / 1_000_000
     is_young = age_seconds <= settings.run.resume_within_seconds
     return is_young and info.plan_digest != digest(settings)
-
-
-def _is_pruned(settings: Settings, run_id: str) -> bool:
-    try:
-        manifest = lake_of(settings).manifest(run_id)
-    except StorageError:
-        raise
-    except PublicationError:  # damaged; publishing again replaces it
-        return False
-    return manifest is not None and manifest.is_pruned
 
 
 def _is_behind(lake: "Lake", landed: LandedRun) -> bool:

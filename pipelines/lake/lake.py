@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Self
 
-from pipelines.errors import PublicationError
+from pipelines.errors import PublicationError, StorageError
 from pipelines.lake import catalog
 from pipelines.lake.catalog import TableFile
 from pipelines.lake.change import JOURNAL
@@ -164,6 +164,16 @@ class Lake:
             PublicationError: its manifest cannot be read.
         """
         return catalog.read_manifest(self.storage, run_id)
+
+    def is_pruned(self, run_id: str) -> bool:
+        """Whether every file of a published run was pruned; no, if its manifest cannot be read."""
+        try:
+            manifest = self.manifest(run_id)
+        except StorageError:
+            raise
+        except PublicationError:
+            return False
+        return manifest is not None and manifest.is_pruned
 
     def run_ids(self) -> list[str]:
         """The published runs, oldest first.
