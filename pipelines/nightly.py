@@ -130,9 +130,7 @@ def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, 
         return {}
     from pipelines.warehouse.loading import load_all  # noqa: PLC0415  # beside lake_of
 
-    lake = lake_of(settings)
-    lake.settle()
-    return load_all(lake, targets, raw=settings.warehouse.raw)
+    return load_all(lake_of(settings), targets, raw=settings.warehouse.raw)
 
 
 def _check_lake(settings: Settings) -> None:

@@ -53,6 +53,7 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
         PublicationError: the lake's version cannot be read.
     """
     lake.check_version()
+    lake.settle()
     tables = [name for name in TABLES if raw or name != RAW.name]
     run_ids = lake.run_ids()
     publications, unreadable = [], []
