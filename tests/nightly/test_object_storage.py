@@ -80,7 +80,7 @@ async def test_a_night_ends_in_the_bucket(
 async def test_the_store_goes_away_and_comes_back(
     store: ObjectStore, ground: MakeGround, tmp_path: Path
 ) -> None:
-    """The night is collected all the same and ends with 5; the next run publishes both."""
+    """The night is collected all the same and ends with 5; the next run publishes it and sends nothing."""
     night = await ground_on(store, ground)
     store.stop()
     ran = await night.run("run")
@@ -94,8 +94,11 @@ async def test_the_store_goes_away_and_comes_back(
     store.start()
     caught_up = await night.run("run")
     assert caught_up.code == 0, caught_up.err
-    assert len(store.lake(tmp_path).run_ids()) == 2
-    assert "publishing an earlier run" in caught_up.err
+    assert caught_up.json["resumed"] is True
+    assert store.lake(tmp_path).run_ids() == [caught_up.json["run_id"]]
+    arrivals = list(night.simulator.log.arrivals)
+    asked = [each for each in arrivals if each.operation == "ReportInstantStats"]
+    assert len(asked) == caught_up.json["planned"]
 
 
 async def test_killed_while_publishing(
