@@ -497,7 +497,7 @@ def small_files() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(20, 20, marks=pytest.mark.timeout(180)),
+        pytest.param(30, 25, marks=pytest.mark.timeout(600)),
         pytest.param(120, 40, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
     ],
 )
