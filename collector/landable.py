@@ -1,6 +1,7 @@
 """What of a reply may be kept: as it came, but for the bytes that repeat a credential. Pure."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from collector.errors import WireError
@@ -67,15 +68,21 @@ def _masked(body: bytes, secrets: tuple[Secret, ...], *, cut: bool) -> tuple[byt
 
 
 def _masked_headers(reply: Reply, secrets: tuple[Secret, ...]) -> tuple[dict[str, str], bool]:
-    kept = {
-        name: reply.headers[name][:_LONGEST_HEADER].encode("utf-8", errors="replace")
-        for name in _KEPT_HEADERS
-        if name in reply.headers
-    }
-    masked = False
+    kept, text = _kept(tuple(map(reply.headers.get, _KEPT_HEADERS)))
     # hardly ever is there anything to mask, and one look at all of them tells
-    if mask(b"\n".join(kept.values()), secrets)[1]:
-        found = {name: mask(value, secrets) for name, value in kept.items()}
-        kept = {name: value for name, (value, _) in found.items()}
-        masked = any(was_there for _, was_there in found.values())
-    return {name: value.decode("utf-8", errors="replace") for name, value in kept.items()}, masked
+    if not mask(text, secrets)[1]:
+        return dict(kept), False
+    found = {name: mask(value.encode(), secrets) for name, value in kept.items()}
+    headers = {name: value.decode(errors="replace") for name, (value, _) in found.items()}
+    return headers, any(was_there for _, was_there in found.values())
+
+
+@lru_cache(maxsize=256)  # replies of one second have the same
+def _kept(values: tuple[str | None, ...]) -> tuple[dict[str, str], bytes]:
+    """The headers that are there, as they can be written, and all of them as bytes."""
+    kept = {
+        name: value[:_LONGEST_HEADER].encode("utf-8", errors="replace").decode()
+        for name, value in zip(_KEPT_HEADERS, values, strict=True)
+        if value is not None
+    }
+    return kept, "\n".join(kept.values()).encode()

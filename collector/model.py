@@ -4,6 +4,7 @@ Times are integers: microseconds since 1970-01-01T00:00:00Z (`_us`).
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType, Self
@@ -143,7 +144,7 @@ class Reply:
     """
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     sent_at_us: int
     received_at_us: int

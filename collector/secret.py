@@ -22,10 +22,11 @@ class Secret:
     Equality and hash compare the values, so that one credential is one key.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_hash", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._hash = hash((Secret, value))
 
     def reveal(self) -> str:
         """The value itself, for the request that is about to be sent."""
@@ -44,7 +45,7 @@ class Secret:
         return isinstance(other, Secret) and other._value == self._value
 
     def __hash__(self) -> int:
-        return hash((Secret, self._value))
+        return self._hash
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret does not leave this process")

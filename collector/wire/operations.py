@@ -47,9 +47,9 @@ class Parameter:
     is_secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One method of the service."""
+    """One method of the service. Two of one name never meet, so an operation is equal to itself alone."""
 
     name: str
     parameters: tuple[Parameter, ...]

@@ -1,6 +1,6 @@
 """An operation and its arguments -> the request of a binding, and that request with its secrets masked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -43,16 +43,14 @@ class _Form:
 
     Attributes:
         shown: request line and headers as text; for `http-get` without the query.
-        opening: of the envelope, up to the arguments.
-        closing: of the envelope, after them.
+        envelope: with a place for the text of each argument; empty where there is none.
     """
 
     method: str
     url: str
     headers: dict[str, str]
     shown: str
-    opening: str = ""
-    closing: str = ""
+    envelope: str = ""
 
 
 def encode(
@@ -68,12 +66,11 @@ def encode(
         KeyError: an argument is missing.
     """
     form = _form(operation, binding, url, namespace)
-    values = {
-        parameter.name: _plain(arguments[parameter.name]) for parameter in operation.parameters
-    }
+    values = [arguments[parameter.name] for parameter in operation.parameters]
     if binding is Binding.HTTP_GET:
-        return Request(form.method, _target(form.url, values), form.headers, None)
-    return Request(form.method, form.url, form.headers, _content(form, binding, values).encode())
+        return Request(form.method, _target(form.url, operation, values), form.headers, None)
+    content = _content(form, operation, binding, values)
+    return Request(form.method, form.url, form.headers, content.encode())
 
 
 def masked_text(
@@ -84,14 +81,20 @@ def masked_text(
     namespace: str,
 ) -> str:
     """The request as text, every secret parameter masked: what is landed beside the reply."""
+    shown = tuple(
+        [MASK if each.is_secret else arguments[each.name] for each in operation.parameters]
+    )
+    return _text(operation, shown, binding, url, namespace)
+
+
+@lru_cache(maxsize=4096)  # all sessions of a run ask for the same pairs of windows
+def _text(
+    operation: Operation, values: tuple[Argument, ...], binding: Binding, url: str, namespace: str
+) -> str:
     form = _form(operation, binding, url, namespace)
-    values = {
-        parameter.name: MASK if parameter.is_secret else _plain(arguments[parameter.name])
-        for parameter in operation.parameters
-    }
     if binding is Binding.HTTP_GET:
-        return f"{_target(form.shown, values)}\n\n"
-    return f"{form.shown}\n\n{_content(form, binding, values)}"
+        return f"{_target(form.shown, operation, values)}\n\n"
+    return f"{form.shown}\n\n{_content(form, operation, binding, values)}"
 
 
 @lru_cache(maxsize=64)
@@ -107,33 +110,37 @@ def _form(operation: Operation, binding: Binding, url: str, namespace: str) -> _
     else:
         headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{action}"'}
     soap = SOAP11 if binding is Binding.SOAP11 else SOAP12
-    opening, closing = (
-        part.format(soap=soap, name=operation.name, namespace=escape(namespace))
-        for part in (_OPENING, _CLOSING)
-    )
-    return _formed("POST", url, headers, opening, closing)
+    places = "".join(f"<{each.name}>%s</{each.name}>" for each in operation.parameters)
+    opened = {"soap": soap, "name": operation.name, "namespace": escape(namespace)}
+    opening, closing = (part.format(**opened).replace("%", "%%") for part in (_OPENING, _CLOSING))
+    return _formed("POST", url, headers, f"{opening}{places}{closing}")
 
 
-def _formed(
-    method: str, url: str, headers: dict[str, str], opening: str = "", closing: str = ""
-) -> _Form:
+def _formed(method: str, url: str, headers: dict[str, str], envelope: str = "") -> _Form:
     target = urlsplit(url)
     path = f"{target.path}?{target.query}" if target.query else target.path
     shown = "\n".join([f"{method} {path}", *(f"{k}: {v}" for k, v in headers.items())])
-    return _Form(method, url, headers, shown, opening, closing)
+    return _Form(method, url, headers, shown, envelope)
 
 
 def _plain(value: Argument) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def _target(url: str, values: Mapping[str, str]) -> str:
-    query = urlencode(values, quote_via=quote)
+def _query(operation: Operation, values: Sequence[Argument]) -> list[tuple[str, str]]:
+    return [(p.name, _plain(v)) for p, v in zip(operation.parameters, values, strict=True)]
+
+
+def _target(url: str, operation: Operation, values: Sequence[Argument]) -> str:
+    query = urlencode(_query(operation, values), quote_via=quote)
     return f"{url}?{query}" if query else url
 
 
-def _content(form: _Form, binding: Binding, values: Mapping[str, str]) -> str:
+def _content(
+    form: _Form, operation: Operation, binding: Binding, values: Sequence[Argument]
+) -> str:
     if binding is Binding.HTTP_POST:
-        return urlencode(values)
-    arguments = "".join([f"<{name}>{escape(value)}</{name}>" for name, value in values.items()])
-    return f"{form.opening}{arguments}{form.closing}"
+        return urlencode(_query(operation, values))
+    return form.envelope % tuple(
+        [value if isinstance(value, int) else escape(_plain(value)) for value in values]
+    )

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import re
 import socket
 import threading
 import time
@@ -342,15 +343,16 @@ async def test_reset_in_the_body_of_a_reused_connection_is_no_drop() -> None:
         assert type(refused.value) is TransportError
 
 
+async def answering_all(peer: Peer) -> None:
+    """A server that answers whatever comes."""
+    while True:
+        await peer.request()
+        await peer.say(OK)
+
+
 async def test_connections_are_reused() -> None:
     """Ten requests, one connection."""
-
-    async def behave(peer: Peer) -> None:
-        while True:
-            await peer.request()
-            await peer.say(OK)
-
-    async with serving(behave) as served, transport() as sender:
+    async with serving(answering_all) as served, transport() as sender:
         for _ in range(10):
             await sender.send(post(served.url))
     assert served.connections == 1
@@ -373,3 +375,22 @@ async def test_overlong_reply_does_not_poison_the_next_one() -> None:
             except TransportError:
                 await asyncio.sleep(0)
     assert set(bodies) == {b"ok"}
+
+
+async def test_each_request_has_its_own_headers() -> None:
+    """Two operations at one address differ in their headers alone."""
+    async with serving(answering_all) as served, transport() as sender:
+        for action in ("Login", "WhoAmI", "Login"):
+            request = Request("POST", served.url, {"SOAPAction": f'"urn:x/{action}"'}, b"<x/>")
+            await sender.send(request)
+    actions = [action for head in served.heads for action in re.findall(r"urn:x/(\w+)", head)]
+    assert actions == ["Login", "WhoAmI", "Login"]
+
+
+@pytest.mark.parametrize("mark", ["\r\n", "\n", "\r", "\0"])
+async def test_nothing_slips_in_a_header(mark: str) -> None:
+    """A value that would end its line is not sent."""
+    async with serving(answering(OK)) as served, transport() as sender:
+        with pytest.raises(TransportError, match="line break"):
+            await sender.send(Request("POST", served.url, {"X": f"a{mark}Y: b"}, b""))
+        assert served.heads == []
