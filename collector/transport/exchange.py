@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Final
 from weakref import WeakSet
 
 import aiohttp
@@ -24,8 +25,9 @@ from collector.wire.requests import Request
 
 __all__ = ["Exchanges", "Received"]
 
-_BUFFER_BYTES = 65_536
-_SWITCHING_PROTOCOLS = 101
+_BUFFER_BYTES: Final = 65_536
+_MAX_HEADER_BYTES: Final = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ class Exchanges:
             else:
                 self._used.add(protocol)
             protocol.set_response_params(
-                read_until_eof=True, auto_decompress=False, read_bufsize=_BUFFER_BYTES
+                read_until_eof=True,
+                auto_decompress=False,
+                read_bufsize=_BUFFER_BYTES,
+                max_line_size=_MAX_HEADER_BYTES,
+                max_field_size=_MAX_HEADER_BYTES,
             )
             body = request.body
             length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
