@@ -19,9 +19,11 @@ from pipelines.dataset.schema import Column, Place, Schema, TableSchema
 __all__ = ["Rows", "Spelling"]
 
 _GAP = r"[ \t\r\n]*+"
-# XML 1.0 characters but for markup; a "&" must begin one of the entities .NET writes.
+# XML 1.0 characters but for markup; a "&" must begin one of XML's five entities.
 _CHARACTERS = r"[^<>&\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*+"
-_TEXT = rf"{_CHARACTERS}(?:&(?:amp|lt|gt);{_CHARACTERS})*+"
+_TEXT = rf"{_CHARACTERS}(?:&(?:amp|lt|gt|quot|apos);{_CHARACTERS})*+"
+# "&" last, or what it brings forth would be taken for another entity.
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 # Enough for every number, date, GUID and duration; what is longer is odd enough for the full reader.
 _VALUE = r"[-+.:0-9A-Za-z]{1,64}+"
 _BYTES = r"[+/=0-9A-Za-z]++"
@@ -134,7 +136,7 @@ def _texts(column: tuple[str, ...], end: int) -> pa.Array:
     found = [None if not t else t[1:end] if t[0] == ">" else "" for t in column]
     texts = pa.array(found, pa.string())
     if pc.any(pc.match_substring(texts, "&")).as_py():
-        for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        for entity, character in _ENTITIES:
             texts = pc.replace_substring(texts, entity, character)
     return texts
 

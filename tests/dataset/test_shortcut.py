@@ -89,6 +89,22 @@ def test_entities_are_resolved_once(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("&quot;&apos;&amp;quot;", "\"'&quot;"),
+        ("&amp;apos;&lt;&gt;", "&apos;<>"),
+        ("&amp;amp;quot;", "&amp;quot;"),
+    ],
+)
+def test_quotes_may_be_entities(written: str, text: str) -> None:
+    """.NET writes them raw in text, other writers do not; resolved once, in any order."""
+    body, _ = sample("direction-rows", "soap11")
+    body = body.replace(b">In<", b">" + written.encode() + b"<")
+    assert _agrees(body)
+    assert read(body).tables[0].arrow["Direction"][0].as_py() == text
+
+
+@pytest.mark.parametrize(
     "namespace",
     [
         "urn:other",
