@@ -6,6 +6,7 @@ for replies in .NET's own spelling must agree with it on everything.
 
 from lxml import etree
 
+from pipelines.dataset.aliases import aliased, renamed
 from pipelines.dataset.document import Document
 from pipelines.dataset.envelope import DIFFGRAM, SCHEMA, Found, Holding, find_dataset
 from pipelines.dataset.limits import Limits
@@ -13,7 +14,8 @@ from pipelines.dataset.names import decode_name, speakable
 from pipelines.dataset.namespaces import DIFFGR, clark
 from pipelines.dataset.schema import Schema, TableSchema
 from pipelines.dataset.table_builder import DIFF_ID, Budget, TableBuilder
-from pipelines.dataset.tree import GrowingTree, depth_within
+from pipelines.dataset.tree import GrowingTree, NamespaceError, depth_within
+from pipelines.dataset.verbatim import Restore
 from pipelines.dataset.xsd import read_schema
 from pipelines.errors import HostileXmlError, NotADataSetError
 
@@ -26,11 +28,30 @@ _SPACE = " \t\r\n"
 
 def read_parts(document: Document, limits: Limits) -> "Reading":
     """Read one document; its tables are complete, but not put together."""
+    try:
+        return _read(document, limits, None)
+    except NamespaceError:
+        found = aliased(document)
+        if found is None:
+            raise
+        plain, restore = found
+        reading = _read(plain, limits, restore)
+        reading.rename(restore)
+        return reading
+
+
+def _read(document: Document, limits: Limits, names: Restore | None) -> "Reading":
     tree = GrowingTree(document, limits)
-    reading = Reading(Budget(limits, tree.restore))
+    reading = Reading(Budget(limits, _both(tree.restore, names)))
     for _ in tree.grow():
         reading.step(tree)
     return reading
+
+
+def _both(first: Restore | None, second: Restore | None) -> Restore | None:
+    if first is None or second is None:
+        return first or second
+    return lambda text: second(first(text))
 
 
 class Reading:
@@ -168,6 +189,16 @@ class Reading:
         schema = TableSchema(name, namespace, tag, declared=False)
         self._known[tag] = schema
         return schema
+
+    def rename(self, restore: Restore) -> None:
+        """Put true namespaces in place of their aliases."""
+        self.schema = renamed(self.schema, restore)
+        for builder in (*self.current.values(), *self.before.values()):
+            builder.flush()
+            builder.unfit = [renamed(unfit, restore) for unfit in builder.unfit]
+            builder.schema = renamed(builder.schema, restore)
+            for column in builder.columns:
+                column.column = renamed(column.column, restore)
 
     @property
     def is_null(self) -> bool:

@@ -17,7 +17,7 @@ from pipelines.dataset.limits import Limits
 from pipelines.dataset.verbatim import verbatim
 from pipelines.errors import HostileXmlError, NotADataSetError
 
-__all__ = ["GrowingTree", "depth_within", "inner_xml"]
+__all__ = ["GrowingTree", "NamespaceError", "depth_within", "inner_xml"]
 
 _WRAPPER = "document"
 _CHUNK = 256 * 1024
@@ -94,12 +94,18 @@ class GrowingTree:
             raise NotADataSetError("the document is not one XML element")
 
 
+class NamespaceError(NotADataSetError):
+    """A namespace is no URI, which the parser refuses and .NET does not."""
+
+
 def _translated(error: etree.XMLSyntaxError) -> HostileXmlError | NotADataSetError:
     message = " ".join(str(error.msg).split()).replace(f" {_WRAPPER} ", " the end of the document ")
     if any(
         word in message for word in ("too deep", "xcessive depth", "huge", "too long", "oo big")
     ):
         return HostileXmlError(f"the document exceeds the parser's limits: {message}")
+    if getattr(error, "code", None) == etree.ErrorTypes.WAR_NS_URI:
+        return NamespaceError(f"the document has a namespace that cannot be read: {message}")
     return NotADataSetError(f"the document is not well-formed XML: {message}")
 
 

@@ -1,6 +1,7 @@
 """Where a DataSet may stand, and in which encodings."""
 
 import copy
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -238,3 +239,38 @@ def test_a_fault_says_why() -> None:
     """Its text is in the error."""
     with pytest.raises(NotADataSetError, match="Access Denied"):
         read(_ENVELOPE % b"<soap:Fault><faultstring>Access Denied</faultstring></soap:Fault>")
+
+
+_SPACE = "My Company <gr\u00f6\u00dfe> & 'x'"
+_IN_SPACE = (
+    _GET.replace(b'id="NewDataSet"', b'id="NewDataSet" targetNamespace="%(ns)s"')
+    .replace(b"<xs:schema ", b'<xs:schema elementFormDefault="qualified" ')
+    .replace(b'<NewDataSet xmlns=""', b'<NewDataSet xmlns="%(ns)s"')
+)
+_WRITTEN = b"My Company &lt;gr\xc3\xb6\xc3\x9fe&gt; &amp; 'x'"
+
+
+def test_a_namespace_may_be_no_uri() -> None:
+    """.NET allows it; it is read as any other, alone and among others."""
+    body = _IN_SPACE % {b"ns": _WRITTEN}
+    (table,) = read(body).tables
+    assert (table.namespace, table.columns[0].namespace) == (_SPACE, _SPACE)
+    assert table.columns[0].tag == f"{{{_SPACE}}}ParcelsIn1"
+    assert _counts(read(body)) == [104, 100, 129, 65, 417, 401, 517, 261]
+    batch = read_many([body, _GET, body])
+    assert sorted(group.replies.tolist() for group in batch.groups) == [[0, 2], [1]]
+    assert batch.groups[0].tables[0].namespace == _SPACE
+
+
+def test_a_namespace_that_is_no_uri_changes_no_value() -> None:
+    """Text and attributes that look like declarations stay what they are."""
+    text = "<a xmlns='x y' namespace=\"a &amp; b\">"
+    body = _IN_SPACE % {b"ns": _WRITTEN}
+    cell = b"<Extra>" + escape(text).encode() + b"</Extra></Table>"
+    body = body.replace(b"</Table>", cell).replace(b"<Table ", b'<Table namespace="a&#x1;b" ')
+    (row,) = read(body).tables[0].arrow.to_pylist()
+    assert (row["Extra"], row["namespace"]) == (text, "a\x01b")
+    with pytest.raises(NotADataSetError, match="namespace that cannot be read"):
+        read(body.replace(b">104<", b"><![CDATA[104]]><"))
+    with pytest.raises(NotADataSetError, match="well-formed"):
+        read(body.replace(b"</Table>", b"</Tabel>"))

@@ -127,6 +127,7 @@ namespace Interop.Cases
 
         public static DataSet NamespaceWithBraces() { return InSpace("urn:{a}b"); }
         public static DataSet NamespaceWithSpacesAndMarkup() { return InSpace("a b <c> & \"d\""); }
+        public static DataSet NamespaceInOtherLetters() { return InSpace("urn:gr\u00f6\u00dfe:\u5217", "g"); }
         public static DataSet NamespaceOfTheEnvelope()
         {
             return InSpace("http://schemas.xmlsoap.org/soap/envelope/", "soap");
@@ -152,6 +153,17 @@ namespace Interop.Cases
         {
             DataSet set = InSpace("urn:example:set");
             set.Tables[0].Columns["A"].Namespace = "";
+            return set;
+        }
+
+        public static DataSet NamespacesThatAreNoUris()
+        {
+            DataSet set = Families.ChangedAcrossNamespaces();
+            set.Namespace = "My Company";
+            set.Tables["Parent"].Namespace = "My  Company <Parents>";
+            set.Tables["Child"].Namespace = "100 % & \"Child\"";
+            set.Tables["Child"].Columns["Text"].Namespace = "C:\\texts 'x'";
+            set.Tables["Child"].Rows[2]["Text"] = "<a xmlns=\"My Company\" xmlns:b='x y' namespace=\"&amp;\">\u0001";
             return set;
         }
 
