@@ -24,7 +24,7 @@ _DECLARATION = re.compile(
     rb"""|DataSetNamespace|(?:Parent|Child)?TableNamespace))[ \t\r\n]*=[ \t\r\n]*)("[^"<]*"|'[^'<]*')"""
 )
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def aliased(document: Document) -> tuple[Document, Restore] | None:
@@ -67,7 +67,7 @@ def _unescaped(quoted: bytes) -> str | None:
         return None
 
 
-def renamed(value: T, restore: Restore) -> T:
+def renamed(value: _T, restore: Restore) -> _T:
     """Return a value of schemas, tables or columns with all its texts restored."""
     return _renamed(value, restore)
 
