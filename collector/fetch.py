@@ -231,9 +231,9 @@ class Fetch:
         request = encode(operation, arguments, service.binding, service.url, service.namespace)
         for is_again in (False, True):
             permit = await admit()
-            if operation is LOGIN and self._landing is not None:
-                self._landing.count_login()
             try:
+                if operation is LOGIN and self._landing is not None:
+                    self._landing.count_login()
                 received = await self._transport.send(request, permit.sent)
             except DroppedError:
                 # the other side closed an idle connection as we wrote to it: no attempt, but a send to pay for
@@ -242,6 +242,8 @@ class Fetch:
             else:
                 permit.replied()
                 return received
+            finally:
+                permit.ended()
         raise AssertionError("unreachable: the second send returns or raises")
 
     def _landed(

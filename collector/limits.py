@@ -22,6 +22,7 @@ __all__ = ["MARGIN", "Permit", "ServiceGate", "SessionGate", "window_of"]
 MARGIN: Final = 0.015
 _POLL_SECONDS: Final = 0.001
 _LOOK_UP_SECONDS: Final = 0.25  # a long wait looks up this often whether it is still wanted
+_LOOK_AGAIN_SECONDS: Final = 0.005
 _LATENCIES: Final = 64
 _FEW: Final = 8
 _UNHEARD: Final = 4096
@@ -50,16 +51,29 @@ class Permit:
     gate: "ServiceGate"
     counted_at: float = 0.0
     sent_at: float = 0.0
+    session: "SessionGate | None" = None
+    is_over: bool = False
 
     def sent(self) -> None:
-        """The request has been written."""
-        self.sent_at = time.monotonic()
-        self.gate.wrote(self)
+        """The request has been written, at the latest now."""
+        if not self.is_over:
+            self.is_over = True
+            self.sent_at = time.monotonic()
+            self.gate.wrote(self)
+            if self.session is not None:
+                self.session.wrote(self.sent_at)
 
     def replied(self) -> None:
         """The reply is here: the gate learns by when this request, and those before it, had arrived."""
+        self.sent()
         if self.sent_at:
             self.gate.learn(self, time.monotonic())
+
+    def ended(self) -> None:
+        """Nothing more will be heard; a request that was not written, as far as is known, counts from now."""
+        if not self.is_over:
+            self.is_over = True
+            self.gate.gave_up(self, time.monotonic())
 
 
 class ServiceGate:
@@ -67,8 +81,8 @@ class ServiceGate:
 
     asyncio-throttle counts what was granted. What the service counts is what arrives, so the gate keeps a second log,
     of the latest instants at which requests may have arrived, and a request that was held up counts as that much
-    later. When the reply to a request comes, that request and all that were written before it had arrived; the least
-    latency seen is taken off for the way back.
+    later; one that was not written yet is in every window until it is. When the reply to a request comes, that
+    request and all that were written before it had arrived; the least latency seen is taken off for the way back.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -77,7 +91,8 @@ class ServiceGate:
         self._spacing = self._period / self._count
         self._throttler = Throttler(self._count, self._period, _POLL_SECONDS)
         self._turn = asyncio.Lock()
-        self._arrivals: list[float] = []  # ascending
+        self._unwritten = 0  # granted, and perhaps still to be written: in every window until then
+        self._arrivals: list[float] = []  # of all others, ascending
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         # written, and no sign yet that they arrived; in that order
         self._unheard: deque[Permit] = deque(maxlen=_UNHEARD)
@@ -106,7 +121,7 @@ class ServiceGate:
             # after a pause, or at the very start, there is nothing to make up for
             base = self._due if now - self._due <= _CATCH_UP_SECONDS else now
             self._due = base + self._spacing
-            insort(self._arrivals, now)
+            self._unwritten += 1
             return Permit(now, self, now)
 
     def pause_until(self, instant: float) -> None:
@@ -116,7 +131,13 @@ class ServiceGate:
     def wrote(self, permit: Permit) -> None:
         """The request of a permit is on its way."""
         self._unheard.append(permit)
-        self._count_from(permit, permit.sent_at)
+        self.gave_up(permit, permit.sent_at)
+
+    def gave_up(self, permit: Permit, instant: float) -> None:
+        """The request of a permit is not waited for any more, and counts from an instant."""
+        self._unwritten -= 1
+        permit.counted_at = instant
+        insort(self._arrivals, instant)
 
     def _count_from(self, permit: Permit, instant: float) -> None:
         """The request may have arrived as late as `instant`, and counts from then."""
@@ -124,9 +145,7 @@ class ServiceGate:
             return
         place = bisect_left(self._arrivals, permit.counted_at)
         if place < len(self._arrivals) and self._arrivals[place] == permit.counted_at:
-            del self._arrivals[
-                place
-            ]  # else it was written so late that the log has forgotten the grant
+            del self._arrivals[place]  # else the log has forgotten it
         insort(self._arrivals, instant)
         permit.counted_at = instant
 
@@ -151,9 +170,15 @@ class ServiceGate:
 
     def _ready_at(self) -> float:
         """When the next request may go out."""
-        del self._arrivals[: bisect_right(self._arrivals, time.monotonic() - self._period)]
-        excess = len(self._arrivals) - self._count
-        full_until = self._arrivals[excess] + self._period if excess >= 0 else 0.0
+        now = time.monotonic()
+        del self._arrivals[: bisect_right(self._arrivals, now - self._period)]
+        excess = len(self._arrivals) + self._unwritten - self._count
+        if excess < 0:
+            full_until = 0.0
+        elif excess < len(self._arrivals):
+            full_until = self._arrivals[excess] + self._period
+        else:  # all of them are still to be written: look again soon
+            full_until = now + _LOOK_AGAIN_SECONDS
         return max(self._due, self._paused_until, full_until)
 
     def _usual_latency(self) -> float:
@@ -181,6 +206,10 @@ class SessionGate:
         """Take a permit; immediate after `ready_at`."""
         await self._throttler.acquire()
         self.ready_at = max(self.ready_at, time.monotonic() + self._spacing)
+
+    def wrote(self, instant: float) -> None:
+        """A request was written then, which may be later than its permit."""
+        self.ready_at = max(self.ready_at, instant + self._spacing)
 
     def pause_until(self, instant: float) -> None:
         """Send nothing before `instant` (monotonic seconds)."""

@@ -63,7 +63,7 @@ async def _service(
     answering = []
     offset: float | None = None
     for namespace in dict.fromkeys((configured, *KNOWN)):
-        await gate.acquire()
+        permit = await gate.acquire()
         try:
             version, clock = await _version(settings, transport, namespace)
         except (TransportError, CertificateError) as error:
@@ -73,6 +73,8 @@ async def _service(
             what = "no answer" if namespace == configured else "not used, and no answer"
             yield Finding(f"namespace {namespace}", namespace != configured, f"{what}: {error}")
             continue
+        finally:
+            permit.ended()
         answering.append(namespace)
         offset = clock if offset is None else offset
         yield Finding(f"namespace {namespace}", good=True, said=f"answers, version {version}")

@@ -106,9 +106,16 @@ class Worker:
 
         async def admit() -> Permit:
             permit = await self.gate.acquire_while(lambda: self.dispatch.wants(ticket))
-            if permit is None or lane.gate.ready_at > time.monotonic():
+            if permit is None:
                 raise _PostponedError
-            await lane.gate.acquire()
+            try:
+                if lane.gate.ready_at > time.monotonic():
+                    raise _PostponedError
+                await lane.gate.acquire()
+                permit.session = lane.gate
+            except BaseException:
+                permit.ended()
+                raise
             self.dispatch.sent(ticket)
             return permit
 
@@ -123,7 +130,11 @@ class Worker:
         async def admit() -> Permit:
             await asyncio.sleep(gate.ready_at - time.monotonic())
             permit = await self.gate.acquire()
-            await gate.acquire()
+            try:
+                await gate.acquire()
+            except BaseException:
+                permit.ended()
+                raise
             return permit
 
         return admit

@@ -5,6 +5,7 @@ redirects, proxies, traces and a retry of its own, none of which is wanted here,
 needs.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Exchanges:
             length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
             protocol.transport.write(b"%b%b\r\n%b" % (head, length, body or b""))
             sending.sent_at_us = time.time_ns() // 1_000
-            on_sent()
+            asyncio.get_running_loop().call_soon(on_sent)  # uvloop writes at this turn's end
             message, payload = await _final(protocol)
             sending.answered = True
             content, cut = await _content(payload, limit)

@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -112,10 +112,10 @@ def test_sends_are_spaced_and_nothing_is_saved_up() -> None:
     async def main(clock: Clock) -> list[float]:
         gate, sends = ServiceGate(10), list[float]()
         for _ in range(3):
-            await gate.acquire()
+            (await gate.acquire()).sent()
         await asyncio.sleep(3_600)
         for _ in range(20):
-            await gate.acquire()
+            (await gate.acquire()).sent()
             sends.append(clock())
         return sends
 
@@ -132,7 +132,7 @@ def test_pause_holds_everybody_and_is_never_shortened() -> None:
         gate.pause_until(start + 5)
 
         async def one() -> None:
-            await gate.acquire()
+            (await gate.acquire()).sent()
             sends.append(clock() - start)
 
         await asyncio.gather(*(one() for _ in range(10)))
@@ -148,7 +148,7 @@ def test_pause_that_comes_while_somebody_waits() -> None:
 
     async def main(clock: Clock) -> float:
         gate, start = ServiceGate(1), clock()
-        await gate.acquire()
+        (await gate.acquire()).sent()
         waiting = asyncio.ensure_future(gate.acquire())
         await asyncio.sleep(0.5)
         gate.pause_until(start + 60)
@@ -164,13 +164,13 @@ def test_cancelled_waiters_leave_the_gate_usable(after: float) -> None:
 
     async def main(clock: Clock) -> float:
         gate, start = ServiceGate(1), clock()
-        await gate.acquire()
+        (await gate.acquire()).sent()
         waiting = [asyncio.ensure_future(gate.acquire()) for _ in range(3)]
         await asyncio.sleep(after)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        await gate.acquire()
+        (await gate.acquire()).sent()
         return clock() - start
 
     assert run(main) == pytest.approx(1 + MARGIN, abs=0.01)
@@ -261,27 +261,44 @@ def test_requests_that_were_held_up_move_the_window() -> None:
         for _ in range(10):
             permits.append(await gate.acquire())
             tasks.append(asyncio.ensure_future(held_up(permits[-1])))
-        await gate.acquire()
+        (await gate.acquire()).sent()
         await asyncio.gather(*tasks)
         return clock() - permits[0].sent_at
 
     assert run(main) >= 1.0
 
 
-def test_request_that_is_written_late() -> None:
-    """A request whose connection took longer than the period counts from when it was written, and ends nothing."""
+@pytest.mark.parametrize("end", [Permit.sent, Permit.ended], ids=["written", "given up"])
+def test_requests_that_are_still_to_be_written(end: Callable[[Permit], None]) -> None:
+    """Requests whose connections take longer than the period are in the window until they were written, or were not."""
 
-    async def main(clock: Clock) -> list[float]:
+    async def main(clock: Clock) -> tuple[bool, float]:
         gate = ServiceGate(10)
         late = [await gate.acquire() for _ in range(10)]
+        waiting = asyncio.ensure_future(gate.acquire())
         await asyncio.sleep(3)
-        await answered(await gate.acquire(), 0.01)
+        was_done, end_at = waiting.done(), clock()
         for permit in late:
-            await answered(permit, 0.01)
-        sends = []
-        for _ in range(5):
-            await gate.acquire()
-            sends.append(clock() - late[-1].sent_at)
-        return sends
+            end(permit)
+            permit.ended()
+        await waiting
+        return was_done, clock() - end_at
 
-    assert min(run(main)) >= 0.8
+    was_done, waited = run(main)
+    assert not was_done
+    assert waited >= 1.0
+
+
+def test_session_gate_counts_from_the_writing() -> None:
+    """A session whose request was written late is ready so much later."""
+
+    async def main(clock: Clock) -> float:
+        gate = SessionGate(1)
+        permit = await ServiceGate(100).acquire()
+        await gate.acquire()
+        permit.session = gate
+        await asyncio.sleep(0.4)
+        permit.sent()
+        return gate.ready_at - clock()
+
+    assert run(main) >= 1.0

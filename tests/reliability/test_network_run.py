@@ -25,7 +25,14 @@ async def test_a_night_behind_a_private_authority(ground: MakeGround, tmp_path: 
     assert accounted(night, ended) == {}
 
 
-@pytest.mark.parametrize("fault", ["name", "stranger"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "name",
+        "stranger",
+        *(pytest.param(each, marks=pytest.mark.extended) for each in ("expired", "self-signed")),
+    ],
+)
 async def test_a_wrong_certificate_ends_the_run(
     ground: MakeGround, tmp_path: Path, fault: str
 ) -> None:

@@ -71,6 +71,7 @@ async def test_an_hour_and_then_everything(ground: MakeGround, hours: int, secon
     assert (ended.code, ended.json["ok"]) == (0, 60), ended.err
     assert accounted(night, ended) == {}
     meanwhile = [each for each in night.simulator.log.arrivals if each.fault == "down"]
+    print(f"requests in an hour: {len(meanwhile)}")  # noqa: T201  # a figure for the docs
     # those that opened it and those in flight, up to two rounds of that; 6 probes in the first minute, then one each
     assert 10 <= len(meanwhile) <= 2 * (FAILURES + CONCURRENCY) + 6 + 60
     assert night.simulator.control.state()["open_sessions"] == {}
