@@ -6,6 +6,7 @@ by where it was raised, with the input that showed it. A crash, a hang or too mu
 """
 
 import argparse
+import base64
 import importlib
 import json
 import random
@@ -79,7 +80,14 @@ def _supervised(check: str, folder: Path, arguments: argparse.Namespace) -> dict
         "coverage": [covered[0], covered[-1]] if covered else [],
         "findings": findings,
         "stopped": "" if code == 0 and done else f"exit code {code}: {said[-2_000:]}",
+        "units": _units(folder),
     }
+
+
+def _units(folder: Path) -> dict[str, str]:
+    """The inputs that the fuzzer itself wrote down, in base64: what crashed, hung or was slow."""
+    kept = [path for path in sorted((folder / "findings").iterdir()) if not path.suffix]
+    return {path.name: base64.b64encode(path.read_bytes()).decode() for path in kept}
 
 
 def _findings(folder: Path) -> list[Path]:

@@ -33,7 +33,13 @@ async def signalled(night: Ground, arrivals: int, number: int) -> tuple[Ended, f
     return await night.ended(process), time.monotonic() - told
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.extended),
+    ],
+)
 async def test_a_drain_is_bounded(ground: MakeGround, number: int) -> None:
     """The service falls silent with requests in flight: `run.drain_seconds` for these, as long again for Logout."""
     night = await ground_of(ground)
