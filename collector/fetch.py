@@ -117,11 +117,11 @@ class Fetch:
             is_down = self._is_down(
                 call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
             )
-            if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
+            if not is_down:
+                return self._verdict(call, outcome, None, session_id)
+            if isinstance(error, ConnectError):  # nothing was sent: no attempt
                 return Verdict(replace(outcome, attempts=number - 1), 0.0)
-            if is_down:
-                return self._waiting(call, outcome, None)
-            return self._verdict(call, outcome, None, session_id)
+            return self._waiting(call, outcome, None)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
         judged, is_lost = judgement(landed, self._settings.limits.max_reply_bytes)
@@ -318,8 +318,7 @@ class Fetch:
         throttled = retry_after if fault_class is FaultClass.THROTTLED else None
         if action is Action.FAIL:
             return Verdict(outcome, throttled_seconds=throttled)
-        # the jitter spreads retries in time; nothing about it needs to be unpredictable
-        jitter = random.random()  # noqa: S311
+        jitter = random.random()  # noqa: S311  # it spreads retries in time
         wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
         return Verdict(outcome, max(wait, throttled or 0.0), throttled)
 
