@@ -117,11 +117,10 @@ class Fetch:
             is_down = self._is_down(
                 call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
             )
-            if not is_down:
-                return self._verdict(call, outcome, None, session_id)
-            if isinstance(error, ConnectError):  # nothing was sent: no attempt
+            if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
                 return Verdict(replace(outcome, attempts=number - 1), 0.0)
-            return self._waiting(call, outcome, None)
+            waits = is_down and self._waiting(call, outcome, None)
+            return waits or self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
         judged, is_lost = judgement(landed, self._settings.limits.max_reply_bytes)
@@ -320,7 +319,7 @@ class Fetch:
             return Verdict(outcome, throttled_seconds=throttled)
         jitter = random.random()  # noqa: S311  # it spreads retries in time
         wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
-        return Verdict(outcome, max(wait, throttled or 0.0), throttled)
+        return Verdict(outcome, wait, throttled)
 
 
 def _unanswered(call: Call, number: int, error: TransportError, started_at_us: int) -> Outcome:
