@@ -90,6 +90,13 @@ def _refuse_null(path: Path, key: str, value: object) -> None:
         raise ConfigError(f"configuration {path}: {key}: must be text without the character 0")
 
 
+def _refuse_null_in_cell(where: str, column: str, cell: str) -> None:
+    """Likewise; a cell other than the label may be a credential, and is not shown."""
+    if "\0" in cell:
+        named = f"{column} = {cell!r}" if column == "label" else column
+        raise ConfigError(f"{where}, {named}: must be text without the character 0")
+
+
 def _with_ca_file(settings: Settings, path: Path) -> Settings:
     """The private authority's file found from the configuration's folder, and good for something."""
     named = settings.service.ca_file
@@ -117,11 +124,11 @@ def _from_here(document: dict[str, Any], folder: Path) -> None:
 
 
 def _listed_sessions(path: Path) -> _Listed:
-    """The rows of a sessions file; cells that are empty count as absent."""
+    """The rows of a sessions file; white space around a cell is not part of it, and empty cells count as absent."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True, skipinitialspace=True)
-            columns = tuple(rows.fieldnames or ())
+            rows.fieldnames = columns = [name.strip() for name in rows.fieldnames or ()]
             wanted = set(columns) <= set(_CSV_COLUMNS) and "label" in columns
             if not wanted or len(set(columns)) < len(columns):
                 # without its head, the file's first line would be a credential's
@@ -138,9 +145,12 @@ def _listed_sessions(path: Path) -> _Listed:
                 where = f"sessions_file {path}, line {rows.line_num}"
                 if None in row:
                     raise ConfigError(f"{where}: too many cells; must be {len(columns)}")
-                if any("\0" in cell for cell in row.values() if cell):
-                    raise ConfigError(f"{where}: must be text without the character 0")
-                listed.rows.append({column: cell for column, cell in row.items() if cell})
+                cells = {column: cell.strip() for column, cell in row.items() if cell}
+                for column, cell in cells.items():
+                    _refuse_null_in_cell(where, column, cell)
+                if not cells.get("label"):
+                    raise ConfigError(f"{where}, label is missing: must be the session's name")
+                listed.rows.append({column: cell for column, cell in cells.items() if cell})
                 listed.lines.append(rows.line_num)
             return listed
     except OSError as error:

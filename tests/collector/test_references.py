@@ -153,10 +153,13 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
         ("label,api_key\na,env:A,env:B", "line 2: too many cells"),
         ("label,api_key\na,env:A\na,env:B", "label 'a' stands twice"),
         ("label,api_key\na,fake-key-0001", "must be env:NAME or file:PATH"),
-        ("label,api_key\n,env:A", "label is missing"),
+        ("label,api_key\n,env:A", "line 2, label is missing: must be the session's name"),
+        ("label,api_key\n \u3000 ,env:A", "line 2, label is missing: must be"),
+        ("label,api_key\na,env:A\n a ,env:B", "label 'a' stands twice"),
         ("label,login_name\na,env:A", "belong together"),
         ("label,api_key,api_key\na,,env:A", "columns label, api_key, api_key: must be label"),
-        ("label,api_key\na,env:\0A", "line 2: must be text without the character 0"),
+        ("label,api_key\na,env:\0A", "line 2, api_key: must be text without the character 0"),
+        ("label,api_key\na\0b,env:A", "line 2, label = 'a\\x00b': must be text without"),
         ('label,api_key\n\n"a",env:A\nb,fake-key-0002', "s.csv, line 4, api_key: must be env:NAME"),
         ('label,api_key\n"a,env:A', "not a CSV file"),
         (b"label,api_key\n\xff,env:A", "not a CSV file"),
@@ -171,11 +174,18 @@ def test_bad_sessions_files(content: str | bytes, said: str, tmp_path: Path) -> 
     assert "fake" not in str(refused.value)
 
 
-def test_space_after_the_comma(tmp_path: Path) -> None:
-    """Who writes by hand likes it."""
-    assert listed(tmp_path, "label, api_key\na, env:A\n") == listed(
-        tmp_path, "label,api_key\na,env:A\n"
-    )
+@pytest.mark.parametrize(
+    "content",
+    [
+        "label, api_key\na, env:A\n",
+        "label ,api_key \na ,env:A \n",
+        "\tlabel\t,\tapi_key\t\n\ta\t,\tenv:A\t\n",
+        'label,api_key\n" a ","\u00a0env:A "\n',
+    ],
+)
+def test_space_around_a_cell(content: str, tmp_path: Path) -> None:
+    """Who writes by hand likes it; it is part of no label and of no variable's name."""
+    assert listed(tmp_path, content) == listed(tmp_path, "label,api_key\na,env:A\n")
 
 
 def test_a_row_is_named_by_its_line(tmp_path: Path) -> None:
