@@ -4,6 +4,8 @@ Closed, all is well. When FAILURES requests in a row have failed, of CALLS diffe
 different sessions (or all that are left), it opens: requests are held, and one goes out as a probe, after PROBE_SECONDS
 first and then after twice as long each time, at most MOST_SECONDS. A probe that is answered closes it. A session or
 call that failed while the service answered others has trouble of its own and is not counted: waiting would not mend it.
+So has one that was never answered in a run in which others were, unless SESSIONS such sessions fail in a row: when it is
+the last one left, nobody else is asked any more who could tell.
 """
 
 import time
@@ -50,6 +52,7 @@ class Breaker:
         self._now = now
         self._in_a_row = 0
         self._failing: dict[str, set[str]] = {}  # by session, since the service last answered
+        self._answered: set[str] = set()  # sessions, in this run
         self._troubled: set[str] = set()  # sessions that failed while others were answered
         self._troubled_items: set[str] = set()
         self._opened_at: float | None = None
@@ -64,6 +67,7 @@ class Breaker:
 
     def answered(self, session: str, item: str | None) -> None:
         """The service spoke, be it a fault: it is there."""
+        self._answered.add(session)
         if not (self._in_a_row or self._troubled or self._troubled_items):
             return
         if self._opened_at is not None:
@@ -94,8 +98,13 @@ class Breaker:
         sessions = len(self._troubled | self._failing.keys())
         calls = sum(map(len, self._failing.values()))
         is_enough = self._in_a_row >= FAILURES and calls >= CALLS
-        if is_enough and sessions >= min(SESSIONS, self._sessions_left()):
+        if is_enough and sessions >= min(SESSIONS, self._sessions_left()) and self._is_news():
             self._open()
+
+    def _is_news(self) -> bool:
+        """The failures say more than that a session or two were never answered, unlike others."""
+        is_many = len(self._failing) >= SESSIONS
+        return is_many or not self._answered or not self._answered.isdisjoint(self._failing)
 
     def _open(self) -> None:
         self._opened_at = self._now()

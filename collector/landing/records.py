@@ -290,11 +290,19 @@ def changed_rows(rows: Iterable[tuple[Any, ...]], first: int) -> list[tuple[Any,
 def _seal(values: tuple[object, ...]) -> int:
     """CRC-32 of the values as text, to tell a record that was changed on disk."""
     # formatted by one template: a third less than joining them, and every record is sealed once and read often
-    return zlib.crc32((_templates[len(values)] % values).encode("utf-8", "surrogatepass"))
+    return zlib.crc32((_templates[len(values)] % values).encode())
 
 
 def _sealed(*values: object) -> Row:
-    return (*values, _seal(values))
+    """A row that can be written: lone surrogates, which no file takes, are replaced wherever they came from."""
+    try:
+        return (*values, _seal(values))
+    except UnicodeEncodeError:
+        return _sealed(*map(_encodable, values))
+
+
+def _encodable(value: object) -> object:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _unsealed(row: Sequence[Any]) -> Sequence[Any]:

@@ -101,6 +101,31 @@ def test_own_trouble_is_not_counted() -> None:
     assert watched.breaker.is_open, "an answer clears a session"
 
 
+def test_the_last_session_was_never_answered() -> None:
+    """Others were: it has trouble of its own, however many others have, and nobody waits for it."""
+    watched = Watched(sessions=4)
+    watched.breaker.answered("a", "a-0")
+    watched.fail(*"bc")
+    watched.breaker.answered("a", "a-1")
+    watched.sessions = 1
+    watched.fail(*("d" * 100))
+    assert not watched.breaker.is_open
+    watched.fail(*"ef")
+    assert watched.breaker.is_open, (
+        "three that were never answered, one after the other, are no chance"
+    )
+
+
+def test_the_last_session_was_answered_before() -> None:
+    """What it gets has changed: that is no trouble that it always had, and a run of one session is like it."""
+    watched = Watched(sessions=2)
+    watched.breaker.answered("a", "a-0")
+    watched.breaker.answered("b", "b-0")
+    watched.sessions = 1
+    watched.fail(*("b" * FAILURES))
+    assert watched.breaker.is_open
+
+
 def test_probes_are_ever_rarer_and_end() -> None:
     """1 s, then twice as long each time, at most a minute; the last one when the time is up."""
     watched = Watched(longest=300.0)

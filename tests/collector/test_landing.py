@@ -131,6 +131,21 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
         assert landed.summary() == RunSummary(INFO.run_id, 8, 1, 0, 1, 6, attempts=6, logins=3)
 
 
+async def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
+    """Whatever text holds one: SQLite takes none, and a writer that stumbles over it would end the run."""
+    landing = created(tmp_path)
+    text = "caf\u00e9 \ud800 and \udcff"
+    odd = replace(outcome(CALLS[0].call_id), fault_text=text)
+    await landing.land(replace(reply(), request=text))
+    landing.settle(odd, final=True)
+    landing.note(SessionFacts("s", 1, fault_class=FaultClass.TRANSPORT, fault_text=text))
+    await landing.close()
+    with LandedRun.open(landing.path) as landed:
+        assert next(iter(landed.outcomes())).fault_text == "caf\u00e9 ? and ?"
+        assert [one.fault_text for one in landed.session_facts()] == ["caf\u00e9 ? and ?"]
+        assert [one.request for one in landed.replies()] == ["caf\u00e9 ? and ?"]
+
+
 async def test_provisional_outcomes(tmp_path: Path) -> None:
     """What may be tried again is not settled, but its attempts are known; a final outcome replaces it."""
     landing = created(tmp_path)

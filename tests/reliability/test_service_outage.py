@@ -12,6 +12,7 @@ from tests.reliability.front import Line, fronting
 from tests.reliability.network_ground import CONFIG, accounted, asked, redirected
 
 CONCURRENCY = 8
+PAIRS = 11  # calls of a session with twelve windows, chained
 
 
 @pytest.mark.parametrize("down_by", ["refusal", "503"])
@@ -23,7 +24,8 @@ async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> No
     assert ended.code == 0, ended.err
     assert ended.json["ok"] == 60
     assert accounted(night, ended) == {}
-    (line,) = [line for line in ended.err.splitlines() if "the service does not answer" in line]
+    # more than one where a late answer of before came in between
+    line, *_ = [line for line in ended.err.splitlines() if "the service does not answer" in line]
     assert "said=" in line
     assert ("503" in line) == (down_by == "503")
     assert "the service answers again" in ended.err
@@ -140,3 +142,43 @@ async def test_sessions_in_trouble_of_their_own_hold_up_nobody(ground: MakeGroun
     assert accounted(night, ended) == {"server": 12}
     failed = night.table("calls").query("state == 'failed'")
     assert set(failed["attempts"]) == {4}
+
+
+ONE_BY_ONE = f"""timeout_seconds = 5
+[limits]
+requests_per_second = 50
+per_session_per_second = 1000
+concurrency = 1
+[retry]
+max_outage_seconds = 4
+backoff_seconds = 0.05
+max_backoff_seconds = 0.4
+[windows]
+minutes = {[60 * n for n in range(1, 13)]}
+pairing = "chain"
+"""
+
+
+@pytest.mark.parametrize("bad", [1, 4])
+async def test_one_session_alone_in_trouble(ground: MakeGround, bad: int) -> None:
+    """Served first, or (the fourth) last, when all others are done: its calls fail, and nobody waits for it."""
+    alone = {f"mailbox-{bad:04d}": switches(html_502="always")}
+    night = await ground(population(4, 0), ONE_BY_ONE, overrides=alone)
+    ended = await night.run("run")
+    assert ended.code == 1, ended.err
+    assert ended.json["stopped"] is None
+    assert (ended.json["ok"], ended.json["failed"]) == (3 * PAIRS, PAIRS)
+    assert accounted(night, ended) == {"server": PAIRS}
+    assert "the service does not answer" not in ended.err
+
+
+@pytest.mark.parametrize("down_from", [3, 14])
+async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -> None:
+    """One session, or the last one of two, that was answered and then no more: the service went away, and is awaited."""
+    sessions = 1 if down_from < PAIRS else 2
+    down = switches(down_from=down_from, down_seconds=2, down_by="503")
+    night = await ground(population(sessions, 0), ONE_BY_ONE, switches=down)
+    ended = await night.run("run", "--deadline", "40")
+    assert (ended.code, ended.json["ok"]) == (0, sessions * PAIRS), ended.err
+    assert accounted(night, ended) == {}
+    assert "the service answers again" in ended.err
