@@ -4,8 +4,8 @@ Closed, all is well. When FAILURES requests in a row have failed, of CALLS diffe
 different sessions (or all that are left), it opens: requests are held, and one goes out as a probe, after PROBE_SECONDS
 first and then after twice as long each time, at most MOST_SECONDS. A probe that is answered closes it. A session or
 call that failed while the service answered others has trouble of its own and is not counted: waiting would not mend it.
-So has one that was never answered in a run in which others were, unless SESSIONS such sessions fail in a row: when it is
-the last one left, nobody else is asked any more who could tell.
+So has a session that was never answered in a run in which others were, unless SESSIONS such sessions fail in a row: it
+may be the last one left, when nobody else is asked any more who could tell.
 """
 
 import time
