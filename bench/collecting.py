@@ -63,7 +63,7 @@ def _peer(name: str, url: str, calls: int) -> Taken:
     return taken
 
 
-def _product(command: str, url: str, calls: int, rate: float = 10_000) -> Taken:
+def _product(command: str, url: str, calls: int, rate: float = 100_000) -> Taken:
     with product(url, sessions=100, pairs=calls // 100, rate=rate) as ours:
         taken = ours.run(command, seconds=120)
     if taken.said["ok"] != calls:

@@ -255,7 +255,9 @@ class Fetch:
     ) -> LandedReply:
         service, reply = self._settings.service, received.reply
         # the session may have been lost and logged in again meanwhile: the reply would repeat the former SessionID
-        secrets = (sent_as, *self._credentials.secrets(call.session))
+        secrets = self._credentials.secrets(call.session)
+        if sent_as not in secrets:
+            secrets = (sent_as, *secrets)
         limit = self._settings.limits.max_reply_bytes
         kept = landable(reply, secrets, limit, cut=received.cut)
         return LandedReply(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -86,6 +87,7 @@ def transport_of(settings: Settings) -> Transport:
         max_reply_bytes=settings.limits.max_reply_bytes,
         user_agent=" ".join(filter(None, (_AGENT, settings.service.contact))),
         ca_file=settings.service.ca_file,
+        has_tls=urlsplit(settings.service.url).scheme == "https",
     )
 
 

@@ -59,7 +59,7 @@ def mask(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
     and names.
     """
     lowered = data.lower()
-    found = set(filter(lowered.__contains__, _looked_for(secrets)))
+    found = [spelling for spelling in _looked_for(secrets) if spelling in lowered]
     if not found:
         return data, False
     # longest first, so that one spelling which contains another is masked whole

@@ -170,8 +170,8 @@ class Service(_Section):
 class Limits(_Section):
     """What the service is asked to bear. It publishes no limits for SOAP, so the defaults are modest."""
 
-    requests_per_second: Annotated[float, Field(strict=True, gt=0, le=10_000)] = 1.5
-    per_session_per_second: Annotated[float, Field(strict=True, gt=0, le=10_000)] = 1.0
+    requests_per_second: Annotated[float, Field(strict=True, gt=0, le=100_000)] = 1.5
+    per_session_per_second: Annotated[float, Field(strict=True, gt=0, le=100_000)] = 1.0
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 8
     per_session_concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 2
     max_reply_bytes: Annotated[int, Field(strict=True, ge=1_024, le=1 << 30)] = 16 << 20

@@ -10,6 +10,7 @@ from typing import Final
 from collector.landing.records import (
     APPLICATION_ID,
     LANDING_VERSION,
+    PAGE_BYTES,
     PUT_CALL,
     PUT_VALUE,
     TABLES,
@@ -70,7 +71,7 @@ def drafted(draft: Path, info: RunInfo, calls: Iterable[Call]) -> Iterator[sqlit
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as store:
-            store.executescript(f"BEGIN; {TABLES}")
+            store.executescript(f"PRAGMA page_size = {PAGE_BYTES}; BEGIN; {TABLES}")
             store.executemany(PUT_VALUE, info_values(info))
             store.executemany(PUT_CALL, call_rows(calls))
             store.execute("INSERT INTO run SELECT 'planned', count(*) FROM calls")

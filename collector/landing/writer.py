@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import queue
 import sqlite3
 import threading
 import time
@@ -33,8 +32,7 @@ __all__ = ["Landing"]
 
 _GROUP: Final = 512  # at most this many records in one commit
 _TOGETHER: Final = (64, 16, 4)  # rows in one statement: a few sizes, so that SQLite knows them all
-_CHECKPOINT_PAGES: Final = 8000  # 32 MB: pages that are written again and again are moved once
-_STOP: Final = object()
+_CHECKPOINT_PAGES: Final = 16_000  # 32 MB: pages that are written again and again are moved once
 
 _Record = tuple[str, Row | LandedReply, asyncio.Future[None] | None]
 
@@ -44,9 +42,12 @@ class Landing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._records: queue.SimpleQueue[_Record | object] = queue.SimpleQueue()
+        self._queued: list[_Record] = []
+        self._stopping = False
         self._failure: LandingError | None = None
-        self._failing = threading.Lock()
+        self._guard = threading.Lock()  # of the three above
+        self._wake = threading.Semaphore(0)
+        self._is_asleep = False
         self._thread = threading.Thread(target=self._write, name="landing", daemon=True)
         self._thread.start()
 
@@ -125,7 +126,9 @@ class Landing:
         Raises:
             LandingError: something could not be written.
         """
-        self._records.put(_STOP)
+        with self._guard:
+            self._stopping = True
+        self._wake.release()
         await asyncio.to_thread(self._thread.join)
         if self._failure:
             raise self._failure
@@ -137,10 +140,15 @@ class Landing:
     def _put(
         self, statement: str, row: Row | LandedReply, done: asyncio.Future[None] | None = None
     ) -> None:
-        with self._failing:  # a record put behind the writer's last look would never be answered
+        with self._guard:  # a record put behind the writer's last look would never be answered
             if self._failure:
                 raise self._failure
-            self._records.put((statement, row, done))
+            self._queued.append((statement, row, done))
+            if not self._is_asleep:
+                return
+            self._is_asleep = False
+        # what this turn of the event loop has to write goes into one commit
+        asyncio.get_running_loop().call_soon(self._wake.release)
 
     def _write(self) -> None:
         try:
@@ -154,17 +162,13 @@ class Landing:
 
     def _next_group(self) -> list[_Record]:
         """What is queued, in order, at least one record; empty when it is time to stop."""
-        group: list[_Record] = []
-        while len(group) < _GROUP:
-            try:
-                record = self._records.get(block=not group)
-            except queue.Empty:
-                break
-            if record is _STOP:
-                self._records.put(_STOP)
-                break
-            group.append(record)  # type: ignore[arg-type]  # the queue holds records and _STOP only
-        return group
+        while True:
+            with self._guard:
+                group, self._queued = self._queued[:_GROUP], self._queued[_GROUP:]
+                if group or self._stopping:
+                    return group
+                self._is_asleep = True
+            self._wake.acquire()
 
     def _commit(self, store: sqlite3.Connection, group: list[_Record]) -> None:
         try:
@@ -179,12 +183,10 @@ class Landing:
 
     def _fail(self, failure: LandingError, group: Iterable[_Record] = ()) -> None:
         waiting = [done for _, _, done in group if done is not None]
-        with self._failing, contextlib.suppress(queue.Empty):
+        with self._guard:
             self._failure = self._failure or failure
-            while True:
-                record = self._records.get_nowait()
-                if isinstance(record, tuple) and record[2] is not None:
-                    waiting.append(record[2])
+            waiting += [done for _, _, done in self._queued if done is not None]
+            self._queued.clear()
         _resolve(waiting, self._failure)
 
 

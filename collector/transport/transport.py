@@ -28,7 +28,11 @@ _KEPT_ALIVE_SECONDS: Final = 30.0
 
 
 class Transport:
-    """Sends requests over kept-alive connections, at most `concurrency` at a time."""
+    """Sends requests over kept-alive connections, at most `concurrency` at a time.
+
+    Args:
+        has_tls: some request may go to an https address; aiohttp's own trust is used for one that does all the same.
+    """
 
     def __init__(
         self,
@@ -38,17 +42,20 @@ class Transport:
         max_reply_bytes: int,
         user_agent: str,
         ca_file: Path | None = None,
+        has_tls: bool = True,
     ) -> None:
         self._concurrency = concurrency
         self._timeout_seconds = timeout_seconds
         self._max_reply_bytes = max_reply_bytes
         self._ca_file = ca_file
+        self._has_tls = has_tls
         # identity: an answer is small, and sealed replies compress many times better together than each alone
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
 
     async def __aenter__(self) -> Self:
         try:
-            tls = trust(self._ca_file)
+            # reading the system's authorities takes longer than anything else here
+            tls = trust(self._ca_file) if self._has_tls else True
         except ValueError as error:  # it was there when the configuration was read
             raise ConfigError(f"service.ca_file = {str(self._ca_file)!r}: {error}") from error
         self._pool = aiohttp.TCPConnector(

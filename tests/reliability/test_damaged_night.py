@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from collector.landing.records import PAGE_BYTES
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import Ground, counts_sent, counts_told, population, switches
 from tests.reliability.disk_ground import (
@@ -109,7 +110,7 @@ async def test_old_stores_stop_no_new_run(ground: MakeGround) -> None:
     good = store_of(night.folder)
     whole, folder = good.read_bytes(), good.parent
     good.unlink()
-    half = len(whole) // 2 - len(whole) // 2 % 4096
+    half = len(whole) // 2 - len(whole) // 2 % PAGE_BYTES
     flipped = bytearray(whole)
     for at in random.Random(7).sample(range(8192, len(whole)), 40):
         flipped[at] ^= 0x10

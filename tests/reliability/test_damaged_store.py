@@ -18,6 +18,7 @@ from collector.landing import (
     set_aside,
     sweep,
 )
+from collector.landing.records import PAGE_BYTES
 from collector.model import Call, FaultClass, State, Window
 from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
 from tests.reliability.disk_ground import changed, mode_of
@@ -157,7 +158,7 @@ def test_any_damage(whole: bytes, tmp_path: Path) -> None:
 
 def damaged(whole: bytes, dice: random.Random) -> bytes:
     """The same with some damage, anywhere behind the first page."""
-    data, first = bytearray(whole), 4096
+    data, first = bytearray(whole), PAGE_BYTES
     kind = dice.choice(["flip", "page", "cut"])
     if kind == "cut":
         return bytes(data[: dice.randrange(first, len(data))])
@@ -166,8 +167,8 @@ def damaged(whole: bytes, dice: random.Random) -> bytes:
         if kind == "flip":
             data[at] ^= 1 << dice.randrange(8)
         else:
-            page = at - at % 4096
-            data[page : page + 4096] = bytes(4096)
+            page = at - at % PAGE_BYTES
+            data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
     return bytes(data)
 
 
