@@ -7,11 +7,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collector.breaker import Breaker
 from collector.config import Settings
-from collector.credentials import Answered, Credentials, Exchange, LoginFailedError
+from collector.credentials import Answered, Credentials, Exchange
 from collector.errors import (
     ConnectError,
     CredentialError,
@@ -22,7 +22,7 @@ from collector.errors import (
     WireError,
 )
 from collector.facts import facts, no_facts
-from collector.judge import FAULT_TEXT_LIMIT, date_us, judgement
+from collector.judge import date_us, judgement
 from collector.landable import landable
 from collector.landing import Landing
 from collector.limits import Permit
@@ -48,29 +48,16 @@ from collector.policy import (
 )
 from collector.secret import Secret, mask
 from collector.transport import Received, Transport
+from collector.verdict import Verdict, class_of, refused, unanswered
 from collector.wire.body import decoded_body
 from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from collector.wire.requests import Argument, encode, masked_text
 
-__all__ = ["Admit", "Fetch", "Verdict"]
+__all__ = ["Admit", "Fetch"]
 
 # returns when a request may be sent, at once; raised errors pass through
 Admit = Callable[[], Awaitable[Permit]]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a call stands after an attempt.
-
-    Attributes:
-        wait_seconds: try again after that long; None if the outcome is final.
-        throttled_seconds: the Retry-After that the service sent along.
-    """
-
-    outcome: Outcome
-    wait_seconds: float | None = None
-    throttled_seconds: float | None = None
 
 
 class Fetch:
@@ -100,7 +87,7 @@ class Fetch:
         try:
             session_id = self._credentials.session_id(call.session)
         except CredentialError as error:
-            return _refused(call, number - 1, error)
+            return refused(call, number - 1, error)
         if session_id is None or self._landing is None:
             raise LookupError(f"session {call.session!r} has no SessionID: Login comes first")
         arguments: dict[str, Argument] = {
@@ -112,8 +99,8 @@ class Fetch:
         try:
             received = await self._send(REPORT_INSTANT_STATS, arguments, admit)
         except TransportError as error:
-            unanswered = _unanswered(call, number, error, started_at_us)
-            outcome = self._masked(call, unanswered, session_id)
+            outcome = unanswered(call, number, error, started_at_us)
+            outcome = self._masked(call, outcome, session_id)
             is_down = self._is_down(
                 call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
             )
@@ -148,7 +135,7 @@ class Fetch:
                 raise CredentialError("the session is not logged in")
             answered = await self.exchange(session, admit)(WHO_AM_I, {"SessionID": session_id})
         except CredentialError as error:
-            return no_facts(session, asked_at_us, _class_of(error), str(error))
+            return no_facts(session, asked_at_us, class_of(error), str(error))
         except ThrottledError:
             raise
         except (TransportError, WireError) as error:
@@ -322,31 +309,3 @@ class Fetch:
         jitter = random.random()  # noqa: S311  # it spreads retries in time
         wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
         return Verdict(outcome, wait, throttled)
-
-
-def _unanswered(call: Call, number: int, error: TransportError, started_at_us: int) -> Outcome:
-    return Outcome(
-        call.call_id,
-        State.FAILED,
-        number,
-        fault_class=classify_error(error),
-        fault_text=str(error)[:FAULT_TEXT_LIMIT],
-        requested_at_us=started_at_us,
-    )
-
-
-def _refused(call: Call, attempts: int, error: CredentialError) -> Verdict:
-    return Verdict(
-        Outcome(
-            call.call_id,
-            State.FAILED,
-            attempts,
-            fault_class=_class_of(error),
-            fault_text=str(error)[:FAULT_TEXT_LIMIT],
-        )
-    )
-
-
-def _class_of(error: CredentialError) -> FaultClass:
-    """A service that is down refuses nobody: such a call failed like any other."""
-    return error.fault_class if isinstance(error, LoginFailedError) else FaultClass.CREDENTIAL

@@ -22,11 +22,12 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.fetch import Admit, Fetch, Verdict
+from collector.fetch import Admit, Fetch
 from collector.landing import Landing
 from collector.limits import Permit, ServiceGate, SessionGate
 from collector.model import Call, FaultClass
 from collector.policy import ACTIONS, Action, backoff_seconds
+from collector.verdict import Verdict
 
 __all__ = ["Progress", "Worker"]
 

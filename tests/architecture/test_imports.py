@@ -32,6 +32,7 @@ FLOORS = {
     "collector.judge": 3,
     "collector.landable": 3,
     "collector.facts": 4,
+    "collector.verdict": 4,
     "collector.fetch": 5,
     "collector.left": 5,
     "collector.mend": 5,
