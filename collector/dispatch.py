@@ -154,7 +154,8 @@ class Dispatch:
             self._place_anew(heapq.heappop(self._timed)[2])
         while (queue := self._next_queue(now)) is not None:
             lane = queue.popleft()
-            if queue is self._fresh or self._may_give(lane, now):
+            # by the clock of this moment, as `_place` does: by an older one the same lane could come again for ever
+            if queue is self._fresh or self._may_give(lane, time.monotonic()):
                 return self._take(lane)
             self._place_anew(lane)
         return None

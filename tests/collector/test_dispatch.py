@@ -2,12 +2,15 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.dispatch import Dispatch, Errand, Lane, Ticket
+from collector.lane import Place
 from collector.limits import SessionGate
 from collector.model import Call, Window
 from tests.collector.virtual_time import Clock, run
@@ -333,3 +336,26 @@ def test_nothing_to_do() -> None:
         return await Dispatch([], concurrency=2, per_session=1).next()
 
     assert run(main) is None
+
+
+async def test_a_lane_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that opens between two looks at the clock: the lane is handed out, not looked at for ever."""
+    ticks = count(1)
+
+    def tick() -> float:
+        tick_number = next(ticks)
+        assert tick_number < 1_000, "the same lane comes again and again"
+        return float(tick_number)
+
+    monkeypatch.setattr("collector.dispatch.time", SimpleNamespace(monotonic=tick))
+    one = lane("a", 2)
+    dispatch = Dispatch([one], concurrency=1, per_session=1)
+    first = await dispatch.next()
+    assert first is not None
+    dispatch.sent(first)
+    dispatch.done(first)
+    assert one.place is Place.READY
+    one.gate.ready_at = (
+        next(ticks) + 1.5
+    )  # later than the next look, earlier than the one after that
+    assert await dispatch.next() is not None
