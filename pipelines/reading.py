@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, Table, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.evolution import check_file
-from pipelines.lake import Lake, S3Options
+from pipelines.lake import Lake, S3Options, day_of_run
 
 __all__ = ["Filters", "OpenLake", "Part", "open_lake"]
 
@@ -114,7 +114,7 @@ class OpenLake:
             )
         condition = self.condition(name, **filters)
         parts = [schema.empty_table().select(columns)]
-        for part in self.parts(name):
+        for part in self.parts(name, **filters):
             runs = None if part.only is None else pc.field("run_id").isin(part.only)
             try:
                 parts.append(part.files.to_table(columns, filter=_both(condition, runs)))
@@ -122,19 +122,20 @@ class OpenLake:
                 raise self._unreadable(name, error) from error
         return pa.concat_tables(parts)
 
-    def parts(self, name: str) -> list[Part]:
+    def parts(self, name: str, **filters: Unpack[Filters]) -> list[Part]:
         """The files of a table, as the manifests name them, under the contract's schema.
 
-        Files of other versions have nulls for columns that they do not have.
+        Files of other versions have nulls for columns that they do not have. With filters there are all files that may
+        have such rows, and others.
 
         Raises:
-            ValueError: no such table.
+            ValueError: no such table, or a date that is none.
             PublicationError: a manifest or file cannot be read, or does not fit this program.
         """
         table = _known(name)
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
-        for file in self.lake.files(name):
+        for file in self.lake.files(name, self._runs(table, **filters)):
             if file.schema_version not in known:
                 self._check(table, file.path)
                 known.add(file.schema_version)
@@ -159,15 +160,31 @@ class OpenLake:
             raise ValueError(f"filter {min(wrong)!r}: must be one of {known}")
         found = filters.get("where")
         for key, at_least in (("since", True), ("until", False)):
-            value = filters.get(key)
-            if isinstance(value, str | date):
-                found = _both(found, _bound(table, key, value, at_least=at_least))
+            when = _date(table, key, filters.get(key))
+            if when is not None:
+                found = _both(found, _bound(table, when, at_least=at_least))
         for key, column in (("sessions", "session"), ("runs", "run_id")):
             values: Any = filters.get(key)
             if isinstance(values, str):
                 raise TypeError(f"{key} = {values!r}: must be a list of them")
             if values is not None:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
+        return found
+
+    def _runs(self, table: Table, **filters: Unpack[Filters]) -> list[str] | None:
+        """The runs that may have such rows, None for all: of those that have not, no manifest needs to be read."""
+        since, until = (_date(table, key, filters.get(key)) for key in ("since", "until"))
+        runs = filters.get("runs")
+        if table.partition_from or (since, until, runs) == (None, None, None):
+            return None  # a run's rows are on other days than the run, or all are asked for
+        days = None if runs is None else {day_of_run(run_id) for run_id in runs}
+        found = []
+        for run_id in self.run_ids():
+            day = day_of_run(run_id)
+            if days is not None and day not in days:
+                continue
+            if day is None or (since or day) <= day < (until or date.max):
+                found.append(run_id)
         return found
 
     def _check(self, table: Table, path: str) -> None:
@@ -211,8 +228,8 @@ def open_lake(address: str | Path, s3: S3Options | None = None) -> OpenLake:
     return OpenLake(Lake.at(address, s3))
 
 
-def _bound(table: Table, key: str, value: str | date, *, at_least: bool) -> pc.Expression:
-    when, partition = _parsed(table, key, value), pc.field(table.partition)
+def _bound(table: Table, when: date, *, at_least: bool) -> pc.Expression:
+    partition = pc.field(table.partition)
     if not isinstance(when, datetime):
         return partition >= pa.scalar(when) if at_least else partition < pa.scalar(when)
     day = pa.scalar(when.astimezone(UTC).date())
@@ -223,6 +240,10 @@ def _bound(table: Table, key: str, value: str | date, *, at_least: bool) -> pc.E
     if at_least:
         return (column >= moment) & (partition >= day)
     return (column < moment) & (partition <= day)
+
+
+def _date(table: Table, key: str, value: object) -> date | None:
+    return _parsed(table, key, value) if isinstance(value, str | date) else None
 
 
 def _parsed(table: Table, key: str, value: str | date) -> date:

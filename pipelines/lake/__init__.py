@@ -5,7 +5,7 @@ from pipelines.lake.compaction import Compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
-from pipelines.lake.partition import PartitionFile, PartitionKey
+from pipelines.lake.partition import PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.snapshot import Snapshot, snapshot
@@ -26,6 +26,7 @@ __all__ = [
     "Sizes",
     "Snapshot",
     "TableFile",
+    "day_of_run",
     "open_storage",
     "snapshot",
 ]

@@ -16,7 +16,7 @@ from pipelines.lake.local import LocalStorage
 from pipelines.lake.manifest import LAKE_VERSION, Manifest
 from pipelines.lake.objects import ObjectStorage
 from pipelines.lake.opening import damage
-from pipelines.lake.partition import MANIFESTS, check_run_id
+from pipelines.lake.partition import MANIFESTS, check_run_id, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned, pruned
 from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
@@ -59,11 +59,13 @@ class Lake:
         """Start to publish a run; a context manager.
 
         Raises:
-            ValueError: a file cannot be named after the run id.
+            ValueError: a file cannot be named after the run id, or it begins with another date.
             PublicationError: the lake cannot be written.
             LakeVersionError: a newer version wrote the lake.
         """
         check_run_id(run_id)
+        if day_of_run(run_id) not in (None, run_date):  # readers go by it
+            raise ValueError(f"run id {run_id!r}: must begin with the run's date, {run_date}")
         self.check_version()
         self.settle()
         with named_errors(self.storage.address):

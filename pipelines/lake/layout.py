@@ -10,6 +10,8 @@ from pipelines.contract import Column, Table
 __all__ = ["COMPACTED", "PUBLISHED", "Layout"]
 
 _DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the texts of one row group
+# A compacted row group, whole: every page has a header and an entry in the index
+_PAGE_ROWS: Final = 1 << 15
 # Digests repeat on neighbouring rows only and are random otherwise: a dictionary would add indices, and a thorough
 # search for matches finds short ones that cost more than they save.
 _DIGESTS: Final = ("call_id", "from_call_id", "raw_sha256", "body_sha256")
@@ -48,6 +50,7 @@ class Layout:
             "use_dictionary": [each.name for each in table.columns if each.name not in encodings],
             "column_encoding": encodings,
             "dictionary_pagesize_limit": _DICTIONARY_BYTES,
+            "max_rows_per_page": _PAGE_ROWS,
             "write_page_index": True,
             # of what has no order they would say nothing
             "write_statistics": [each.name for each in table.columns if each.name not in _DIGESTS],

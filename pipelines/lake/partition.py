@@ -8,11 +8,19 @@ from typing import Final, Self
 
 from pipelines.contract import TABLES
 
-__all__ = ["MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "manifest_path"]
+__all__ = [
+    "MANIFESTS",
+    "PartitionFile",
+    "PartitionKey",
+    "check_run_id",
+    "day_of_run",
+    "manifest_path",
+]
 
 MANIFESTS: Final = "_manifest"
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
+_STARTED: Final = re.compile(r"([0-9]{8})T[0-9]{6}Z-.*")
 _FILE: Final = re.compile(r"(?P<run_id>.+)-(?P<number>0|[1-9][0-9]{0,8})\.parquet")
 
 
@@ -110,6 +118,17 @@ def check_run_id(run_id: str) -> str:
             f"run id {run_id!r}: must be letters, digits, dots and hyphens, at most 100"
         )
     return run_id
+
+
+def day_of_run(run_id: str) -> date | None:
+    """The UTC date on which a run started, as its id begins with it; None if it does not."""
+    match = _STARTED.fullmatch(run_id)
+    if match is None:
+        return None
+    try:
+        return date.fromisoformat(match[1])
+    except ValueError:  # digits that are no date
+        return None
 
 
 def manifest_path(run_id: str) -> str:

@@ -1,0 +1,106 @@
+"""Which manifests `open_lake` reads for a question: those of runs that may have such rows, and no other."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import pipelines
+from pipelines.contract import TRAFFIC_BUCKETS, arrow_schema
+from pipelines.errors import PublicationError
+from pipelines.lake import Lake
+from pipelines.reading import OpenLake
+from tests.pipelines.lake_rows import stats
+from tests.pipelines.test_reading import hour
+
+FIRST, SECOND = "20260130T230000Z-aaaaaa", "20260131T230000Z-bbbbbb"
+AGAIN = "20260131T235959Z-cccccc"  # of the same date: compacted into one file with the second
+OTHER = "run-x"  # an id that does not say when the run started
+DAYS = {
+    FIRST: date(2026, 1, 30),
+    SECOND: date(2026, 1, 31),
+    AGAIN: date(2026, 1, 31),
+    OTHER: date(2026, 1, 31),
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> OpenLake:
+    """Four runs of two dates, compacted; each has a bucket of the night after it, as a run resumed later has."""
+    written = Lake(tmp_path / "lake")
+    for run_id, day in DAYS.items():
+        with written.publication(run_id, day) as publication:
+            publication.append("instant_stats", stats(1, "acme", "beta", run_id=run_id))
+            start = datetime(2026, 2, 1, 1, tzinfo=UTC)
+            rows = pa.Table.from_pylist([hour(run_id, start)], arrow_schema(TRAFFIC_BUCKETS))
+            publication.append("traffic_buckets", rows)
+            publication.commit({})
+    written.compact()
+    return pipelines.open_lake(tmp_path)
+
+
+def damage(lake: OpenLake, run_id: str) -> None:
+    """From now on whoever reads this manifest fails."""
+    (lake.lake.folder / f"_manifest/{run_id}.json").write_text("damaged")
+
+
+@pytest.mark.parametrize(
+    ("filters", "runs"),
+    [
+        ({"since": "2026-01-31"}, {SECOND, AGAIN, OTHER}),
+        ({"since": "2026-01-30"}, set(DAYS)),
+        ({"until": "2026-01-31"}, {FIRST}),
+        ({"until": "2026-02-01"}, set(DAYS)),
+        ({"since": "2026-01-30", "until": "2026-01-31"}, {FIRST}),
+        ({"since": "2026-02-01"}, set()),
+        ({"runs": [SECOND]}, {SECOND}),
+        ({"runs": [OTHER]}, {OTHER}),
+        ({"runs": [FIRST, OTHER, "20260131T000000Z-none", "no/run"]}, {FIRST, OTHER}),
+        ({"runs": [SECOND], "since": "2026-02-01"}, set()),
+        ({"runs": []}, set()),
+    ],
+)
+def test_the_same_rows_as_without_choosing(
+    lake: OpenLake, filters: dict[str, Any], runs: set[str]
+) -> None:
+    """Of files that are shared, too, and of runs whose ids say nothing."""
+    found = lake.instant_stats(**filters)
+    assert sorted(found["run_id"]) == sorted([*runs, *runs])
+    condition = lake.condition("instant_stats", **filters)
+    whole = [part.files.to_table(filter=condition) for part in lake.parts("instant_stats")]
+    assert pa.concat_tables(whole).num_rows == len(found)
+
+
+def test_other_days_manifests_are_not_read(lake: OpenLake) -> None:
+    """A night two years ago costs nothing, and what is wrong with it is not even noticed."""
+    damage(lake, FIRST)
+    assert len(lake.instant_stats(since="2026-01-31")) == 6
+    assert len(lake.instant_stats(runs=[AGAIN])) == 2
+    for question in ({}, {"since": "2026-01-30"}, {"runs": [FIRST]}):
+        with pytest.raises(PublicationError, match=f"{FIRST}.json"):
+            lake.instant_stats(**question)
+    with pytest.raises(PublicationError, match=f"{FIRST}.json"):
+        lake.traffic_buckets(since="2026-02-01")  # a run's buckets may be of any day
+
+
+def test_buckets_of_other_days_than_the_run(lake: OpenLake) -> None:
+    """The date of a run does not say of what days its buckets are."""
+    assert len(lake.traffic_buckets(since="2026-02-01")) == 4
+    assert len(lake.traffic_buckets(runs=[FIRST])) == 1
+
+
+def test_a_run_is_of_the_date_that_its_id_says(tmp_path: Path) -> None:
+    """Readers go by it."""
+    with pytest.raises(ValueError, match=f"run id '{FIRST}': must begin with the run's date"):
+        Lake(tmp_path / "lake").publication(FIRST, date(2026, 1, 31))
+
+
+def test_digits_that_are_no_date_say_nothing(tmp_path: Path) -> None:
+    """Such a run may be of any date."""
+    run_id = "20260230T000000Z-none"
+    with Lake(tmp_path / "lake").publication(run_id, date(2026, 1, 31)) as publication:
+        publication.append("instant_stats", stats(1, "acme", run_id=run_id))
+        publication.commit({})
+    assert len(pipelines.open_lake(tmp_path).instant_stats(since="2026-01-31")) == 1
