@@ -127,9 +127,8 @@ async def _final(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamR
 async def _content(payload: StreamReader, limit: int) -> tuple[bytes, bool]:
     """The body, and whether it was cut off."""
     content = await payload.readany()
-    if (
-        payload.at_eof() and len(content) <= limit
-    ):  # hardly ever does an answer come in several pieces
+    # hardly ever does an answer come in several pieces
+    if payload.at_eof() and len(content) <= limit:
         return content, False
     pieces, size = [content], len(content)
     while size <= limit and (piece := await payload.readany()):

@@ -40,7 +40,7 @@ def translated(error: Exception, sending: Sending) -> TransportError | Certifica
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectError(text)
     if isinstance(error, TimeoutError) and not sending.sent_at_us:
-        return ConnectError("no connection within service.timeout_seconds")
+        return ConnectError("no connection in time")
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError("no complete reply within service.timeout_seconds")
     if sending.reused and not sending.answered and _is_drop(error):
