@@ -154,7 +154,7 @@ def _found(folder: Path, ideal: Path, facts: int, size: int, nights: int) -> Fou
         table = ds.dataset(folder / "instant_stats", partitioning="hive")
         # run_date is text in a path that pyarrow reads on its own; ISO dates sort as text
         wanted = (pc.field("session") == session) & (pc.field("run_date") >= str(last))
-        return int(table.count_rows(filter=wanted))
+        return int(table.to_table(columns, filter=wanted).num_rows)
 
     def door() -> int:
         return len(open_lake(folder).instant_stats(since=last, sessions=[session], columns=columns))

@@ -4,11 +4,11 @@
 does not need, and no file that no manifest names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 import pandas as pd
 import pyarrow as pa
@@ -18,9 +18,12 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, Table, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.evolution import check_file
-from pipelines.lake import Lake, S3Options, day_of_run
+from pipelines.lake import Lake, S3Options, coded_columns, day_of_run
 
 __all__ = ["Filters", "OpenLake", "Part", "open_lake"]
+
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+_ASKED: Final = ("session", "run_id")
 
 
 class Filters(TypedDict, total=False):
@@ -114,10 +117,12 @@ class OpenLake:
             )
         condition = self.condition(name, **filters)
         parts = [schema.empty_table().select(columns)]
-        for part in self.parts(name, **filters):
+        coded = _coded(name, columns) if filters.get("where") is None else ()
+        for part in self._parts(name, coded, **filters):
             runs = None if part.only is None else pc.field("run_id").isin(part.only)
             try:
-                parts.append(part.files.to_table(columns, filter=_both(condition, runs)))
+                rows = part.files.to_table(columns, filter=_both(condition, runs))
+                parts.append(rows.cast(parts[0].schema))
             except (OSError, pa.ArrowException) as error:
                 raise self._unreadable(name, error) from error
         return pa.concat_tables(parts)
@@ -132,6 +137,10 @@ class OpenLake:
             ValueError: no such table, or a date that is none.
             PublicationError: a manifest or file cannot be read, or does not fit this program.
         """
+        return self._parts(name, (), **filters)
+
+    def _parts(self, name: str, coded: Collection[str], **filters: Unpack[Filters]) -> list[Part]:
+        """As `parts`; columns of text that are `coded` are dictionaries."""
         table = _known(name)
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
@@ -141,7 +150,9 @@ class OpenLake:
                 known.add(file.schema_version)
             groups.setdefault(file.only, []).append(file.path)
         try:
-            return [Part(self._dataset(table, paths), only) for only, paths in groups.items()]
+            return [
+                Part(self._dataset(table, paths, coded), only) for only, paths in groups.items()
+            ]
         except OSError as error:
             raise self._unreadable(name, error) from error
 
@@ -201,12 +212,18 @@ class OpenLake:
         said = self.lake.damage(name) or f"{name} cannot be read: {_one_line(error)}"
         return PublicationError(said)
 
-    def _dataset(self, table: Table, paths: Sequence[str]) -> ds.Dataset:
+    def _dataset(
+        self, table: Table, paths: Sequence[str], coded: Collection[str] = ()
+    ) -> ds.Dataset:
         storage = self.lake.storage
+        schema = _schema(table)
+        for name in coded:
+            as_is = schema.field(name)
+            schema = schema.set(schema.get_field_index(name), as_is.with_type(_CODES))
         return ds.dataset(
             [f"{storage.base}/{path}" for path in paths],
-            schema=_schema(table),
-            format="parquet",
+            schema=schema,
+            format=ds.ParquetFileFormat(dictionary_columns=set(coded)),
             filesystem=storage.filesystem,
             partitioning=ds.partitioning(_partition(table), flavor="hive"),
             partition_base_dir=f"{storage.base}/{table.name}",
@@ -270,6 +287,18 @@ def _known(name: str) -> Table:
     if name not in TABLES:
         raise ValueError(f"table {name!r}: must be one of {', '.join(TABLES)}")
     return TABLES[name]
+
+
+def _coded(name: str, columns: Collection[str]) -> list[str]:
+    """Columns to read as the codes that files have, spelled out only for the rows that are wanted: it saves a quarter.
+
+    Not those that filters ask for: with codes no row group is left out by its statistics.
+    """
+    return [
+        column
+        for column in coded_columns(TABLES[name])
+        if column in columns and column not in _ASKED
+    ]
 
 
 def _partition(table: Table) -> pa.Schema:

@@ -4,6 +4,7 @@ from pipelines.lake.catalog import TableFile
 from pipelines.lake.compaction import Compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
+from pipelines.lake.layout import coded_columns
 from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
@@ -26,6 +27,7 @@ __all__ = [
     "Sizes",
     "Snapshot",
     "TableFile",
+    "coded_columns",
     "day_of_run",
     "open_storage",
     "snapshot",

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.contract import Column, Table
 
-__all__ = ["COMPACTED", "PUBLISHED", "Layout"]
+__all__ = ["COMPACTED", "PUBLISHED", "Layout", "coded_columns"]
 
 _DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the texts of one row group
 # A compacted row group, whole: every page has a header and an entry in the index
@@ -60,6 +60,15 @@ class Layout:
         if pa.types.is_binary(column.type):
             return self.body_level
         return _QUICK if encoding.startswith("DELTA") else self.level
+
+
+def coded_columns(table: Table) -> list[str]:
+    """The columns of text that are written as codes into a dictionary."""
+    return [
+        column.name
+        for column in table.columns
+        if pa.types.is_string(column.type) and not _encoding(table, column.name, column.type)
+    ]
 
 
 def _encoding(table: Table, name: str, kind: pa.DataType) -> str | None:

@@ -141,6 +141,21 @@ def test_filters_reach_partitions_and_row_groups(lake: OpenLake, root: Path) -> 
         lake.instant_stats()
 
 
+def test_row_groups_without_the_session_are_not_read(lake: OpenLake, root: Path) -> None:
+    """By their statistics, whichever columns are asked for: what is damaged in them is not noticed."""
+    path = root / "lake/instant_stats/run_date=2026-01-31/run-31-0.parquet"
+    content = bytearray(path.read_bytes())
+    for group in (0, 1, 3):
+        chunk = pq.read_metadata(path).row_group(group).column(0)
+        start = chunk.dictionary_page_offset
+        assert start is not None
+        content[start : start + chunk.total_compressed_size] = bytes(chunk.total_compressed_size)
+    path.write_bytes(content)
+    assert lake.instant_stats(sessions=["s25"], runs=["run-31"])["run_id"].tolist() == ["run-31"]
+    with pytest.raises(PublicationError, match="run-31-0"):
+        lake.instant_stats(sessions=["s35"], runs=["run-31"])
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import pipelines
-from pipelines.contract import TRAFFIC_BUCKETS, arrow_schema
+from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake
 from pipelines.reading import OpenLake
@@ -26,6 +27,24 @@ DAYS = {
 }
 
 
+def calls(run_id: str) -> pa.Table:
+    """Two rows of the ledger; texts that may be null are so in one of them."""
+    rows = [
+        {
+            "run_id": run_id,
+            "call_id": f"{number:016x}",
+            "session": session,
+            "window1_minutes": 60,
+            "window2_minutes": 120,
+            "state": "failed",
+            "fault_text": text,
+            "attempts": 1,
+        }
+        for number, (session, text) in enumerate([("acme", None), ("beta", run_id)])
+    ]
+    return pa.Table.from_pylist(rows, arrow_schema(TABLES["calls"]))
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> OpenLake:
     """Four runs of two dates, compacted; each has a bucket of the night after it, as a run resumed later has."""
@@ -36,6 +55,7 @@ def lake(tmp_path: Path) -> OpenLake:
             start = datetime(2026, 2, 1, 1, tzinfo=UTC)
             rows = pa.Table.from_pylist([hour(run_id, start)], arrow_schema(TRAFFIC_BUCKETS))
             publication.append("traffic_buckets", rows)
+            publication.append("calls", calls(run_id))
             publication.commit({})
     written.compact()
     return pipelines.open_lake(tmp_path)
@@ -71,6 +91,22 @@ def test_the_same_rows_as_without_choosing(
     condition = lake.condition("instant_stats", **filters)
     whole = [part.files.to_table(filter=condition) for part in lake.parts("instant_stats")]
     assert pa.concat_tables(whole).num_rows == len(found)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_texts_that_are_read_as_codes_are_the_same(lake: OpenLake, table: str) -> None:
+    """With a condition of one's own they are read as they are: the same rows in the same order, types and nulls."""
+    found = lake.table(table)
+    assert found.equals(lake.table(table, where=pc.scalar(True)))  # a literal of Arrow's
+    whole = [part.files.to_table() for part in lake.parts(table)]
+    assert found.equals(pa.concat_tables(whole).select(found.column_names))
+
+
+def test_texts_are_filtered_by_a_condition(lake: OpenLake) -> None:
+    """Also those that would be codes without one."""
+    found = lake.calls(where=pc.starts_with(pc.field("fault_text"), "2026"), sessions=["beta"])
+    assert sorted(found["fault_text"]) == [FIRST, SECOND, AGAIN]
+    assert len(lake.calls(where=pc.field("fault_text") == OTHER)) == 1
 
 
 def test_other_days_manifests_are_not_read(lake: OpenLake) -> None:
