@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from collector.landing import Landing
 from collector.model import LandedReply
-from pipelines import nightly
 from pipelines.cli import main
+from pipelines.nightly import collecting
 
 _HANG_SECONDS: Final = 600
 
@@ -34,7 +34,7 @@ def _with_stuck_disk(commit: Callable[..., None]) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    nightly._LEAST_GRACE_SECONDS = 2.0  # type: ignore[misc]
+    collecting._LEAST_GRACE_SECONDS = 2.0  # type: ignore[misc]
     if sys.argv[1] == "lookups":
         socket.getaddrinfo = _hang
     else:

@@ -32,9 +32,10 @@ from collector.landing import LandedRun, Landing
 from collector.mend import judge_leftovers, mended
 from collector.model import Binding, Call, LandedReply, RunInfo, Window
 from collector.run import unfinished
-from pipelines import nightly
 from pipelines.contract import TABLES
 from pipelines.lake import Lake, Sizes, snapshot
+from pipelines.nightly.earlier import catch_up
+from pipelines.nightly.publishing import publish
 from pipelines.normalize import normalize
 from tests.pipelines.night import NULL_ANSWER, SENT_US, STARTED_US, answer, counts
 from tests.reliability.images import Images, Kill, Killed
@@ -342,7 +343,7 @@ class Nights(RuleBasedStateMachine):
         ran = self.runs[run_id]
         before, will_be = ran.published, ran.tables()
         with self.killed(kill) as was_killed, small_files():
-            nightly._publish(self.settings(), self.store(run_id))
+            publish(self.settings(), self.store(run_id))
             ran.unjudged.clear()
         self.torn |= bool(was_killed)
         ran.published = self._published(run_id, [will_be] if not was_killed else [will_be, before])
@@ -353,7 +354,7 @@ class Nights(RuleBasedStateMachine):
         """What a night does for the runs before it: all published, all finished, nothing left lying about."""
         will_be = {run_id: ran.tables() for run_id, ran in self.runs.items()}
         with self.killed(kill) as was_killed, small_files():
-            nightly._catch_up(self.settings(), self.landing / "tonight.db")
+            catch_up(self.settings(), self.landing / "tonight.db")
         self.torn = bool(was_killed) and (self.torn or any(self.runs))
         for run_id, ran in self.runs.items():
             allowed = [will_be[run_id], ran.published] if was_killed else [will_be[run_id]]

@@ -1,0 +1,86 @@
+"""What earlier runs left to do: publish what was not, close what nobody will resume, drop what is old."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from collector.config import Settings
+from collector.landing import LandedRun, Landing, landed_runs
+from collector.model import RunInfo
+from collector.plan import digest
+from pipelines.errors import PublicationError, StorageError
+from pipelines.nightly.publishing import lake_of, publish
+
+__all__ = ["catch_up", "finish"]
+
+if TYPE_CHECKING:
+    from pipelines.lake import Lake
+
+_LOG = structlog.get_logger("nightly")
+
+
+def catch_up(settings: Settings, current: Path) -> None:
+    """Earlier runs: publish those that were not, close those that nobody will resume, drop stores that are old.
+
+    What goes wrong here does not undo tonight.
+    """
+    lake = lake_of(settings)
+    torn, wrong = lake.torn_runs(), lake.wrong_files()
+    for run_id, paths in wrong.items():
+        _LOG.error("published files are not what was published", run_id=run_id, paths=paths[:5])
+    for path in landed_runs(settings.storage.root / "landing"):
+        if path == current:
+            continue
+        try:
+            with LandedRun.open(path) as landed:
+                info = landed.info
+                is_behind = info.run_id in {*torn, *wrong} or _is_behind(lake, landed)
+            is_given_up = info.finished_at_us is None and not _is_another_ones(settings, info)
+            if is_given_up or is_behind:
+                _LOG.warning("publishing an earlier run", run_id=info.run_id)
+                publish(settings, path)
+            if is_given_up:
+                asyncio.run(finish(path))
+            elif info.finished_at_us is not None and _is_old(settings, info):
+                path.unlink()
+        except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
+            _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
+
+
+def _is_another_ones(settings: Settings, info: RunInfo) -> bool:
+    """Another configuration on this storage root may yet resume the run."""
+    age_seconds = time.time() - info.started_at_us / 1_000_000
+    is_young = age_seconds <= settings.run.resume_within_seconds
+    return is_young and info.plan_digest != digest(settings)
+
+
+def _is_behind(lake: "Lake", landed: LandedRun) -> bool:
+    """Whether the lake lacks something that was landed: it was never published, or a deadline's part of it only."""
+    try:
+        manifest = lake.manifest(landed.info.run_id)
+    except StorageError:
+        raise
+    except PublicationError:  # damaged; publishing again replaces it
+        return True
+    if manifest is None:
+        return True
+    summary = landed.summary()
+    return any(
+        manifest.counts.get(name) != getattr(summary, name)
+        for name in ("attempts", "not_attempted", "logins")
+    )
+
+
+def _is_old(settings: Settings, info: RunInfo) -> bool:
+    age_seconds = time.time() - info.started_at_us / 1_000_000
+    return age_seconds > settings.storage.keep_landing_days * 86_400
+
+
+async def finish(path: Path) -> None:
+    """Mark a run as complete: it will not be resumed."""
+    landing = Landing.resume(path)
+    landing.finish(time.time_ns() // 1_000)
+    await landing.close()

@@ -1,0 +1,115 @@
+"""Landed runs into the lake of the configuration, and the lake into warehouses, one step at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from collector.config import Settings, s3_secrets
+from collector.errors import ConfigError, LandingDamagedError, LandingError
+from collector.landing import LandedRun, landed_runs, sweep
+from collector.mend import mend, settle_leftovers
+from pipelines.warehouse.target import Target
+from pipelines.without_pandas import import_arrow
+
+__all__ = ["lake_of", "load_published", "normalize_landed", "publish"]
+
+if TYPE_CHECKING:
+    from pipelines.lake import Lake
+    from pipelines.normalize import Normalized
+    from pipelines.warehouse.loading import Load
+
+_LOG = structlog.get_logger("nightly")
+
+
+def lake_of(settings: Settings) -> "Lake":
+    """The lake of the configuration; nothing is touched yet.
+
+    Raises:
+        ConfigError: storage.lake is no address that anything opens, or a secret is missing.
+    """
+    # pyarrow takes 0.3 s to import, which `plan` and `collect` need not wait for
+    import_arrow()
+    from pipelines.lake import Lake, S3Options  # noqa: PLC0415
+
+    storage = settings.storage
+    address = storage.lake or str(storage.root / "lake")
+    options = S3Options(storage.s3.endpoint, storage.s3.region, **s3_secrets(settings))
+    try:
+        return Lake.at(address, options, storage.root.absolute() / "drafts")
+    except ValueError as error:
+        raise ConfigError(f"storage.lake = {storage.lake!r}: {error}") from error
+
+
+def publish(settings: Settings, path: Path) -> "Normalized":
+    """One landed run into the lake; a damaged store is mended first.
+
+    Raises:
+        LandingError: the store cannot be read.
+        PublicationError: the lake cannot be written.
+    """
+    from pipelines.normalize import normalize  # noqa: PLC0415  # beside lake_of
+
+    lake, checks = lake_of(settings), settings.quality.model_dump()
+
+    def published() -> "Normalized":
+        asyncio.run(settle_leftovers(settings, path))
+        with LandedRun.open(path) as landed:
+            return normalize(landed, lake, checks)
+
+    try:
+        normalized = published()
+    except LandingDamagedError as error:  # the publication was given up: nothing changed
+        mend(settings, path, error)
+        normalized = published()
+    for check, count in normalized.violations.items():
+        _LOG.warning("answers did not pass a check", check=check, answers=count)
+    return normalized
+
+
+def normalize_landed(
+    settings: Settings, run_id: str | None = None
+) -> "dict[str, Normalized | None]":
+    """Publish landed runs again, all of them or one, from the landing store alone; by run id.
+
+    None stands for a run whose store cannot be read, one of several.
+
+    Raises:
+        ConfigError: no such run.
+        LandingError: the store of that one run cannot be read.
+    """
+    folder = settings.storage.root / "landing"
+    sweep(folder)
+    paths = landed_runs(folder)
+    if run_id is not None:
+        known = [path.stem for path in paths]
+        paths = [path for path in paths if path.stem == run_id]
+        if not paths:
+            raise ConfigError(f"run {run_id!r}: not landed; there are {', '.join(known) or 'none'}")
+        return {run_id: publish(settings, paths[0])}
+    done: dict[str, Normalized | None] = {}
+    for path in paths:
+        if lake_of(settings).is_pruned(path.stem):
+            _LOG.info("a run was pruned; name it to have it back", run_id=path.stem)
+            continue
+        try:
+            done[path.stem] = publish(settings, path)
+        except LandingError as error:
+            _LOG.error("a run is passed over", path=str(path), said=str(error))
+            done[path.stem] = None
+    return done
+
+
+def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, Load]":
+    """Load every published run that a target has not seen; by target.
+
+    Raises:
+        PublicationError: the lake cannot be read.
+    """
+    if not targets:
+        return {}
+    from pipelines.warehouse.loading import load_all  # noqa: PLC0415  # beside lake_of
+
+    return load_all(lake_of(settings), targets, raw=settings.warehouse.raw)
