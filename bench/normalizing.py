@@ -77,7 +77,7 @@ async def _store(folder: Path, replies: int) -> Path:
         for n in range(replies)
     ]
     begun = 1_700_000_000_000_000
-    info = RunInfo("20260101T000000Z-000000", "0" * 64, "http://x/", "urn:x", Binding.SOAP12, begun)
+    info = RunInfo("20231114T221320Z-000000", "0" * 64, "http://x/", "urn:x", Binding.SOAP12, begun)
     landing = Landing.create(folder, info, calls)
     left = iter(enumerate(calls))
 

@@ -39,6 +39,7 @@ CALLS: Final = 64
 REPLIES: Final = 1000
 URL: Final = "http://127.0.0.1/ECGridOS.asmx"
 KEY: Final = Secret("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF")
+STARTED_US: Final = 1_767_225_600_000_000  # of the run id 20260101T000000Z
 RECORDED: Final = sample("documented", Binding.SOAP12)
 # the event loop's own steps depend on when things happen
 STEPS_ON: Final = (3, 11)  # every version has its own instructions, and 3.12 traces only some
@@ -197,7 +198,9 @@ def _make_records() -> None:
 def _store(folder: Path) -> Path:
     async def main() -> Path:
         calls = _calls(REPLIES)
-        info = RunInfo("20260101T000000Z-000000", "0" * 64, URL, "urn:x", Binding.SOAP12, 1)
+        info = RunInfo(
+            "20260101T000000Z-000000", "0" * 64, URL, "urn:x", Binding.SOAP12, STARTED_US
+        )
         landing = Landing.create(folder, info, calls)
         for call in calls:
             landing.settle(_settled(call), final=True)
