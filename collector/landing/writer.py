@@ -147,8 +147,11 @@ class Landing:
             if not self._is_asleep:
                 return
             self._is_asleep = False
-        # what this turn of the event loop has to write goes into one commit
-        asyncio.get_running_loop().call_soon(self._wake.release)
+        try:
+            # what this turn of the event loop has to write goes into one commit
+            asyncio.get_running_loop().call_soon(self._wake.release)
+        except RuntimeError:  # recorded outside of an event loop
+            self._wake.release()
 
     def _write(self) -> None:
         try:

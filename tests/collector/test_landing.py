@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,19 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
         assert list(landed.session_facts()) == [unknown, known]
         assert (landed.logins, landed.info) == (3, replace(INFO, finished_at_us=99))
         assert landed.summary() == RunSummary(INFO.run_id, 8, 1, 0, 1, 6, attempts=6, logins=3)
+
+
+def test_what_is_recorded_outside_of_an_event_loop_is_written(tmp_path: Path) -> None:
+    """The thread is woken where no turn of a loop ends."""
+    landing = created(tmp_path)
+    for _ in range(2):  # once while it may still be starting, once while it sleeps
+        landing.settle(outcome(CALLS[0].call_id), final=True)
+        deadline = time.monotonic() + 10
+        while not other_connection(landing.path).execute("SELECT * FROM outcomes").fetchall():
+            assert time.monotonic() < deadline
+        with sqlite3.connect(landing.path) as store:
+            store.execute("DELETE FROM outcomes")
+    asyncio.run(landing.close())
 
 
 async def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
