@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import sqlite3
 import stat
 import time
@@ -135,13 +136,12 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
 def test_what_is_recorded_outside_of_an_event_loop_is_written(tmp_path: Path) -> None:
     """The thread is woken where no turn of a loop ends."""
     landing = created(tmp_path)
-    for _ in range(2):  # once while it may still be starting, once while it sleeps
-        landing.settle(outcome(CALLS[0].call_id), final=True)
-        deadline = time.monotonic() + 10
-        while not other_connection(landing.path).execute("SELECT * FROM outcomes").fetchall():
-            assert time.monotonic() < deadline
-        with sqlite3.connect(landing.path) as store:
-            store.execute("DELETE FROM outcomes")
+    with contextlib.closing(other_connection(landing.path)) as other:
+        for count in (1, 2):  # once while it may still be starting, once while it sleeps
+            landing.settle(outcome(CALLS[count].call_id), final=True)
+            deadline = time.monotonic() + 10
+            while other.execute("SELECT count(*) FROM outcomes").fetchone() != (count,):
+                assert time.monotonic() < deadline
     asyncio.run(landing.close())
 
 
