@@ -1,9 +1,10 @@
 """Few files instead of many: the same rows, in order, for every kind of reader and whatever happens on the way."""
 
+import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,16 @@ def test_a_damaged_manifest_loses_nobodys_rows(lake: Lake) -> None:
     assert after.num_rows == by_manifest(lake).num_rows == rows.num_rows - 8 + 1
 
 
-def test_a_real_night_is_published_again_from_its_landing_store(tmp_path: Path) -> None:
+@pytest.fixture
+def closing() -> Iterator[contextlib.ExitStack]:
+    """Closes what a test opens."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def test_a_real_night_is_published_again_from_its_landing_store(
+    tmp_path: Path, closing: contextlib.ExitStack
+) -> None:
     """Two runs of one date with every table, buckets of several dates; normalizing gives the bytes of before."""
     lake, landed = Lake(tmp_path / "lake"), []
     for number, run_id in enumerate((RUN_ID, "20260131T040000Z-1f2e3d")):
@@ -253,6 +263,7 @@ def test_a_real_night_is_published_again_from_its_landing_store(tmp_path: Path) 
             night.answered(answer({**counts(number), "Note": "x"}), session, 60, 2880)
         night.faulted("gone")
         landed.append(night.land(tmp_path / "landing", run_id, STARTED_US + number * 7_200_000_000))
+        closing.enter_context(landed[-1])
         normalize(landed[-1], lake)
     before = contents(lake)
     rows = {name: by_name(lake, name) for name in TABLES}
