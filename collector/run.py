@@ -29,6 +29,7 @@ __all__ = ["OUTAGE", "Collected", "Progress", "Stop", "collect", "transport_of",
 
 _LOG = structlog.get_logger("collector")
 OUTAGE: Final = "outage"  # why a run ended whose service stayed down
+FAILURE: Final = "failure"  # why the others end when one worker failed
 _OUTAGE_SECONDS: Final = 3_600.0
 _AGENT: Final = f"ecgrid-stats/{VERSION}"
 
@@ -174,7 +175,11 @@ async def _perform(
     stop: Stop,
     progress: Progress,
 ) -> None:
-    """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened."""
+    """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened.
+
+    Raises:
+        LandingError: the landing store failed.
+    """
     limits = settings.limits
     dispatch = Dispatch(
         left.lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
@@ -195,8 +200,6 @@ async def _perform(
         count = min(limits.concurrency, most)
         try:
             await _work_until_done(worker, settings, stop, count)
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
         finally:
             await worker.log_out_all()
 
@@ -210,10 +213,22 @@ def _longest_outage(settings: Settings, stop: Stop) -> float:
 
 async def _work_until_done(worker: Worker, settings: Settings, stop: Stop, count: int) -> None:
     async with asyncio.TaskGroup() as group:
-        working = [group.create_task(worker.work()) for _ in range(count)]
+        failures: list[Exception] = []
+        working = [group.create_task(_work(worker, stop, failures)) for _ in range(count)]
         watch = group.create_task(_drain_on(stop, worker.dispatch, working, settings))
         await asyncio.wait(working)
         watch.cancel()
+    if failures:
+        raise failures[0]
+
+
+async def _work(worker: Worker, stop: Stop, failures: list[Exception]) -> None:
+    """A worker that fails ends the run as a signal does: a Login of another, cut off, would stay open unknown."""
+    try:
+        await worker.work()
+    except Exception as error:  # noqa: BLE001  # raised again when the others have ended
+        failures.append(error)
+        stop.ask(FAILURE)
 
 
 async def _drain_on(
@@ -226,11 +241,3 @@ async def _drain_on(
     await asyncio.wait(working, timeout=settings.run.drain_seconds)
     for task in working:
         task.cancel()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error that is no group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -1,6 +1,7 @@
 """A lake in a folder of this machine: private modes, durable names, files replaced by rename."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -41,17 +42,20 @@ class LocalStorage:
         sync_folder(place.parent)
 
     def names(self, folder: str) -> list[str]:
-        place = self.folder / folder
-        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        try:
+            return sorted(path.name for path in (self.folder / folder).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def folders(self, folder: str) -> list[str]:
         return [name for name in self.names(folder) if (self.folder / folder / name).is_dir()]
 
     def sizes(self, folder: str) -> dict[str, int]:
         found = {}
-        for path in (self.folder / folder).rglob("*"):
-            with contextlib.suppress(FileNotFoundError):  # a draft that got its name meanwhile
-                if path.is_file():
+        # not Path.rglob, which fails over a folder that somebody at work takes away
+        for place, _, names in os.walk(self.folder / folder):
+            for path in (Path(place, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):  # a draft that got its name meanwhile
                     found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
         return found
 

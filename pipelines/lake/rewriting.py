@@ -26,6 +26,8 @@ __all__ = ["Rewritten", "rewritten"]
 
 _SORTED_ROWS: Final = 1 << 19  # in memory at a time
 _WRITTEN_ROWS: Final = 1 << 16
+# a publication numbers its files from 0, and replaces its own: a file with rows of other runs must never be one of them
+_FIRST_NUMBER: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +233,8 @@ def _counted(column: pa.Array | pa.ChunkedArray) -> dict[str, int]:
 
 
 def _free_number(storage: Storage, key: PartitionKey, run_id: str, paths: Collection[str]) -> int:
-    """A number that no file of the run in this partition has or had a moment ago."""
-    folder, used = key.to_path(), [-1]
+    """A number that no file of the run in this partition has, had a moment ago, or gets when it is published again."""
+    folder, used = key.to_path(), [_FIRST_NUMBER - 1]
     theirs = [path.rpartition("/")[2] for path in paths if PurePosixPath(path).parent == folder]
     names = {*storage.names(str(folder)), *theirs}
     for name in names:

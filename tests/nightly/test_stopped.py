@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -258,6 +259,20 @@ async def test_labels_that_share_a_login(ground: MakeGround) -> None:
     assert ended.json["ok"] == 72
     assert ended.json["logins"] < 10
     assert night.simulator.control.state()["open_sessions"] == {}
+
+
+async def test_a_login_on_its_way_when_another_worker_fails(ground: MakeGround) -> None:
+    """It is awaited and logged out; cut off, it would stay open at the service with nobody who knows it."""
+    slow = switches(slow_body="always", slow_body_seconds=1.5, operations="Login")
+    night = await ground(population(2, 2), CONFIG, switches=slow)
+    # a file that may not grow any more is a disk that is full
+    night.program = ("prlimit", "--fsize=45000", sys.executable, "-m", "pipelines.cli")
+    ended = await night.run("collect")
+    assert ended.code == 5
+    accounts = night.simulator.accounts
+    assert sum(accounts.logins.values()) == 1
+    assert accounts.logins == accounts.logouts
+    assert "ReportInstantStats" in {each.operation for each in night.simulator.log.arrivals}
 
 
 async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None:

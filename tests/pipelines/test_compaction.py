@@ -369,6 +369,42 @@ def test_ended_at_any_step_of_the_change(
     assert len([name for name in files(lake) if name.startswith("instant_stats")]) == 1
 
 
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
+def test_ended_at_any_step_of_publishing_again(
+    tmp_path: Path, exchanges: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that others share may be named after the run that leaves it: its name is not taken from them."""
+    without_exchange(monkeypatch, really=not exchanges)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
+    before = Lake(tmp_path / "lake")
+    nights = {run_id: stats(1, "x", "y", run_id=run_id) for run_id in ("run-a", "run-b", "run-c")}
+    for run_id, rows in nights.items():
+        publish(before, run_id, rows, DAY)
+    before.compact()
+    publish(before, "run-a", nights["run-a"], DAY)
+    (shared,) = {file.path for file in before.files("instant_stats", ["run-b", "run-c"])}
+    assert "/run-b-" in shared
+    rows, runs = by_name(before), {each: run_rows(before, each) for each in before.run_ids()}
+    steps, lake = Steps(), Lake(tmp_path / "copy")
+    for last in range(500):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        shutil.copytree(before.folder, lake.folder)
+        with monkeypatch.context() as patched:
+            steps.end_after(last, patched)
+            try:
+                publish(lake, "run-b", nights["run-b"], DAY)
+            except Ended:
+                pass
+            else:
+                break
+        assert by_manifest(lake).equals(rows)
+        assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
+        publish(lake, "run-b", nights["run-b"], DAY)
+        assert by_name(lake).equals(rows)
+        assert by_manifest(lake).equals(rows)
+    assert last > 60
+
+
 def about_to_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Lake, Change]:
     """A lake with the drafts of a compaction, and the change that has not begun."""
     lake = Lake(folder / "lake")

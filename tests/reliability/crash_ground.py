@@ -8,9 +8,10 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from glob import glob
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
@@ -108,12 +109,12 @@ def evidence(data: Path) -> Evidence:
     lake, landing = data / "lake", data / "landing"
     return Evidence(
         any(_is_unsealed(path) for path in landing.glob("[!.]*.db")),
-        _marks(landing.glob("*.db*")),
-        _marks(lake.glob("*/*/.*.draft")),
-        _marks([*lake.glob("_manifest/.*.json.draft"), *lake.glob("*/*/.*.aside")]),
-        _marks(lake.glob("_manifest/[!.]*.json")),
-        _marks(lake.glob("_drafts/**/*.draft")),
-        _marks([lake / "_manifest" / ".change"]),
+        _marks(landing, "*.db*"),
+        _marks(lake, "*/*/.*.draft"),
+        _marks(lake, "_manifest/.*.json.draft", "*/*/.*.aside"),
+        _marks(lake, "_manifest/[!.]*.json"),
+        _marks(lake, "_drafts/**/.*.draft"),
+        _marks(lake, "_manifest/.change"),
     )
 
 
@@ -123,15 +124,14 @@ def _is_unsealed(path: Path) -> bool:
     return header[18:19] == bytes([WAL]) or path.with_name(f"{path.name}-journal").exists()
 
 
-def _marks(paths: Iterable[Path]) -> Marks:
+def _marks(folder: Path, *patterns: str) -> Marks:
     found = set()
-    with contextlib.suppress(
-        FileNotFoundError
-    ):  # a folder that is gone; who is killed removes no more
-        for path in paths:
+    for pattern in patterns:
+        # not Path.glob, which fails over a folder that is taken away meanwhile
+        for name in glob(pattern, root_dir=folder, recursive=True):  # noqa: PTH207
             with contextlib.suppress(FileNotFoundError):  # it has got its name since
-                status = path.stat()
-                found.add((path.name, status.st_ino, status.st_ctime_ns))
+                status = (folder / name).stat()
+                found.add((name, status.st_ino, status.st_ctime_ns))
     return frozenset(found)
 
 
