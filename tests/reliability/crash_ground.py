@@ -20,14 +20,24 @@ import pyarrow.parquet as pq
 
 from pipelines.lake import Lake, snapshot
 
-__all__ = ["Crashes", "Evidence", "Stage", "Store", "crashes", "evidence", "readers"]
+__all__ = [
+    "Crashes",
+    "Evidence",
+    "Stage",
+    "Store",
+    "crashes",
+    "evidence",
+    "is_unsealed",
+    "marks",
+    "readers",
+]
 
 SESSIONS: Final = 14
 CONCURRENCY: Final = 8
 WAL: Final = 2  # byte 18 of an SQLite file
 
 Asked = Counter[tuple[str, int]]  # by session and window
-Marks = frozenset[tuple[str, int, int]]  # name, inode, time of the last change
+Marks = frozenset[tuple[str, int, int]]  # path, inode, time of the last change
 
 
 class Stage(StrEnum):
@@ -83,7 +93,6 @@ class Store:
 class Evidence:
     """Which of the files that a stage makes are there, each with what changes when it is made again."""
 
-    unsealed: bool  # a store is in WAL mode, or about to change its mode
     landing: Marks
     drafts: Marks
     naming: Marks
@@ -93,46 +102,46 @@ class Evidence:
 
     def since(self, before: "Evidence") -> "Evidence":
         """Only what was not there before."""
-        return Evidence(
-            self.unsealed,
-            self.landing - before.landing,
-            self.drafts - before.drafts,
-            self.naming - before.naming,
-            self.manifests - before.manifests,
-            self.rewriting - before.rewriting,
-            self.changing - before.changing,
-        )
+        names = PATTERNS
+        return Evidence(**{name: getattr(self, name) - getattr(before, name) for name in names})
+
+
+PATTERNS: Final = {
+    "landing": ("landing/*.db*",),
+    "drafts": ("lake/*/*/.*.draft",),
+    "naming": ("lake/_manifest/.*.json.draft", "lake/*/*/.*.aside"),
+    "manifests": ("lake/_manifest/[!.]*.json",),
+    "rewriting": ("lake/_drafts/**/.*.draft",),
+    "changing": ("lake/_manifest/.change",),
+}
 
 
 def evidence(data: Path) -> Evidence:
     """What is there now. Nothing is opened in a way that its owner would notice."""
-    lake, landing = data / "lake", data / "landing"
-    return Evidence(
-        any(_is_unsealed(path) for path in landing.glob("[!.]*.db")),
-        _marks(landing, "*.db*"),
-        _marks(lake, "*/*/.*.draft"),
-        _marks(lake, "_manifest/.*.json.draft", "*/*/.*.aside"),
-        _marks(lake, "_manifest/[!.]*.json"),
-        _marks(lake, "_drafts/**/.*.draft"),
-        _marks(lake, "_manifest/.change"),
-    )
+    return Evidence(**{name: marks(data, name) for name in PATTERNS})
+
+
+def marks(data: Path, name: str) -> Marks:
+    """One attribute of what is there now: some are there for a millisecond only."""
+    found = set()
+    for pattern in PATTERNS[name]:
+        # not Path.glob, which fails over a folder that is taken away meanwhile
+        for path in glob(pattern, root_dir=data, recursive=True):  # noqa: PTH207
+            with contextlib.suppress(FileNotFoundError):  # it has got its name since
+                status = (data / path).stat()
+                found.add((path, status.st_ino, status.st_ctime_ns))
+    return frozenset(found)
+
+
+def is_unsealed(data: Path) -> bool:
+    """A store is in WAL mode, or about to change its mode."""
+    return any(_is_unsealed(path) for path in (data / "landing").glob("[!.]*.db"))
 
 
 def _is_unsealed(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(20)
     return header[18:19] == bytes([WAL]) or path.with_name(f"{path.name}-journal").exists()
-
-
-def _marks(folder: Path, *patterns: str) -> Marks:
-    found = set()
-    for pattern in patterns:
-        # not Path.glob, which fails over a folder that is taken away meanwhile
-        for name in glob(pattern, root_dir=folder, recursive=True):  # noqa: PTH207
-            with contextlib.suppress(FileNotFoundError):  # it has got its name since
-                status = (folder / name).stat()
-                found.add((name, status.st_ino, status.st_ctime_ns))
-    return frozenset(found)
 
 
 @dataclass

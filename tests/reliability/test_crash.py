@@ -21,6 +21,8 @@ from tests.reliability.crash_ground import (
     Store,
     crashes,
     evidence,
+    is_unsealed,
+    marks,
     readers,
 )
 from tests.reliability.disk_ground import contents
@@ -41,6 +43,15 @@ AGAIN: Final = (Stage.NORMALIZE, *(Stage.PUBLISH,) * 3)
 COMPACT: Final = (*(Stage.REWRITE,) * 2, *(Stage.EXCHANGE,) * 3)
 STAGES: Final = (Stage.COLLECT, Stage.SEAL, Stage.NORMALIZE, Stage.PUBLISH, Stage.FINISH)
 REWRITING: Final = (Stage.REWRITE, Stage.EXCHANGE)
+SIGNS: Final = {  # that a stage has begun
+    Stage.COLLECT: "landing",
+    Stage.SEAL: "landing",
+    Stage.NORMALIZE: "drafts",
+    Stage.PUBLISH: "naming",
+    Stage.FINISH: "manifests",
+    Stage.REWRITE: "rewriting",
+    Stage.EXCHANGE: "changing",
+}
 EVERY: Final = (*STAGES, *REWRITING)
 SETTLED_SECONDS: Final = 0.03  # what a killed client had sent is in the service's log by then
 LOOK_SECONDS: Final = 0.001
@@ -79,20 +90,22 @@ class Killer:
         ended: dict[Stage, float] = {}
         with self.ground.start(command) as process:
             while process.poll() is None:
-                now, looked = evidence(self.ground.data), time.monotonic()
+                looked = time.monotonic()
                 for stage in stages:
                     target = 1 if stage is Stage.COLLECT else CALLS
                     if stage not in begun and self._is_due(stage, before, target):
                         begun[stage] = looked
-                if now.unsealed and Stage.NORMALIZE not in begun:
+                if Stage.NORMALIZE not in begun and is_unsealed(self.ground.data):
                     ended[Stage.SEAL] = looked
-                if now.changing:
+                if marks(self.ground.data, "changing"):
                     ended[Stage.EXCHANGE] = looked
                 time.sleep(LOOK_SECONDS)
             assert process.returncode == 0
-        following = [*(begun[stage] for stage in stages[1:]), time.monotonic()]
-        for stage, end in zip(stages, following, strict=True):
-            self.seconds[stage] = max(0.005, ended.get(stage, end) - begun[stage])
+        end = time.monotonic()
+        for stage in reversed(stages):
+            begin = begun.get(stage, end)  # one may be over before it is seen
+            self.seconds[stage] = max(0.005, ended.get(stage, end) - begin)
+            end = begin
 
     def night(self) -> str:
         """A run, killed within each stage in turn and started again, until it ends by itself; its id."""
@@ -160,7 +173,8 @@ class Killer:
                 assert process.returncode == 0, (out, err[-3000:])
                 self.hits["missed"] += stage is not None
                 return True
-            time.sleep(self.chance.uniform(0, self.seconds[stage]))
+            # half of them at once: a stage may have pauses in which it is at something else
+            time.sleep(self.chance.uniform(0, self.chance.choice([0.003, self.seconds[stage]])))
             process.kill()
             _, err = process.communicate(timeout=50)
             if process.returncode == 0:
@@ -183,16 +197,9 @@ class Killer:
         is_early = stage in {Stage.COLLECT, Stage.SEAL}
         if is_early and self.ground.replied < target:
             return False
-        now = evidence(self.ground.data).since(before)
-        if stage is Stage.REWRITE:
-            return bool(now.rewriting)
-        if stage is Stage.EXCHANGE:
-            return bool(now.changing)
-        if is_early:
-            return now.unsealed and bool(now.landing)
-        if stage is Stage.NORMALIZE:
-            return bool(now.drafts)
-        return bool(now.naming if stage is Stage.PUBLISH else now.manifests)
+        if is_early and not is_unsealed(self.ground.data):
+            return False
+        return bool(marks(self.ground.data, SIGNS[stage]) - getattr(before, SIGNS[stage]))
 
     def _stage_of(self, left: Evidence, command: list[str]) -> Stage:
         if left.changing:
@@ -205,7 +212,7 @@ class Killer:
             return Stage.FINISH
         if left.drafts:
             return Stage.NORMALIZE
-        if command != ["run"] or not left.unsealed or not left.landing:
+        if command != ["run"] or not is_unsealed(self.ground.data) or not left.landing:
             return Stage.START
         newest = max(self.ground.stores().items())[1]
         return Stage.COLLECT if len(newest.landed) < CALLS else Stage.SEAL
