@@ -28,7 +28,8 @@ def lake(tmp_path: Path) -> Lake:
     """Three nights with buckets that reach back to each other's days."""
     lake = Lake(tmp_path / "lake")
     for number in range(len(RUNS)):
-        normalize(night(tmp_path, number), lake)
+        with night(tmp_path, number) as landed:
+            normalize(landed, lake)
     return lake
 
 
@@ -153,7 +154,8 @@ def test_publishing_a_pruned_run_brings_it_back(lake: Lake, tmp_path: Path) -> N
     lake.prune(date(2026, 2, 2), ALL)
     for number in (0, 1):
         (tmp_path / "landing" / f"{RUNS[number]}.db").unlink()
-        normalize(night(tmp_path, number), lake)
+        with night(tmp_path, number) as landed:
+            normalize(landed, lake)
     assert {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()} == before
 
 
