@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from pipelines.exit_code import ExitCode
 __all__ = ["Door", "config_option", "finish", "opened", "shared_options"]
 
 _LOG = structlog.get_logger("ecgrid-stats")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,32 @@ def opened(door: Door, work: Callable[[], object]) -> object:
 
 def finish(door: Door, result: Mapping[str, Any], said: str, exit_code: int) -> NoReturn:
     """Print the result in the form that was asked for and end the process; a result that nobody got is no success."""
+    _settle(exit_code)
     is_there = printed(json.dumps(result, default=str) if door.as_json else said)
-    sys.exit(exit_code if is_there or exit_code else ExitCode.FAILED)
+    _leave(exit_code if is_there or exit_code else ExitCode.FAILED)
 
 
 def _fail(door: Door, message: str, exit_code: ExitCode) -> NoReturn:
+    _settle(exit_code)
     failed(message, exit_code, as_json=door.as_json)
+    _leave(exit_code)
+
+
+def _settle(exit_code: int) -> None:
+    """From here on a signal changes nothing; a second one ends the process at once, with the same code."""
+    told = False
+
+    def on_signal(_number: int, _frame: object) -> None:
+        nonlocal told
+        if told:
+            os._exit(exit_code)
+        told = True
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End the process; the interpreter gives signals their deadly default back before it has ended."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     sys.exit(exit_code)

@@ -345,18 +345,8 @@ def test_ended_at_any_step_of_the_change(
     monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
     before, change = about_to_change(tmp_path, monkeypatch)
     rows, runs = by_name(before), {each: run_rows(before, each) for each in before.run_ids()}
-    steps, lake = Steps(), Lake(tmp_path / "copy")
-    for last in range(500):
-        shutil.rmtree(lake.folder, ignore_errors=True)
-        shutil.copytree(before.folder, lake.folder)
-        with monkeypatch.context() as patched:
-            steps.end_after(last, patched)
-            try:
-                lake.storage.change(change)
-            except Ended:
-                pass
-            else:
-                break
+    lake = Lake(tmp_path / "copy")
+    for _ in at_each_step(before, lake, lambda: lake.storage.change(change), monkeypatch):
         assert by_manifest(lake).equals(rows)
         assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
         assert lake.wrong_files() == {}
@@ -365,7 +355,6 @@ def test_ended_at_any_step_of_the_change(
         lake.settle()
         assert by_name(lake).equals(rows)
         assert by_manifest(lake).equals(rows)
-    assert last > 60
     assert len([name for name in files(lake) if name.startswith("instant_stats")]) == 1
 
 
@@ -385,24 +374,17 @@ def test_ended_at_any_step_of_publishing_again(
     (shared,) = {file.path for file in before.files("instant_stats", ["run-b", "run-c"])}
     assert "/run-b-" in shared
     rows, runs = by_name(before), {each: run_rows(before, each) for each in before.run_ids()}
-    steps, lake = Steps(), Lake(tmp_path / "copy")
-    for last in range(500):
-        shutil.rmtree(lake.folder, ignore_errors=True)
-        shutil.copytree(before.folder, lake.folder)
-        with monkeypatch.context() as patched:
-            steps.end_after(last, patched)
-            try:
-                publish(lake, "run-b", nights["run-b"], DAY)
-            except Ended:
-                pass
-            else:
-                break
+    lake = Lake(tmp_path / "copy")
+
+    def again() -> None:
+        publish(lake, "run-b", nights["run-b"], DAY)
+
+    for _ in at_each_step(before, lake, again, monkeypatch):
         assert by_manifest(lake).equals(rows)
         assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
-        publish(lake, "run-b", nights["run-b"], DAY)
+        again()
         assert by_name(lake).equals(rows)
         assert by_manifest(lake).equals(rows)
-    assert last > 60
 
 
 def about_to_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Lake, Change]:
@@ -431,6 +413,27 @@ def about_to_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Lake
 
 class Ended(BaseException):
     """The process ends here: nothing that it would do afterwards happens."""
+
+
+def at_each_step(
+    before: Lake, lake: Lake, work: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The lake is a copy in which the work was ended after one step, then after two, and at last not any more."""
+    steps = Steps()
+    for last in range(500):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        shutil.copytree(before.folder, lake.folder)
+        with monkeypatch.context() as patched:
+            steps.end_after(last, patched)
+            try:
+                work()
+            except Ended:
+                pass
+            else:
+                assert last > 60
+                return
+        yield
+    raise AssertionError("the work has no end")
 
 
 class Steps:

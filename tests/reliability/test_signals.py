@@ -1,6 +1,8 @@
 """However a run is told to end, and whatever hangs: it ends within its bound, with the right exit code."""
 
 import asyncio
+import contextlib
+import json
 import signal
 import sys
 import time
@@ -61,6 +63,20 @@ async def test_a_drain_is_bounded(ground: MakeGround, number: int) -> None:
     assert resumed.code == 0, resumed.err
     assert resumed.json["run_id"] == ended.json["run_id"]
     assert accounted(night, resumed) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+async def test_a_signal_after_the_result_changes_nothing(ground: MakeGround, number: int) -> None:
+    """What was said is what holds: the process ends with its code, not with that of a signal."""
+    night = await ground_of(ground)
+    for _ in range(10):
+        process = await night.start("plan")
+        assert process.stdout
+        line = await process.stdout.readline()
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        assert (await night.ended(process)).code == 0
+        assert json.loads(line)["exit_code"] == 0
 
 
 async def test_a_second_signal_does_not_wait(ground: MakeGround) -> None:
