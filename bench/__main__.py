@@ -22,6 +22,7 @@ _WORKS: Final = (
     "lake",
     "warehouse",
     "dataset",
+    "profile",
 )
 _RESULTS: Final = ROOT / ".cache/bench-results"
 _MOST_SECONDS: Final = 900

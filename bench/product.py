@@ -33,13 +33,20 @@ class Product:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "data"
         self._config = folder / "ecgrid.toml"
+        self._under: tuple[str, ...] = ()
 
     def run(
         self, command: str, *options: str, seconds: float, codes: Sequence[int] = (0,)
     ) -> Taken:
         """`ecgrid-stats COMMAND -c ... --json`, to its end."""
-        words = [PYTHON, "-m", "pipelines.cli", command, "-c", str(self._config), "--json"]
-        return finished([*words, *options], seconds=seconds, codes=codes, BENCH_KEY=_KEY)
+        words = [*self._under, PYTHON, "-m", "pipelines.cli", command, "-c", str(self._config)]
+        return finished([*words, "--json", *options], seconds=seconds, codes=codes, BENCH_KEY=_KEY)
+
+    def under(self, *program: str) -> "Product":
+        """The same, but every command is started by a program."""
+        other = Product(self._config.parent)
+        other._under = program
+        return other
 
 
 @contextlib.contextmanager
