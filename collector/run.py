@@ -29,7 +29,7 @@ __all__ = ["OUTAGE", "Collected", "Progress", "Stop", "collect", "transport_of",
 
 _LOG = structlog.get_logger("collector")
 OUTAGE: Final = "outage"  # why a run ended whose service stayed down
-FAILURE: Final = "failure"  # why the others end when one worker failed
+_FAILURE: Final = "failure"  # why the others end when one worker failed
 _OUTAGE_SECONDS: Final = 3_600.0
 _AGENT: Final = f"ecgrid-stats/{VERSION}"
 
@@ -228,7 +228,7 @@ async def _work(worker: Worker, stop: Stop, failures: list[Exception]) -> None:
         await worker.work()
     except Exception as error:  # noqa: BLE001  # raised again when the others have ended
         failures.append(error)
-        stop.ask(FAILURE)
+        stop.ask(_FAILURE)
 
 
 async def _drain_on(
