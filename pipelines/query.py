@@ -87,4 +87,8 @@ def _said(error: duckdb.Error) -> str:
     if isinstance(error, duckdb.CatalogException) and "Table with name" in said:
         first = said.splitlines()[0]
         return f"sql: {first} The tables are {', '.join(TABLES)}"
+    if isinstance(error, duckdb.PermissionException):
+        return (
+            f"sql: {said}"[:2000] + f"; only the tables can be read, by name: {', '.join(TABLES)}"
+        )
     return f"sql: {said}"[:2000]

@@ -309,8 +309,16 @@ def _parsed(name: str, now: object, text: object) -> object:
         if isinstance(now, int | float | StrEnum):
             return type(now)(str(text))
     except (KeyError, TypeError, ValueError) as error:
-        allowed = f" (allowed: {', '.join(type(now))})" if isinstance(now, StrEnum) else ""
-        raise ValueError(
-            f"switch {name} = {text!r}: must be a {type(now).__name__}{allowed}: {error}"
-        ) from None
+        raise ValueError(f"switch {name} = {text!r}: must be {_wanted(now, error)}") from None
     return str(text)
+
+
+def _wanted(now: object, error: Exception) -> str:
+    """What a switch of this type takes, in words."""
+    if isinstance(now, bool):
+        return "true or false"
+    if isinstance(now, StrEnum):
+        return f"one of {', '.join(type(now))}"
+    if isinstance(now, float):
+        return "a number"
+    return "a whole number" if isinstance(now, int) else str(error).rpartition(": must be ")[2]

@@ -1,6 +1,7 @@
 """The client library's errors as ours: the one seam at which they are translated."""
 
 import errno
+import os
 import ssl
 from dataclasses import dataclass
 
@@ -54,9 +55,18 @@ def _said(error: Exception) -> str:
         said = f"{error.code} {error.message}"
     elif isinstance(error, aiohttp.ClientResponseError):
         said = f"{error.status} {error.message}"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        said = f"cannot connect to {error.host}:{error.port}: {_cause(error.os_error)}"
     else:
         said = "" if isinstance(error, aiohttp.InvalidURL) else str(error)
     return said.encode("utf-8", errors="replace").decode()
+
+
+def _cause(error: OSError) -> str:
+    """In the system's words; errors of a look-up have numbers below 0 and words of their own."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _is_drop(error: Exception) -> bool:

@@ -21,11 +21,11 @@ _NUMBERS: Final = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decima
 _EXPLAINED: Final = ["explain_key", "explain_value"]
 
 
-def as_table(found: pa.Table) -> str:
-    """Columns side by side, numbers to the right; it ends early if there are very many rows, and says so."""
+def as_table(found: pa.Table, most: int = _SHOWN_ROWS) -> str:
+    """Columns side by side, numbers to the right; it ends after so many rows, and says so."""
     if found.column_names == _EXPLAINED:
         return "".join(f"{plan}\n" for plan in found.column(1).to_pylist())
-    shown = found.slice(0, _SHOWN_ROWS)
+    shown = found.slice(0, most)
     columns = []
     for name, column in zip(shown.column_names, shown.columns, strict=True):
         texts = [name, *(_one_line(_text(value)) for value in column.to_pylist())]

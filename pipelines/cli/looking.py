@@ -86,13 +86,13 @@ def status(door: Door, config: Path) -> None:
         _run_status(path, lake, published, wrong.get(path.stem, [])) for path in landed_runs(folder)
     ]
     aside = [str(path) for path in damaged_stores(folder)]
-    lines = [_line(each) for each in runs] or [f"no runs under {settings.storage.root}"]
+    lines = [_line(each, config) for each in runs] or [f"no runs under {settings.storage.root}"]
     lines += [f"set aside, damaged: {path}; put a good copy back or remove it" for path in aside]
     result = {"runs": runs, "damaged": aside, "exit_code": int(ExitCode.DONE)}
     finish(door, result, "\n".join(lines), ExitCode.DONE)
 
 
-def _line(run: dict[str, Any]) -> str:
+def _line(run: dict[str, Any], config: Path) -> str:
     said = f"{run['run_id']}  {run['standing']}"
     if "planned" in run:
         said += (
@@ -100,9 +100,8 @@ def _line(run: dict[str, Any]) -> str:
             f" {run['not_attempted']} not attempted"
         )
     for path in run["wrong_files"]:
-        said += (
-            f"\n  {path} is not what was published: `ecgrid-stats normalize --run {run['run_id']}`"
-        )
+        again = f"ecgrid-stats normalize -c {config} --run {run['run_id']}"
+        said += f"\n  {path} is not what was published: `{again}`"
     return said
 
 

@@ -148,15 +148,13 @@ def demo(door: Door, root: Path) -> None:
             targets = configured(settings, root)
             night = run_night(settings, credentials(settings, root), None, progress, targets)
     table = root / "lake" / "instant_stats"
-    said = "\n".join(
-        (
-            night_said(night, settings),
-            "Look at it:",
-            f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\"",
-            f"  {_program()} status -c {config}",
-        )
+    shown_by = (
+        f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""
     )
-    finish(door, asdict(night), said, night.exit_code)
+    lines = [night_said(night, settings), "Look at it:", f"  {_program()} status -c {config}"]
+    if table.is_dir():  # nothing is published where the demo was stopped
+        lines.insert(2, shown_by)
+    finish(door, asdict(night), "\n".join(lines), night.exit_code)
 
 
 def _program() -> str:

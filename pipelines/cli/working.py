@@ -22,6 +22,12 @@ __all__ = ["collect", "night_said", "normalize", "ready", "run"]
 _LOG = structlog.get_logger("ecgrid-stats")
 
 
+class _Seconds(click.FloatRange):
+    """click's own words for what is no number are about a `float range`."""
+
+    name = "number of seconds"
+
+
 def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value}: must be a number of seconds")
@@ -30,7 +36,7 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 _deadline_option = click.option(
     "--deadline",
-    type=click.FloatRange(min=0, min_open=True, max=604_800),
+    type=_Seconds(min=0, min_open=True, max=604_800),
     callback=_finite,
     metavar="SECONDS",
     help="Stop calling after this long, exit code 4; `run` publishes what is there. [run.deadline_seconds]",

@@ -6,6 +6,7 @@ so a killed load is seen by the next one, table by table.
 
 import contextlib
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -39,6 +40,9 @@ except ImportError as error:  # the extra is not installed
     ) from error
 
 __all__ = ["IcebergWarehouse"]
+
+# it warns of each column without statistics, and digests have none on purpose
+logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 
 _LAKE: Final = "ecgrid.lake"
 _RUN: Final = "ecgrid.run."

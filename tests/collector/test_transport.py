@@ -233,9 +233,11 @@ async def test_failures(failure: str, request_of: Callable[[str], Request]) -> N
 
 async def test_refused() -> None:
     """Where nobody listens, nothing was sent."""
+    port = closed_port()
+    said = f"cannot connect to 127.0.0.1:{port}: Connection refused$"
     async with transport() as sender:
-        with pytest.raises(ConnectError):
-            await sender.send(get(f"http://127.0.0.1:{closed_port()}"))
+        with pytest.raises(ConnectError, match=said):
+            await sender.send(get(f"http://127.0.0.1:{port}"))
 
 
 async def test_name_that_does_not_resolve() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -59,6 +60,29 @@ def test_wrong_usage_is_json_too(arguments: tuple[str, ...]) -> None:
     said = json.loads(done.stdout)
     assert said["exit_code"] == 2
     assert done.stderr == f"ecgrid-stats: {said['error']}\n"
+
+
+def test_a_duration_with_a_unit_is_refused() -> None:
+    """The message says what would be right."""
+    done = command("run", "-c", "x.toml", "--deadline", "5m")
+    assert done.returncode == 2
+    assert "'--deadline': '5m' is not a valid number of seconds." in done.stderr
+
+
+def test_a_demo_that_is_stopped_shows_no_table(tmp_path: Path) -> None:
+    """Nothing is published then, so there is nothing for pandas to read; `status` says what there is."""
+    line = [sys.executable, "-m", "pipelines.cli", "demo", "--root", str(tmp_path)]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        for _ in range(50):
+            looked = command("status", "-c", str(tmp_path / "demo.toml"), "--json")
+            if any(run.get("ok") for run in json.loads(looked.stdout).get("runs", ())):
+                break
+        demo.send_signal(signal.SIGINT)
+        said, _ = demo.communicate(timeout=30)
+    assert demo.returncode == 4
+    assert "stopped early (SIGINT)" in said
+    assert "read_parquet" not in said
+    assert f"status -c {tmp_path / 'demo.toml'}" in said
 
 
 async def shell(night: Ground, line: str) -> tuple[int, str, str]:

@@ -293,6 +293,7 @@ def test_sql_sees_what_the_door_sees(lake: OpenLake) -> None:
         ("ATTACH 'x.db'", "one SELECT"),
         ("SET enable_external_access = true", "one SELECT"),
         ("SELECT * FROM read_text('/etc/hostname')", "disabled by configuration"),
+        ("FROM read_parquet('data/lake/calls/**/*.parquet')", "tables can be read, by name: inst"),
         ("SELECT * FROM 'contract.json'", "(?i)does not exist|disabled"),
         ("SELECT * FROM connection", "does not exist"),
     ],
@@ -334,6 +335,12 @@ def test_the_command_prints_what_is_asked_for(config: Path, tmp_path: Path) -> N
     done = sql(config, query, "--format", "csv", "--output", str(out), "--json")
     assert json.loads(done.stdout)["row_count"] == 3
     assert out.read_text() == "run_date,most\n2026-01-29,\n2026-01-30,1\n2026-01-31,2\n"
+    out.unlink()
+    sql(config, query, "--output", str(out))  # what its name ends with
+    assert out.read_text() == "run_date,most\n2026-01-29,\n2026-01-30,1\n2026-01-31,2\n"
+    table = tmp_path / "out"
+    sql(config, "FROM range(10_003)", "--output", str(table))
+    assert table.read_text().count("\n") == 10_004  # the line of names, and no row is left out
     lines = sql(config, query, "--format", "json").stdout.splitlines()
     assert json.loads(lines[2]) == {"run_date": "2026-01-31", "most": 2}
     found = json.loads(sql(config, query, "--json").stdout)
@@ -343,6 +350,16 @@ def test_the_command_prints_what_is_asked_for(config: Path, tmp_path: Path) -> N
     assert wrong.returncode == json.loads(wrong.stdout)["exit_code"] == 2
     assert "traffic_buckets" in wrong.stderr
     assert "Warning" not in wrong.stderr + done.stderr
+
+
+def test_a_lake_with_nothing_in_it_is_named(config: Path, root: Path) -> None:
+    """No rows of an empty place (the wrong folder, say) are not the same as no rows."""
+    empty = sql(config, "FROM instant_stats WHERE session = 'nobody'")
+    assert (empty.returncode, empty.stderr) == (0, "")
+    config.write_text(config.read_text().replace(str(root), str(root / "elsewhere")))
+    nothing = sql(config, "FROM instant_stats")
+    assert nothing.returncode == 0
+    assert str(root / "elsewhere" / "lake") in nothing.stderr
 
 
 def test_the_tables_are_listed(lake: OpenLake) -> None:

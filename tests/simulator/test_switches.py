@@ -96,17 +96,18 @@ def test_switches_survive_their_texts() -> None:
     [
         ("latencyms", "1", "did you mean latency_ms"),
         ("zzz", "1", "there are latency_ms"),
-        ("latency_ms", "fast", "must be a float"),
+        ("latency_ms", "fast", "must be a number"),
         ("latency_ms", "-1", "must be 0 to 600000"),
         ("session_cap", "0", "must be 1 to"),
+        ("session_cap", "many", "must be a whole number$"),
         ("session_timeout_seconds", "40000", "must be 1 to 32767"),
-        ("ip_binding", "perhaps", "must be a bool"),
-        ("fault_shape", "odd", "allowed: error-info, flat, number, word, framework"),
+        ("ip_binding", "perhaps", "must be true or false"),
+        ("fault_shape", "odd", "must be one of error-info, flat, number, word, framework"),
         ("throttle_status", "500", "must be 429 or 503"),
         ("retry_after", "later", "must be one of none, seconds"),
         ("hostile_bytes", "2000000001", "must be 0 to 2e"),
-        ("down_by", "502", "allowed: refusal, 503"),
-        ("html_200", "sometimes", "must be never, always"),
+        ("down_by", "502", "must be one of refusal, 503"),
+        ("html_200", "sometimes", "html_200 = 'sometimes': must be never, always"),
     ],
 )
 def test_wrong_switches_are_refused(name: str, text: str, said: str) -> None:
