@@ -102,7 +102,11 @@ class Database:
             self._check(LOADS, ours=False)
             query = f"SELECT run_id, publication FROM {self._session.place(LOADS.name)}"  # noqa: S608  # a name of ours
             seen = {run_id: digest for run_id, digest, *_ in self._session.query(query)}
-        return [(each,) for each in publications if seen.get(each.run_id) != each.digest()]
+        return [
+            (each,)
+            for each in publications
+            if seen.get(each.run_id) not in (each.digest(), each.digest(each.pruned))
+        ]
 
     def prepare(self) -> None:
         """Make the tables, or alter them, all in one transaction."""
@@ -184,9 +188,11 @@ class Database:
         place, run_id = self._session.place(LOADS.name), literal(publication.run_id)
         names = ", ".join(quoted(column.name) for column in LOADS.columns)
         held = counts.inserted + counts.updated + counts.unchanged
+        # without what is pruned: if it comes back, it is loaded
+        digest = publication.digest(publication.pruned)
         now = literal(datetime.now(UTC).isoformat(timespec="microseconds"))
         self._session.run(f"DELETE FROM {place} WHERE run_id = {run_id}")  # noqa: S608  # quoted
         self._session.run(
             f"INSERT INTO {place} ({names}) VALUES"  # noqa: S608  # quoted
-            f" ({run_id}, {literal(publication.digest())}, {held}, {now})"
+            f" ({run_id}, {literal(digest)}, {held}, {now})"
         )

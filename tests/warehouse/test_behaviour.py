@@ -296,6 +296,24 @@ def test_compaction_and_pruning(lake: Lake, target: Target, look: Look) -> None:
     assert load(lake, target).runs == 0
 
 
+@pytest.mark.parametrize("is_known", [False, True], ids=["never loaded", "loaded before"])
+def test_a_pruned_run_that_comes_back(
+    lake: Lake, target: Target, look: Look, is_known: bool
+) -> None:
+    """What a target could not load while it was gone is loaded then, though the same is published."""
+    if is_known:
+        publish_calls(lake, 0, a="old")
+        load(lake, target)
+    publish_calls(lake, 0, a="new", b="new")
+    lake.prune(date(2026, 2, 1), ["calls"])
+    assert load(lake, target).error is None
+    assert load(lake, target).runs == 0
+    publish_calls(lake, 0, a="new", b="new")
+    assert load(lake, target).error is None
+    assert [row["fault_text"] for row in contents(look)["calls"]] == ["new", "new"]
+    assert load(lake, target).runs == 0
+
+
 def test_a_lake_that_moved_or_vanished(lake: Lake, target: Target, look: Look) -> None:
     """An empty lake is nothing to load; databases keep what they have."""
     assert load(lake, target).runs == 0
