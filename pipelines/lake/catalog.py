@@ -1,5 +1,6 @@
 """What a lake holds, by its version and its manifests. Nothing is written here."""
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -77,13 +78,16 @@ def read_manifest(storage: Storage, run_id: str) -> Manifest | None:
     path = manifest_path(check_run_id(run_id))
     try:
         with named_errors(storage.address):
-            return Manifest.from_json(storage.read(path))
+            manifest = Manifest.from_json(storage.read(path))
     except (PublicationError, ValueError) as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None
         if isinstance(error, StorageError):
             raise
         raise PublicationError(f"{storage.base}/{path}: {error}; publish the run again") from error
+    if manifest.run_id != run_id:  # its rows would count twice
+        raise PublicationError(f"{storage.base}/{path} is of run {manifest.run_id}: remove it")
+    return manifest
 
 
 def run_ids(storage: Storage) -> list[str]:
@@ -94,11 +98,12 @@ def run_ids(storage: Storage) -> list[str]:
     """
     with named_errors(storage.address):
         names = storage.names(MANIFESTS)
-    return sorted(
-        name.removesuffix(".json")
-        for name in names
-        if name.endswith(".json") and not name.startswith(".")
-    )
+    found = []
+    for name in names:
+        with contextlib.suppress(ValueError):  # not a manifest of ours
+            if name.endswith(".json"):
+                found.append(check_run_id(name.removesuffix(".json")))
+    return sorted(found)
 
 
 def table_files(storage: Storage, table: str, of: Collection[str] | None = None) -> list[TableFile]:

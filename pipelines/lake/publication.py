@@ -67,11 +67,12 @@ class Publication:
         with named_errors(self._storage.address):
             drafts = [draft for table in self._in_order() for draft in table.finish()]
             before, others = self._before()
-            moves, files = self._named(drafts, before)
+            moves, files = self._named(drafts, before, others)
             manifest = Manifest(self._run_id, self._run_date, dict(counts), files)
             kept = {file.path for file in (*files, *others)}
             stale = sorted({*self._published(), *(file.path for file in before)} - kept)
-            shared = [file for file in before if file.is_shared]
+            # one that compaction named after another run must not be taken aside: that run would not give it back
+            shared = [each for each in before if each.is_shared or not self._is_named(each)]
             if shared:
                 self._storage.change(self._parted(shared, moves, stale, manifest))
             else:
@@ -139,14 +140,19 @@ class Publication:
         )
 
     def _named(
-        self, drafts: Sequence[Draft], before: Sequence[PublishedFile]
+        self,
+        drafts: Sequence[Draft],
+        before: Sequence[PublishedFile],
+        others: Sequence[PublishedFile],
     ) -> tuple[list[Move], tuple[PublishedFile, ...]]:
         """What is to be moved where.
 
         Where names cannot be replaced, a file whose bytes are there already stays, and any other gets a number that
-        no manifest of the run named before.
+        no manifest named before.
         """
-        numbers = _Numbers({} if self._storage.keeps_names else {f.path: f.sha256 for f in before})
+        numbers = _Numbers({}, ())
+        if not self._storage.keeps_names:
+            numbers = _Numbers({f.path: f.sha256 for f in before}, [f.path for f in others])
         moves, files = [], []
         for draft in drafts:
             path, is_there = numbers.take(draft)
@@ -193,14 +199,17 @@ class Publication:
     def _is_own(self, file: PartitionFile) -> bool:
         return file.run_id == self._run_id
 
+    def _is_named(self, file: PublishedFile) -> bool:
+        return self._is_own(PartitionFile.parse(file.path))
+
 
 class _Numbers:
     """Gives files their names beside those that a manifest names already."""
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
+    def __init__(self, digests: Mapping[str, str], taken: Sequence[str]) -> None:
         self._digests = digests
         self._next: dict[PartitionKey, int] = {}
-        for path in digests:
+        for path in (*digests, *taken):
             with contextlib.suppress(ValueError):
                 file = PartitionFile.parse(path)
                 self._next[file.key] = max(self._next.get(file.key, 0), file.number + 1)

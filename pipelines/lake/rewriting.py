@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.contract import TABLES
+from pipelines.contract import TABLES, Column, Table
 from pipelines.errors import PublicationError
 from pipelines.lake.change import WORKSHOP, Placing
 from pipelines.lake.draft import Draft, DraftTable, Sizes
@@ -78,6 +78,7 @@ def rewritten(
     """The rows that these runs have in files of one partition, sorted throughout, in files of the layout for reading.
 
     Args:
+        files: all of one version of their table, which is that of the new ones.
         taken: paths that new files must not have.
 
     Raises:
@@ -85,9 +86,10 @@ def rewritten(
     """
     key = PartitionFile.parse(files[0].path).key
     run_id = min(runs)
+    table = _table_of(storage, files[0])
     drafts = DraftTable(
         storage.drafts / WORKSHOP,
-        TABLES[key.table],
+        table,
         key,
         run_id,
         sizes,
@@ -95,7 +97,7 @@ def rewritten(
         _free_number(storage, key, run_id, {*taken, *(file.path for file in files)}),
     )
     try:
-        for rows in _in_order(storage, key.table, files, runs):
+        for rows in _in_order(storage, table, files, runs):
             for start in range(0, rows.num_rows, _WRITTEN_ROWS):
                 drafts.append(rows.slice(start, _WRITTEN_ROWS))
         done = drafts.finish()
@@ -117,11 +119,31 @@ def rewritten(
     )
 
 
+def _table_of(storage: Storage, file: PublishedFile) -> Table:
+    """The contract that the file was written by."""
+    table = TABLES[file.table]
+    if file.schema_version == table.version:
+        return table
+    with _parquet(storage, file, verified=True) as parquet:
+        schema = parquet.schema_arrow
+    columns = tuple(
+        Column(
+            each.name,
+            each.type,
+            (each.metadata or {}).get(b"description", b"").decode(),
+            each.nullable,
+        )
+        for each in schema
+    )
+    order = tuple(name for name in table.sort if name in schema.names)
+    return replace(table, version=file.schema_version, columns=columns, sort=order)
+
+
 def _in_order(
-    storage: Storage, table: str, files: Sequence[PublishedFile], runs: Collection[str]
+    storage: Storage, table: Table, files: Sequence[PublishedFile], runs: Collection[str]
 ) -> Iterator[pa.Table]:
     """The rows in pieces that fit into memory: one file after the other, or sorted over all of them."""
-    order = TABLES[table].sort
+    order = table.sort
     rows = 0
     for file in files:
         with _parquet(storage, file, verified=True) as parquet:  # before the first row is written

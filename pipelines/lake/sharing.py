@@ -24,7 +24,7 @@ class Parting:
     """Files with the rows of those that stay.
 
     Attributes:
-        manifests: of those that stay, by run id.
+        manifests: of those that stay, by run id; without those that cannot be read.
         kept: shared files that stay as they are, since they cannot be read.
     """
 
@@ -36,32 +36,31 @@ class Parting:
 def known_to_others(storage: Storage, run_ids_: Collection[str]) -> list[PublishedFile]:
     """The files that manifests of other runs name; those that cannot be read are passed over."""
     found: dict[str, PublishedFile] = {}
-    for run_id in run_ids(storage):
-        if run_id not in run_ids_ and (manifest := _manifest(storage, run_id)):
-            found.update((file.path, file) for file in manifest.files)
+    others = set(run_ids(storage)) - set(run_ids_)
+    for manifest in _manifests(storage, others)[0].values():
+        found.update((file.path, file) for file in manifest.files)
     return list(found.values())
 
 
 def parted(storage: Storage, leaving: Collection[str], shared: Sequence[PublishedFile]) -> Parting:
     """New files for the rows that other runs have in files which these runs leave.
 
+    Those of a run whose manifest cannot be read are kept, too: only publishing that run again tells which count.
+
     Raises:
         PublicationError: they cannot be written.
     """
-    manifests = {
-        run_id: manifest
-        for run_id in sorted({run_id for file in shared for run_id in file.runs} - set(leaving))
-        if (manifest := _manifest(storage, run_id))
-    }
-    groups: dict[tuple[str, str, tuple[str, ...]], list[PublishedFile]] = defaultdict(list)
+    staying = {run_id for file in shared for run_id in file.runs} - set(leaving)
+    manifests, damaged = _manifests(storage, staying)
+    groups: dict[tuple[str, str, int, tuple[str, ...]], list[PublishedFile]] = defaultdict(list)
     for file in shared:
         stay = tuple(
             run_id
             for run_id in file.runs
-            if run_id in manifests and _names(manifests[run_id], file)
+            if run_id in damaged or (run_id in manifests and _names(manifests[run_id], file))
         )
         if stay:
-            groups[file.table, file.partition, stay].append(file)
+            groups[file.table, file.partition, file.schema_version, stay].append(file)
     placings: list[Placing] = []
     changed: dict[str, Manifest] = {}
     kept: set[str] = set()
@@ -76,20 +75,26 @@ def parted(storage: Storage, leaving: Collection[str], shared: Sequence[Publishe
             kept.update(file.path for file in files)
             continue
         placings += new.placings
-        for run_id in stay:
+        for run_id in sorted(manifests.keys() & {*stay}):
             before = changed.get(run_id, manifests[run_id])
             changed[run_id] = new.within(before, {file.path for file in files})
     return Parting(tuple(placings), changed, frozenset(kept))
 
 
+def _manifests(storage: Storage, of: Collection[str]) -> tuple[dict[str, Manifest], set[str]]:
+    """The manifests that there are, and the runs whose one cannot be read."""
+    found: dict[str, Manifest] = {}
+    damaged: set[str] = set()
+    for run_id in sorted(of):
+        try:
+            if manifest := read_manifest(storage, run_id):
+                found[run_id] = manifest
+        except StorageError:
+            raise
+        except PublicationError:
+            damaged.add(run_id)
+    return found, damaged
+
+
 def _names(manifest: Manifest, file: PublishedFile) -> bool:
     return any(each.path == file.path and each.sha256 == file.sha256 for each in manifest.files)
-
-
-def _manifest(storage: Storage, run_id: str) -> Manifest | None:
-    try:
-        return read_manifest(storage, run_id)
-    except StorageError:
-        raise
-    except PublicationError:
-        return None

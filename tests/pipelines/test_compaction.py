@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import TABLES
+from pipelines.contract import TABLES, Column, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake import Compacted, Lake, Sizes, snapshot
 from pipelines.lake.change import Change
@@ -245,6 +246,25 @@ def test_a_damaged_manifest_loses_nobodys_rows(lake: Lake) -> None:
     assert after.num_rows == by_manifest(lake).num_rows == rows.num_rows - 8 + 1
 
 
+@pytest.mark.parametrize("prunes", [False, True], ids=["publish", "prune"])
+def test_a_run_that_leaves_takes_no_rows_of_a_damaged_manifest(lake: Lake, prunes: bool) -> None:
+    """Its landing store may be gone, and then they are nowhere else; publishing it again still replaces them."""
+    lake.compact()
+    rows = by_name(lake)
+    (lake.folder / "_manifest" / "run-b.json").write_bytes(b"{")
+    if prunes:
+        done = lake.prune(date(2026, 2, 1), ["instant_stats"], {"run-c"})
+        assert (done.runs, done.passed_over) == (("run-a",), ("run-b",))
+    else:
+        publish(lake, "run-a", stats(3, "z", run_id="run-a"), DAY)
+    others = pc.not_equal(rows["run_id"], "run-a")
+    after = by_name(lake)
+    assert after.filter(pc.not_equal(after["run_id"], "run-a")).equals(rows.filter(others))
+    publish(lake, "run-b", stats(4, "z", run_id="run-b"), DAY)
+    assert by_name(lake).equals(by_manifest(lake))
+    assert by_name(lake)["run_id"].to_pylist().count("run-b") == 1
+
+
 @pytest.fixture
 def closing() -> Iterator[contextlib.ExitStack]:
     """Closes what a test opens."""
@@ -284,6 +304,37 @@ def test_rows_of_a_version_before_stay_as_they_are(
     manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 99'))
     done = lake.compact()
     assert done.files_after == len(TABLES)
+
+
+@pytest.mark.parametrize("prunes", [False, True], ids=["publish", "prune"])
+def test_a_run_leaves_rows_of_a_version_before(
+    lake: Lake, prunes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that stay are written by the contract that they had, not by today's."""
+    lake.compact()
+    before = by_name(lake)
+    table = TABLES["instant_stats"]
+    columns = [each for each in table.columns if each.name != "network_id"]
+    more = Column("more", pa.string(), "New.", nullable=True)
+    changed = replace(table, version=table.version + 1, columns=(*columns, more))
+    monkeypatch.setitem(TABLES, "instant_stats", changed)
+    if prunes:
+        lake.prune(date(2026, 2, 1), ["instant_stats"], {"run-b", "run-c"})
+    else:
+        rows = stats(3, "z", run_id="run-a").drop_columns("network_id")
+        rows = rows.append_column("more", pa.nulls(1, pa.string())).cast(arrow_schema(changed))
+        publish(lake, "run-a", rows, DAY)
+    stays = {file.path: file for run in ("run-b", "run-c") for file in lake.manifest(run).files}
+    (file,) = (each for each in stays.values() if each.table == "instant_stats")
+    assert file.schema_version == table.version
+    kept = pq.read_table(lake.folder / file.path, partitioning=None)
+    assert kept.schema.equals(arrow_schema(table), check_metadata=True)
+    others = before.filter(pc.is_in(before["run_id"], pa.array(["run-b", "run-c"])))
+    order = [(name, "ascending") for name in table.key]
+    assert kept.sort_by(order).equals(others.cast(kept.schema))
+    seen = by_manifest(lake)["run_id"].to_pylist()
+    assert seen.count("run-a") == (0 if prunes else 1)
+    assert len(seen) == others.num_rows + (1 if prunes else 2)
 
 
 def test_what_is_written_is_read_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,6 +436,41 @@ def test_ended_at_any_step_of_publishing_again(
         again()
         assert by_name(lake).equals(rows)
         assert by_manifest(lake).equals(rows)
+
+
+def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two files has rows of one run, and is named after the other: mending that one takes nothing."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
+    monkeypatch.setattr("pipelines.lake.compaction.COMPACTED_SIZES", Sizes(group_rows=2))
+    before = Lake(tmp_path / "lake")
+    first, second = stats(1, "a", "b", run_id="run-a"), stats(2, "x", "y", run_id="run-b")
+    publish(before, "run-a", first, DAY)
+    publish(before, "run-b", second, DAY)
+    before.compact(target_bytes=1)
+    publish(before, "run-a", first, DAY)  # so that they share no file any more
+    (shared,) = {file.path for file in before.files("instant_stats", ["run-b"])}
+    assert "/run-a-" in shared
+    rows = by_manifest(before)
+    steps, lake = Steps(), Lake(tmp_path / "copy")
+    for last in range(500):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        shutil.copytree(before.folder, lake.folder)
+        with monkeypatch.context() as patched:
+            steps.end_after(last, patched)
+            try:
+                publish(lake, "run-b", second, DAY)
+            except Ended:
+                pass
+            else:
+                break
+        assert by_manifest(lake).equals(rows)
+        publish(lake, "run-a", first, DAY)
+        assert by_manifest(lake).equals(rows)
+        if "run-b" not in lake.torn_runs():
+            assert by_name(lake).equals(rows)
+    assert last > 20
 
 
 def about_to_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Lake, Change]:

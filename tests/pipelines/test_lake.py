@@ -301,6 +301,19 @@ def test_a_damaged_manifest_is_named_and_can_be_replaced(lake: Lake, text: bytes
     assert publish(lake, stats(1, "a")) == manifest == lake.manifest("run-a")
 
 
+def test_a_file_that_is_no_manifest_of_a_run_is_no_run(lake: Lake) -> None:
+    """A copy that no run can be named after is passed over; one that could be is named, and counts no row twice."""
+    publish(lake, stats(1, "a"))
+    folder = lake.folder / "_manifest"
+    copy = folder / "run-a copy.json"
+    copy.write_bytes((folder / "run-a.json").read_bytes())
+    assert lake.run_ids() == ["run-a"]
+    assert lake.wrong_files() == {}
+    copy.rename(folder / "run-z.json")
+    with pytest.raises(PublicationError, match=r"run-z.json is of run run-a: remove it"):
+        lake.manifest("run-z")
+
+
 def test_a_run_that_published_nothing_has_no_manifest(lake: Lake) -> None:
     """A lake that does not exist is empty."""
     assert lake.manifest("run-a") is None

@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.contract import TABLES
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
-from pipelines.lake import Lake, Manifest
+from pipelines.lake import Lake, Manifest, Sizes
 from tests.pipelines.lake_rows import stats
 from tests.pipelines.object_store import BUCKET, KEY, WORD, ObjectStore, object_store
 from tests.pipelines.publish_forever import DAY, SIZES, rows
@@ -158,6 +158,21 @@ def test_readers_of_manifests_see_whole_publications_while_they_are_killed(
     named = {file.path for file in manifest.files}
     assert set(store.objects()) == {*named, "_manifest/version", "_manifest/run-a.json"}
     assert [path for path in (tmp_path / "drafts").rglob("*") if path.is_file()] == []
+
+
+def test_a_run_published_again_takes_no_name_of_a_compacted_file(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compaction names files after the first of their runs, which may have no rows in the last of them."""
+    monkeypatch.setattr("pipelines.lake.compaction.COMPACTED_SIZES", Sizes(group_rows=2))
+    publish(lake, stats(1, "a", "b"), "run-a")
+    for run_id in ("run-b", "run-c"):
+        publish(lake, stats(2, "x", "y", run_id=run_id), run_id)
+    lake.compact(target_bytes=1)
+    assert any("/run-a-" in file.path for file in lake.files("instant_stats", ["run-b"]))
+    publish(lake, stats(3, "a", "b"), "run-a")
+    assert lake.damage("instant_stats") is None
+    assert sorted(seen(lake)["count"].to_pylist()) == [2, 2, 2, 2, 3, 3]
 
 
 def test_a_failing_upload_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
