@@ -121,7 +121,7 @@ def table_files(storage: Storage, table: str, of: Collection[str] | None = None)
                 found[file.path] = (file, [*runs, run_id], rows + file.rows)
     return [
         TableFile(
-            storage.place(path),
+            storage.place(path, file.sha256),
             table,
             file.partition,
             file.schema_version,

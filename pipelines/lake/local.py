@@ -12,7 +12,7 @@ from pipelines.lake.change import JOURNAL, WORKSHOP, Change
 from pipelines.lake.durable import create_private, make_folder, sync_file, sync_folder
 from pipelines.lake.exchange import install
 from pipelines.lake.storage import Move
-from pipelines.lake.swap import aside_of, swapped
+from pipelines.lake.swap import aside_of, digest_of, swapped
 
 __all__ = ["LocalStorage"]
 
@@ -84,11 +84,14 @@ class LocalStorage:
             raise
         self._remove_empty(stale)
 
-    def place(self, path: str) -> str:
-        aside = aside_of(self.folder / path)
-        if (self.folder / path).exists() or not aside.exists():
-            return path
-        return aside.relative_to(self.folder).as_posix()
+    def place(self, path: str, sha256: str) -> str:
+        here, aside = self.folder / path, aside_of(self.folder / path)
+        is_aside = False
+        with contextlib.suppress(FileNotFoundError):  # somebody at work is done with it
+            is_aside = aside.exists() and (
+                not here.exists() or (not here.samefile(aside) and digest_of(aside) == sha256)
+            )
+        return aside.relative_to(self.folder).as_posix() if is_aside else path
 
     def change(self, change: Change) -> None:
         try:

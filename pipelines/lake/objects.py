@@ -86,7 +86,7 @@ class ObjectStorage:
         for move in moves:
             move.draft.unlink(missing_ok=True)
 
-    def place(self, path: str) -> str:
+    def place(self, path: str, sha256: str) -> str:  # noqa: ARG002  # objects keep their names
         return path
 
     def change(self, change: Change) -> None:

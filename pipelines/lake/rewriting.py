@@ -230,7 +230,7 @@ def _parquet(
         if verified:
             source = opened(storage, file)
         else:
-            path = f"{storage.base}/{storage.place(file.path)}"
+            path = f"{storage.base}/{storage.place(file.path, file.sha256)}"
             source = storage.filesystem.open_input_file(path)
         if source is None:
             raise PublicationError(

@@ -125,8 +125,12 @@ class Storage(Protocol):
         If that fails, what was there before is there still.
         """
 
-    def place(self, path: str) -> str:
-        """Where a file that a manifest names can be read now: under its name, or beside it while it is replaced."""
+    def place(self, path: str, sha256: str) -> str:
+        """Where a file that a manifest names can be read now: under its name, or beside it while it is replaced.
+
+        Args:
+            sha256: what the manifest says of it; tells it from one that has its name already.
+        """
 
     def change(self, change: Change) -> None:
         """Files and several manifests at once. If it is ended on the way, `settle` does the rest or undoes it all."""

@@ -409,6 +409,7 @@ def test_ended_at_any_step_of_the_change(
     assert len([name for name in files(lake) if name.startswith("instant_stats")]) == 1
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
 def test_ended_at_any_step_of_publishing_again(
     tmp_path: Path, exchanges: bool, monkeypatch: pytest.MonkeyPatch
@@ -438,6 +439,7 @@ def test_ended_at_any_step_of_publishing_again(
         assert by_manifest(lake).equals(rows)
 
 
+@pytest.mark.timeout(180)
 def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -471,6 +473,37 @@ def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
         if "run-b" not in lake.torn_runs():
             assert by_name(lake).equals(rows)
     assert last > 20
+
+
+def test_ended_while_a_file_is_replaced_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers of manifests see one publication or the other until the run is published again."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
+    names = ("a", "b", "c", "d")
+    before = Lake(tmp_path / "lake")
+    publish(before, "run-a", stats(1, *names, run_id="run-a"), DAY)
+    steps, lake, seen = Steps(), Lake(tmp_path / "copy"), set()
+    for last in range(500):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        shutil.copytree(before.folder, lake.folder)
+        with monkeypatch.context() as patched:
+            steps.end_after(last, patched)
+            try:
+                publish(lake, "run-a", stats(2, *names, run_id="run-a"), DAY)
+            except Ended:
+                pass
+            else:
+                break
+        rows = by_manifest(lake)
+        assert rows.num_rows == len(names)
+        (count,) = set(rows["count"].to_pylist())
+        manifest = lake.manifest("run-a")
+        with snapshot(lake, "run-a") as run:
+            assert run.manifest == manifest
+            assert set(run.table("instant_stats")["count"].to_pylist()) == {count}
+        seen.add(count)
+    assert seen == {1, 2}
 
 
 def about_to_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Lake, Change]:
