@@ -78,6 +78,8 @@ class Ran:
     unjudged: set[str] = field(default_factory=set)
     finished: bool = False
     published: Tables | None = None
+    # what publications that were killed may bring yet, when the next program completes them
+    coming: list[Tables] = field(default_factory=list)
 
     def kinds(self, call_id: str) -> list[str]:
         """What came back for a call, in order."""
@@ -346,6 +348,7 @@ class Nights(RuleBasedStateMachine):
             publish(self.settings(), self.store(run_id))
             ran.unjudged.clear()
         self.torn |= bool(was_killed)
+        ran.coming = [*ran.coming, will_be] if was_killed else []
         ran.published = self._published(run_id, [will_be] if not was_killed else [will_be, before])
 
     @precondition(lambda self: self.at_work is None and self.behind())
@@ -357,6 +360,7 @@ class Nights(RuleBasedStateMachine):
             catch_up(self.settings(), self.landing / "tonight.db")
         self.torn = bool(was_killed) and (self.torn or any(self.runs))
         for run_id, ran in self.runs.items():
+            ran.coming = [*ran.coming, will_be[run_id]] if was_killed else []
             allowed = [will_be[run_id], ran.published] if was_killed else [will_be[run_id]]
             ran.published = self._published(run_id, allowed)
             with LandedRun.open(self.store(run_id)) as landed:
@@ -373,6 +377,9 @@ class Nights(RuleBasedStateMachine):
             self.lake.compact(but=set(self.unfinished()))
         if not was_killed:
             assert self.lake.compact(but=set(self.unfinished())).partitions == 0
+            for run_id, ran in self.runs.items():
+                ran.published = self._published(run_id, [ran.published])
+                ran.coming = []
 
     # --- what holds at any time
 
@@ -465,9 +472,9 @@ class Nights(RuleBasedStateMachine):
             self._abandon(self.at_work[1] if self.at_work else None)
 
     def _published(self, run_id: str, allowed: Sequence[Tables | None]) -> Tables | None:
-        """What is published of a run, which must be one of these."""
+        """What is published of a run, which must be one of these, or what is still to come."""
         found = published(self.lake, run_id) if run_id in self.lake.run_ids() else None
-        assert found in allowed
+        assert found in [*allowed, *self.runs[run_id].coming]
         return found
 
     def _abandon(self, landing: Landing | None) -> None:
