@@ -25,7 +25,16 @@ from collector.transport import Transport
 from collector.version import VERSION
 from collector.worker import Progress, Worker
 
-__all__ = ["OUTAGE", "Collected", "Progress", "Stop", "collect", "transport_of", "unfinished"]
+__all__ = [
+    "OUTAGE",
+    "Collected",
+    "Progress",
+    "Stop",
+    "collect",
+    "is_resumable",
+    "transport_of",
+    "unfinished",
+]
 
 _LOG = structlog.get_logger("collector")
 OUTAGE: Final = "outage"  # why a run ended whose service stayed down
@@ -143,14 +152,19 @@ async def collect(
         return Collected(path, landed.summary(), landed.faults(), stopped, resumed)
 
 
+def is_resumable(settings: Settings, info: RunInfo, plan_digest: str) -> bool:
+    """Whether the next run of this configuration, whose plan has that digest, goes on with an unfinished run."""
+    oldest_us = time.time_ns() // 1_000 - int(settings.run.resume_within_seconds * 1_000_000)
+    return info.plan_digest == plan_digest and info.started_at_us >= oldest_us
+
+
 def _open_run(settings: Settings) -> tuple[Landing, bool]:
     folder = settings.storage.root / "landing"
     plan_digest = digest(settings)
     now_us = time.time_ns() // 1_000
-    oldest_us = now_us - int(settings.run.resume_within_seconds * 1_000_000)
     for info in reversed(unfinished(settings)):
         path = folder / f"{info.run_id}.db"
-        if info.plan_digest == plan_digest and info.started_at_us >= oldest_us:
+        if is_resumable(settings, info, plan_digest):
             # nothing is built on a record that is not what was written: a damaged answer is asked for again
             if not mended(settings, path):
                 continue

@@ -43,7 +43,7 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
                 raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
             return _answer(connection, sql)
         except duckdb.Error as error:
-            is_reading = "stream registered as" in str(error)
+            is_reading = "reading the Arrow source failed" in str(error)
             if is_reading and (said := next(filter(None, map(lake.lake.damage, named)), None)):
                 raise PublicationError(said) from error
             raise QueryError(_said(error)) from error
@@ -68,18 +68,18 @@ def _named(sql: str) -> list[str]:
 
 def _register(connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str) -> None:
     """The table as a view; of files that several runs share, the rows of those that count."""
-    # the names are the contract's, and a run id has neither quotes nor spaces
-    selects = []
-    for number, part in enumerate(lake.parts(name)):
-        files = f"_{name}_{number}"
-        connection.register(files, part.files)
-        runs = ", ".join(f"'{run}'" for run in part.only or ())
-        where = f" WHERE run_id IN ({runs})" if runs else ""
-        selects.append(f"FROM {files}{where}")
-    if not selects:
-        connection.register(f"_{name}", lake.table(name))
-        selects.append(f"FROM _{name}")
-    connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
+    rows: duckdb.DuckDBPyRelation | None = None
+    for part in lake.parts(name):
+        of_part = connection.from_arrow(part.files)
+        if part.only is not None:
+            runs = ", ".join(
+                f"'{run}'" for run in part.only
+            )  # a run id has neither quotes nor spaces
+            of_part = of_part.filter(f"run_id IN ({runs})")
+        rows = of_part if rows is None else rows.union(of_part)
+    if rows is None:
+        rows = connection.from_arrow(lake.table(name))
+    rows.create_view(name)
 
 
 def _said(error: duckdb.Error) -> str:

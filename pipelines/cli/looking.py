@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from collector.config import Credential, Settings
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
-from collector.plan import estimate, pairs_of
+from collector.model import RunInfo
+from collector.plan import digest, estimate, pairs_of
 from collector.preflight import Finding, preflight
+from collector.run import is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.working import ready
 from pipelines.errors import PublicationError
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
     from pipelines.lake import Lake
 
 __all__ = ["check", "plan", "status"]
+
+_UNFINISHED: Final = {
+    True: "unfinished, to be resumed by run",
+    False: "unfinished, of another plan or too old to be resumed",
+}
 
 
 @click.command()
@@ -82,8 +90,10 @@ def status(door: Door, config: Path) -> None:
     lake.check_version()
     folder = settings.storage.root / "landing"
     wrong, published = lake.wrong_files(), lake.run_ids()
+    resumes = partial(is_resumable, settings, plan_digest=digest(settings))
     runs = [
-        _run_status(path, lake, published, wrong.get(path.stem, [])) for path in landed_runs(folder)
+        _run_status(path, lake, published, wrong.get(path.stem, []), resumes)
+        for path in landed_runs(folder)
     ]
     aside = [str(path) for path in damaged_stores(folder)]
     lines = [_line(each, config) for each in runs] or [f"no runs under {settings.storage.root}"]
@@ -106,7 +116,11 @@ def _line(run: dict[str, Any], config: Path) -> str:
 
 
 def _run_status(
-    path: Path, lake: "Lake", published: Collection[str], wrong: list[str]
+    path: Path,
+    lake: "Lake",
+    published: Collection[str],
+    wrong: list[str],
+    resumes: Callable[[RunInfo], bool],
 ) -> dict[str, Any]:
     """A run as its ledger has it: the published one knows which answers were quarantined."""
     is_published = path.stem in published
@@ -114,6 +128,7 @@ def _run_status(
     try:
         with LandedRun.open(path) as landed:
             is_finished = landed.info.finished_at_us is not None
+            is_resumed = not is_finished and resumes(landed.info)
             counts = asdict(landed.summary())
     except LandingError as error:  # one bad store hides no other run
         return {"run_id": path.stem, "finished": False, **standing, "standing": str(error)}
@@ -122,7 +137,7 @@ def _run_status(
             manifest = lake.manifest(path.stem)
             counts |= manifest.counts if manifest else {}
             standing["pruned"] = sorted(manifest.pruned) if manifest else []
-    said = "finished" if is_finished else "unfinished, to be resumed by run"
+    said = "finished" if is_finished else _UNFINISHED[is_resumed]
     said += ", published" if is_published else ", not published"
     if standing["pruned"]:
         said += f", pruned: {' '.join(standing['pruned'])}"

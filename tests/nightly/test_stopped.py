@@ -38,6 +38,12 @@ async def test_a_stopped_run_is_resumed(ground: MakeGround, number: int) -> None
 
     status = (await night.run("status")).json["runs"]
     assert [(each["run_id"], each["finished"]) for each in status] == [(said["run_id"], False)]
+    assert status[0]["standing"] == "unfinished, to be resumed by run, not published"
+    config = night.config.read_text()
+    night.config.write_text(config.replace("minutes = [", "minutes = [7, "))
+    (other,) = (await night.run("status")).json["runs"]
+    assert other["standing"].startswith("unfinished, of another plan or too old to be resumed")
+    night.config.write_text(config)
 
     before = len(log.arrivals)
     resumed = await night.run("run")
