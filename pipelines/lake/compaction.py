@@ -14,6 +14,7 @@ from pipelines.lake.change import Change, Placing
 from pipelines.lake.draft import COMPACTED_SIZES
 from pipelines.lake.leftovers import leftovers
 from pipelines.lake.manifest import Manifest, PublishedFile
+from pipelines.lake.opening import opened
 from pipelines.lake.rewriting import Rewritten, rewritten
 from pipelines.lake.storage import Storage
 
@@ -132,21 +133,41 @@ class _Work:
     def compact(self, day: _Day) -> Compacted:
         """Rewrite the day's files and commit that, all tables at once."""
         total, new, old = Compacted(), [], []
-        for files in day.files.values():
-            try:
-                runs = {run_id for file in files for run_id in file.runs}
-                new.append(rewritten(self._storage, files, runs, self._sizes))
-            except StorageError:
-                raise
-            except PublicationError as error:
-                _LOG.error("files are passed over", said=str(error))
-                total += Compacted(passed_over=tuple(file.path for file in files))
-                continue
-            old.append(files)
-            total += _counted(files, new[-1])
+        for chosen in day.files.values():
+            files, rewriting, passed_over = self._rewritten(chosen)
+            total += Compacted(passed_over=tuple(file.path for file in passed_over))
+            if rewriting is not None:
+                old.append(files)
+                new.append(rewriting)
+                total += _counted(files, rewriting)
         if new:
             self._commit(old, new)
         return total
+
+    def _rewritten(self, files: _Files) -> tuple[_Files, Rewritten | None, _Files]:
+        """The files that are rewritten, what of them, and those that are passed over since they are not whole."""
+        try:
+            runs = {run_id for file in files for run_id in file.runs}
+            return files, rewritten(self._storage, files, runs, self._sizes), []
+        except StorageError:
+            raise
+        except PublicationError as error:
+            _LOG.error("files are passed over", said=str(error))
+            whole = [file for file in files if self._is_whole(file)]
+            damaged = [file for file in files if file not in whole]
+        if not damaged:  # it is about all of them together
+            return [], None, files
+        if all(file.is_compacted for file in whole):
+            return [], None, damaged
+        rest, rewriting, more = self._rewritten(whole)
+        return rest, rewriting, damaged + more
+
+    def _is_whole(self, file: PublishedFile) -> bool:
+        content = opened(self._storage, file)
+        if content is None:
+            return False
+        content.close()
+        return True
 
     def _commit(self, old: Sequence[_Files], new: Sequence[Rewritten]) -> None:
         manifests: dict[str, Manifest] = {}
