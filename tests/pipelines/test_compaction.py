@@ -436,7 +436,7 @@ def test_ended_at_any_step_of_publishing_again(
     def again() -> None:
         publish(lake, "run-b", nights["run-b"], DAY)
 
-    for _ in at_each_step(before, lake, again, monkeypatch):
+    for _ in at_each_step(before, lake, again, monkeypatch, every=3):
         assert by_manifest(lake).equals(rows)
         assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
         again()
@@ -540,11 +540,15 @@ class Ended(BaseException):
 
 
 def at_each_step(
-    before: Lake, lake: Lake, work: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    before: Lake,
+    lake: Lake,
+    work: Callable[[], object],
+    monkeypatch: pytest.MonkeyPatch,
+    every: int = 1,
 ) -> Iterator[None]:
-    """The lake is a copy in which the work was ended after one step, then after two, and at last not any more."""
+    """The lake is a copy in which the work was ended after no step, then after so many more, at last not any more."""
     steps = Steps()
-    for last in range(500):
+    for last in range(0, 500, every):
         shutil.rmtree(lake.folder, ignore_errors=True)
         shutil.copytree(before.folder, lake.folder)
         with monkeypatch.context() as patched:
