@@ -69,11 +69,11 @@ def measure(full: bool) -> Found:
                 [*sampler, PEERS, "bench/peers.py", "bare", url, str(calls)], seconds=120
             ),
         )
-    rows = [["of", "what", "share"]]
+    rows = [["of", "what", "us a call", "share"]]
     for of, found in (("collect", collect), ("the bare loop", bare), ("normalize", normalize)):
         whole = found.total()
         rows += [
-            [of, what, f"{count / whole:.1%}"]
+            [of, what, f"{1e6 * count / _PER_SECOND / calls:.0f}", f"{count / whole:.1%}"]
             for what, count in found.most_common()
             if count >= whole / 200
         ]
