@@ -1,11 +1,12 @@
 """Standard output and error, which may be closed, full, or a pipe without a reader. Imports nothing that is slow."""
 
 import contextlib
+import io
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO, cast
 
 __all__ = ["Lenient", "failed", "printed", "said", "whole"]
 
@@ -35,7 +36,15 @@ def whole() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
     sys.stdout = sys.stdout or _null()
-    sys.stderr = sys.stderr or _null()
+    sys.stderr = _unbuffered(sys.stderr) if sys.stderr else _null()
+
+
+def _unbuffered(stream: TextIO) -> TextIO:
+    """What could not be written is gone: left in a buffer it would fail once more as the interpreter ends, with 120."""
+    raw = io.FileIO(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        cast("BinaryIO", raw), stream.encoding, stream.errors, write_through=True
+    )
 
 
 def printed(text: str) -> bool:

@@ -21,7 +21,9 @@ WINDOWS = "[windows]\nminutes = [60, 120]\n"
 async def night(tmp_path: Path) -> AsyncIterator[Ground]:
     """Two sessions, and a warning in every log: credentials travel in the address."""
     async with Simulator(Population(2, 2)) as simulator:
-        yield Ground(tmp_path, simulator, f'binding = "http-get"\n{WINDOWS}')
+        ground = Ground(tmp_path, simulator, f'binding = "http-get"\n{WINDOWS}')
+        ground.environment.pop("PYTHONUNBUFFERED", None)  # it hides what stays in a buffer
+        yield ground
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
