@@ -134,7 +134,7 @@ class DuckDbSession:
         try:
             self.run(f"CREATE SCHEMA IF NOT EXISTS {_VIEWS}")
             for table in tables:
-                files = lake.folder.absolute() / table / "**" / "*.parquet"
+                files = lake.folder.absolute() / table / "*" / "*.parquet"
                 if next((lake.folder / table).glob("*/[!.]*.parquet"), None) is not None:
                     self.run(
                         f"CREATE OR REPLACE VIEW {_VIEWS}.{quoted(table)} AS SELECT * FROM read_parquet("  # noqa: S608  # quoted
