@@ -15,6 +15,7 @@ from pipelines.dataset.namespaces import DIFFGR, clark, local_name
 from pipelines.dataset.reader import Reading
 from pipelines.dataset.schema import Schema
 from pipelines.dataset.table_builder import DIFF_ID, TableBuilder
+from pipelines.dataset.verbatim import Restore
 from pipelines.errors import ValueFormatError
 
 __all__ = ["assembled", "checked"]
@@ -53,14 +54,22 @@ def assembled(reading: Reading, strict: bool) -> DataSet:
         return DataSet(Schema(), Tables(()), is_null=True)
     rejects = checked(reading, strict)
     tables = [
-        _table(builder, reading.before.get(tag), [e for e in reading.errors if e.tag == tag])
+        _table(
+            builder,
+            reading.before.get(tag),
+            [e for e in reading.errors if e.tag == tag],
+            reading.restored,
+        )
         for tag, builder in reading.current.items()
     ]
     return DataSet(reading.schema, Tables(tables), tuple(rejects))
 
 
 def _table(
-    builder: TableBuilder, before: TableBuilder | None, errors: list[etree._Element]
+    builder: TableBuilder,
+    before: TableBuilder | None,
+    errors: list[etree._Element],
+    restored: Restore,
 ) -> DataTable:
     place_of = _places(builder)
     arrow = _ordered(builder, place_of)
@@ -74,7 +83,7 @@ def _table(
         before=original,
         before_rows=original_rows,
         deleted=deleted,
-        errors=tuple(_row_errors(builder, place_of, errors)),
+        errors=tuple(_row_errors(builder, place_of, errors, restored)),
         nils={
             builder.columns[place].column.name: tuple(sorted(place_of[rows].tolist()))
             for place, rows in builder.nils.items()
@@ -102,7 +111,10 @@ def _old(
 
 
 def _row_errors(
-    builder: TableBuilder, place_of: np.ndarray, errors: list[etree._Element]
+    builder: TableBuilder,
+    place_of: np.ndarray,
+    errors: list[etree._Element],
+    restored: Restore,
 ) -> list[RowError]:
     found = []
     for element in errors:
@@ -110,10 +122,10 @@ def _row_errors(
         place = None if row is None else int(place_of[row])
         message = element.get(_ERROR)
         if message is not None:
-            found.append(RowError(place, None, message))
+            found.append(RowError(place, None, restored(message)))
         for child in element:
             column = speakable(decode_name(local_name(str(child.tag))))
-            found.append(RowError(place, column, child.get(_ERROR, "")))
+            found.append(RowError(place, column, restored(child.get(_ERROR, ""))))
     return found
 
 

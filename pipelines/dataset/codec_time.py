@@ -100,15 +100,18 @@ def _moments(chunk: pa.Array) -> pa.Array:
     return pc.subtract(pc.struct_field(chunk, "ticks"), pc.multiply(minutes, 60 * SECOND_TICKS))
 
 
+def _within_years(ticks: pa.Array) -> bool:
+    """Whether all are of the years 1 to 9999."""
+    span = pc.min_max(ticks).as_py()
+    return span["min"] is None or (span["min"] >= -MOST_TICKS and span["max"] < END_TICKS)
+
+
 class UtcDateTime(DateTime):
     """A DateTime of mode Utc: a moment."""
 
     def matched(self, texts: pa.Array) -> pa.Array:
         found = super().matched(texts)
-        moments = _moments(found)
-        if (pc.min(moments).as_py() or 0) < -MOST_TICKS or (
-            pc.max(moments).as_py() or 0
-        ) >= END_TICKS:
+        if not _within_years(_moments(found)):
             raise ValueError("no moment of the years 1 to 9999")
         return found
 
@@ -146,8 +149,10 @@ class DateTimeOffset(DateTime):
         return found
 
     def finish(self, chunks: list[pa.Array]) -> pa.ChunkedArray:
-        moments = in_unit([_moments(c) for c in chunks], lambda unit: pa.timestamp(unit, "UTC"))
-        if moments is None:
+        ticks = [_moments(chunk) for chunk in chunks]
+        moments = in_unit(ticks, lambda unit: pa.timestamp(unit, "UTC"))
+        # .NET's first and last moments lie beyond the calendar in UTC, where nobody could show them.
+        if moments is None or not all(map(_within_years, ticks)):
             return pa.chunked_array([_as_text(chunk) for chunk in chunks], pa.string())
         kind = pa.struct([("timestamp", moments.type), ("offset_minutes", pa.int16())])
         joined = [

@@ -45,6 +45,8 @@ def _read(document: Document, limits: Limits, names: Restore | None) -> "Reading
     reading = Reading(Budget(limits, _both(tree.restore, names)))
     for _ in tree.grow():
         reading.step(tree)
+    if tree.restore is not None:
+        reading.rename(tree.restore)
     return reading
 
 
@@ -191,7 +193,7 @@ class Reading:
         return schema
 
     def rename(self, restore: Restore) -> None:
-        """Put true namespaces in place of their aliases."""
+        """Put true namespaces, or control characters, in place of what stood for them."""
         self.schema = renamed(self.schema, restore)
         for builder in (*self.current.values(), *self.before.values()):
             builder.flush()
@@ -199,6 +201,11 @@ class Reading:
             builder.schema = renamed(builder.schema, restore)
             for column in builder.columns:
                 column.column = renamed(column.column, restore)
+
+    def restored(self, text: str) -> str:
+        """Return a text of `errors` as it was written."""
+        restore = self._budget.restore
+        return text if restore is None else restore(text)
 
     @property
     def is_null(self) -> bool:

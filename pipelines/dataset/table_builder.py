@@ -240,7 +240,7 @@ class TableBuilder:
                 self._refuse(row, place, text, "text without markup")
                 return None
         text = self._whole_text(text)
-        if not text and child.get(_NIL) in ("true", "1"):
+        if not text and _is_nil(child):
             self.nils.setdefault(place, []).append(row)
             return None
         if builder.column.type in _BLANK_IS_EMPTY and child.get(_INSTANCE_TYPE) is None:
@@ -252,7 +252,7 @@ class TableBuilder:
             text = self._whole_text(text)
             # .NET cannot tell an empty text here from none, and reads null.
             cells[self._text] = text or None
-            if not text and element.get(_NIL) in ("true", "1"):
+            if not text and _is_nil(element):
                 self.nils.setdefault(self._text, []).append(row)
         elif text and text.strip(_SPACE):
             self.unfit.append(Unfit(row, "", text.strip(_SPACE), "in a column of its own"))
@@ -309,6 +309,10 @@ def _typed(element: etree._Element, text: str) -> Typed:
     declared = element.get(_TYPE)
     local = qname(declared, element).removeprefix(f"{{{XSD}}}") if declared else "string"
     return Typed(XSD_TYPES.get(local, local), text)
+
+
+def _is_nil(element: etree._Element) -> bool:
+    return element.get(_NIL, "").strip(_SPACE) in ("true", "1")
 
 
 def _unless_blank(element: etree._Element, text: str) -> str:

@@ -32,13 +32,12 @@ _CONTROL = re.compile(
 )
 _WHITE = {b"\r": b"&#13;", b"\n": b"&#10;", b"\t": b"&#9;"}
 _WHITE_BYTE = re.compile(rb"[\r\n\t]")
-# Stands for U+0001 to U+001F and what follows them while the parser is at work; in UTF-8 it begins with these bytes.
-_PRIVATE = 0xF0000
-_PRIVATE_BYTES = chr(_PRIVATE).encode()[:3]
-_NON_CHARACTERS = {0xFFFE: 0x20, 0xFFFF: 0x21}  # and where they stand behind the controls
-_STOOD_FOR = {_PRIVATE + code: code for code in range(1, 0x20)} | {
-    _PRIVATE + place: code for code, place in _NON_CHARACTERS.items()
-}
+# U+0001 to U+001F, U+FFFE and U+FFFF by their place in the block of private characters that stands for them while the
+# parser is at work. A block is the first of these, of 64 characters each, that the document has no part of.
+_PLACES = {code: code for code in range(1, 0x20)} | {0xFFFE: 0x20, 0xFFFF: 0x21}
+_BLOCKS = range(0xF0000, 0xF0400, 64)
+# A reference to a private character, in XML or in a name that XmlConvert escaped.
+_PRIVATE = re.compile(rb"(?:&#x|_[Xx])0*([fF][0-9a-fA-F]{4})[;_]|&#0*(98[0-9]{4});")
 
 
 def needs_care(document: Document) -> bool:
@@ -59,9 +58,28 @@ def verbatim(document: Document, chunk: int, most: int) -> tuple[Iterator[bytes]
     """
     if not needs_care(document):
         return _chunks(document, chunk), None
-    if _PRIVATE_BYTES in document or b"&#" not in document:
-        return _rewritten(document, chunk, most, controls=False), None
-    return _rewritten(document, chunk, most, controls=True), _restored
+    block = _free_block(document) if _CONTROL.search(document.data, document.start) else None
+    if block is None:
+        return _rewritten(document, chunk, most, None), None
+    stood_for = {block + place: code for code, place in _PLACES.items()}
+
+    def restore(text: str) -> str:
+        return text if text.isascii() else text.translate(stood_for)
+
+    return _rewritten(document, chunk, most, block), restore
+
+
+def _free_block(document: Document) -> int | None:
+    """Return a block that is not in the document; without any, the parser refuses it."""
+    found = _PRIVATE.finditer(document.data, document.start)
+    referred = {(int(match[1], 16) if match[1] else int(match[2])) // 64 for match in found}
+    free = (
+        block
+        for block in _BLOCKS
+        # All characters of a block begin with the same three bytes.
+        if block // 64 not in referred and chr(block).encode()[:3] not in document
+    )
+    return next(free, None)
 
 
 def _chunks(document: Document, chunk: int) -> Iterator[bytes]:
@@ -69,16 +87,12 @@ def _chunks(document: Document, chunk: int) -> Iterator[bytes]:
     return (data[at : at + chunk] for at in range(document.start, len(data), chunk))
 
 
-def _restored(text: str) -> str:
-    return text if text.isascii() else text.translate(_STOOD_FOR)
-
-
-def _control(match: re.Match[bytes]) -> bytes:
+def _control(match: re.Match[bytes], block: int) -> bytes:
     code = int(match[1], 16) if match[1] else int(match[2])
-    return chr(_PRIVATE + _NON_CHARACTERS.get(code, code)).encode()
+    return chr(block + _PLACES[code]).encode()
 
 
-def _token(match: re.Match[bytes], controls: bool) -> bytes:
+def _token(match: re.Match[bytes], block: int | None) -> bytes:
     token, kind = match[0], match.lastgroup
     if kind == "text":
         token = token.replace(b"\r", b"&#13;")
@@ -86,10 +100,12 @@ def _token(match: re.Match[bytes], controls: bool) -> bytes:
         return token.replace(b"\r", b"]]>&#13;<![CDATA[")
     elif kind == "tag" and _WHITE_BYTE.search(token):
         token = _QUOTED.sub(lambda q: _WHITE_BYTE.sub(lambda w: _WHITE[w[0]], q[0]), token)
-    return _CONTROL.sub(_control, token) if controls and kind and b"&#" in token else token
+    if block is None or not kind or b"&#" not in token:
+        return token
+    return _CONTROL.sub(lambda control: _control(control, block), token)
 
 
-def _rewritten(document: Document, chunk: int, most: int, controls: bool) -> Iterator[bytes]:
+def _rewritten(document: Document, chunk: int, most: int, block: int | None) -> Iterator[bytes]:
     waiting: list[bytes] = []
     held = wanted = fed = 0
     for piece in _chunks(document, chunk):
@@ -102,7 +118,7 @@ def _rewritten(document: Document, chunk: int, most: int, controls: bool) -> Ite
         for match in _TOKEN.finditer(rest):
             if match.start() != end:
                 break
-            pieces.append(_token(match, controls))
+            pieces.append(_token(match, block))
             end = match.end()
         waiting = [rest[end:]]
         held = len(rest) - end

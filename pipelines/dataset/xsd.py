@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from lxml import etree
 
 from pipelines.dataset.limits import Limits
-from pipelines.dataset.names import decode_name, speakable
+from pipelines.dataset.names import decode_name, encode_name, speakable
 from pipelines.dataset.namespaces import MSDATA, XSD, clark
 from pipelines.dataset.schema import Column, Place, Schema, TableSchema
 from pipelines.dataset.xsd_column import column as column_of
@@ -293,9 +293,8 @@ class _Reader:
         self, draft: _Draft, content: etree._Element, derivation: etree._Element
     ) -> None:
         value_type = self._simple.of_base(content, derivation)
-        encoded = msdata(content, "ColumnName") or f"{draft.name}_text"
         column = replace(
-            column_of(content, encoded, draft.namespace, value_type),
+            column_of(content, encode_name(f"{draft.name}_text"), draft.namespace, value_type),
             tag="",
             place=Place.SIMPLE_CONTENT,
             nullable=draft.node.get("nillable") in ("true", "1")

@@ -19,7 +19,8 @@ def column(node: etree._Element, encoded: str, namespace: str, value: ValueType)
     mode = None
     if value.net == "System.DateTime":
         mode = DateTimeMode(_one_of(node, "DateTimeMode", DateTimeMode.UNSPECIFIED_LOCAL))
-    name = decode_name(msdata(node, "ColumnName") or encoded)
+    # .NET writes msdata:ColumnName as the name is, and reads it so.
+    name = msdata(node, "ColumnName") or decode_name(encoded)
     return Column(
         name=speakable(name),
         type=value.net,

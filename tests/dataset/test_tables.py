@@ -187,6 +187,34 @@ def test_mappings() -> None:
     assert dataset.tables["S"].nils == {"Text": (2,)}
 
 
+@pytest.mark.parametrize("name", ["_x0020_", "_x00e9_", "a:b"])
+def test_the_name_of_simple_content_is_not_escaped(name: str) -> None:
+    """.NET writes it as it is, and reads it so; no other name comes that way."""
+    declared = (
+        f'<xs:element name="S"><xs:complexType><xs:simpleContent msdata:ColumnName="{name}">'
+        '<xs:extension base="xs:int"/></xs:simpleContent></xs:complexType></xs:element>'
+    )
+    (table,) = read(reply(declared, "<S>5</S>")).tables
+    assert table.arrow.to_pylist() == [{name: 5}]
+
+
+def test_simple_content_without_a_name_is_named_after_its_table() -> None:
+    """The table's name is unescaped once."""
+    declared = (
+        '<xs:element name="_x005F_x0041_"><xs:complexType><xs:simpleContent>'
+        '<xs:extension base="xs:int"/></xs:simpleContent></xs:complexType></xs:element>'
+    )
+    (table,) = read(reply(declared, "<_x005F_x0041_>5</_x005F_x0041_>")).tables
+    assert table.arrow.to_pylist() == [{"_x0041__text": 5}]
+
+
+@pytest.mark.parametrize("nil", [" true ", "1\n"])
+def test_white_space_around_nil_is_none_of_it(nil: str) -> None:
+    """An XSD boolean may have some."""
+    table = read(one_value(column("V"), f'<V xsi:nil="{nil}"/>')).tables["T"]
+    assert (table.arrow["V"].to_pylist(), table.nils) == ([None], {"V": (0,)})
+
+
 def test_simple_content_is_in_its_tables_namespace() -> None:
     """As .NET has it, though nothing of it bears a name."""
     other = (

@@ -92,7 +92,7 @@ def test_reads(xsd_type: str, text: str, kind: pa.DataType, value: object) -> No
             )
         ),
         *(("duration", text) for text in ("P10675200D", "", "P", "PT", "1.02:03:04", "+P1D", "P1W")),
-        *(("base64Binary", text) for text in ("AQI", "====", "AQ=I", "A*ID")),
+        *(("base64Binary", text) for text in ("AQI", "====", "AQ=I", "A*ID", "AQID=", "AQID====")),
     ],
 )  # fmt: skip
 def test_refuses(xsd_type: str, text: str) -> None:
@@ -161,6 +161,18 @@ def test_offsets_are_kept_where_they_are_part_of_the_value(xsd_type: str, more: 
     assert value["offset_minutes"] == -300
     with pytest.raises(ValueFormatError, match="with its offset"):
         _table(xsd_type, "2024-01-15T08:30:00", more)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-05:00"])
+@pytest.mark.parametrize(
+    ("xsd_type", "more"),
+    [("dateTime", 'msdata:DateTimeMode="Local"'), ("anyType", _typed("System.DateTimeOffset"))],
+)
+def test_a_moment_beyond_the_calendar_stays_text(xsd_type: str, more: str, text: str) -> None:
+    """DateTime.MinValue east of Greenwich lies in the year 0 of UTC, which Python could not show."""
+    table = _table(xsd_type, text, more)
+    assert table.arrow["V"].to_pylist() == [f"{text[:19]}.0000000{text[19:]}"]
+    assert text[:19] in repr(table.pandas())
 
 
 def test_what_no_arrow_unit_holds_stays_text() -> None:
