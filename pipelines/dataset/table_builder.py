@@ -248,14 +248,21 @@ class TableBuilder:
         return _typed(child, text) if builder.holds_objects else text
 
     def _own_text(self, row: int, cells: list[Cell], element: etree._Element, text: str) -> None:
-        if self._text is not None:
+        if self.schema.declared and self._text is not None:
             text = self._whole_text(text)
             # .NET cannot tell an empty text here from none, and reads null.
             cells[self._text] = text or None
             if not text and _is_nil(element):
                 self.nils.setdefault(self._text, []).append(row)
         elif text and text.strip(_SPACE):
-            self.unfit.append(Unfit(row, "", text.strip(_SPACE), "in a column of its own"))
+            if self.schema.declared or len(element) or element.get(DIFF_ID) is None:
+                self.unfit.append(Unfit(row, "", text.strip(_SPACE), "in a column of its own"))
+                return
+            # Simple content, of a schema that was left out.
+            if self._text is None:
+                tag = self.schema.tag + "_text"
+                self._text = self._undeclared(tag, cells, Place.SIMPLE_CONTENT)
+            cells[self._text] = self._whole_text(text)
 
     def _refuse(self, row: int, place: int, value: str, expected: str) -> None:
         self.unfit.append(Unfit(row, self.columns[place].column.name, value, expected))

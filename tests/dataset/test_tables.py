@@ -208,6 +208,27 @@ def test_simple_content_without_a_name_is_named_after_its_table() -> None:
     assert table.arrow.to_pylist() == [{"_x0041__text": 5}]
 
 
+def test_simple_content_without_a_schema() -> None:
+    """The text of a row that no schema declares is kept as a column, but not text among its columns."""
+    rows = (
+        '<S diffgr:id="S1" msdata:rowOrder="0"> <A>1</A> </S><S diffgr:id="S2" msdata:rowOrder="1"> x </S>'
+        '<S diffgr:id="S3" msdata:rowOrder="2" xsi:nil="true"/>'
+    )
+    (table,) = read(reply("", rows)).tables
+    assert table.arrow.to_pylist() == [
+        {"A": "1", "S_text": None},
+        {"A": None, "S_text": " x "},
+        {"A": None, "S_text": None},
+    ]
+    assert [(str(c.place), c.declared) for c in table.columns] == [
+        ("Element", False),
+        ("SimpleContent", False),
+    ]
+    for stray in (rows.replace("<A>", "y<A>"), rows.replace('diffgr:id="S2"', "")):
+        with pytest.raises(ValueFormatError, match="in a column of its own"):
+            read(reply("", stray))
+
+
 @pytest.mark.parametrize("nil", [" true ", "1\n"])
 def test_white_space_around_nil_is_none_of_it(nil: str) -> None:
     """An XSD boolean may have some."""
