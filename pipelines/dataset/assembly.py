@@ -6,21 +6,17 @@ found.
 
 import numpy as np
 import pyarrow as pa
-from lxml import etree
 
 from pipelines.dataset.column_builder import arrow_table, dropped_offsets, picked
 from pipelines.dataset.model import DataSet, DataTable, Reject, RowError, Tables, state_array
 from pipelines.dataset.names import decode_name, speakable
-from pipelines.dataset.namespaces import DIFFGR, clark, local_name
-from pipelines.dataset.reader import Reading
+from pipelines.dataset.namespaces import local_name
+from pipelines.dataset.reader import Reading, RowTexts
 from pipelines.dataset.schema import Schema
-from pipelines.dataset.table_builder import DIFF_ID, TableBuilder
-from pipelines.dataset.verbatim import Restore
+from pipelines.dataset.table_builder import TableBuilder
 from pipelines.errors import ValueFormatError
 
 __all__ = ["assembled", "checked"]
-
-_ERROR = clark(DIFFGR, "Error")
 
 
 def checked(reading: Reading, strict: bool) -> list[Reject]:
@@ -54,23 +50,13 @@ def assembled(reading: Reading, strict: bool) -> DataSet:
         return DataSet(Schema(), Tables(()), is_null=True)
     rejects = checked(reading, strict)
     tables = [
-        _table(
-            builder,
-            reading.before.get(tag),
-            [e for e in reading.errors if e.tag == tag],
-            reading.restored,
-        )
+        _table(builder, reading.before.get(tag), reading.errors.get(tag, []))
         for tag, builder in reading.current.items()
     ]
     return DataSet(reading.schema, Tables(tables), tuple(rejects))
 
 
-def _table(
-    builder: TableBuilder,
-    before: TableBuilder | None,
-    errors: list[etree._Element],
-    restored: Restore,
-) -> DataTable:
+def _table(builder: TableBuilder, before: TableBuilder | None, errors: list[RowTexts]) -> DataTable:
     place_of = _places(builder)
     arrow = _ordered(builder, place_of)
     original, original_rows, deleted = _old(builder, before, place_of, arrow)
@@ -83,7 +69,7 @@ def _table(
         before=original,
         before_rows=original_rows,
         deleted=deleted,
-        errors=tuple(_row_errors(builder, place_of, errors, restored)),
+        errors=tuple(_row_errors(builder, place_of, errors)),
         nils={
             builder.columns[place].column.name: tuple(sorted(place_of[rows].tolist()))
             for place, rows in builder.nils.items()
@@ -111,21 +97,15 @@ def _old(
 
 
 def _row_errors(
-    builder: TableBuilder,
-    place_of: np.ndarray,
-    errors: list[etree._Element],
-    restored: Restore,
+    builder: TableBuilder, place_of: np.ndarray, errors: list[RowTexts]
 ) -> list[RowError]:
     found = []
-    for element in errors:
-        row = builder.ids.get(element.get(DIFF_ID, ""))
+    for diff_id, texts in errors:
+        row = builder.ids.get(diff_id)
         place = None if row is None else int(place_of[row])
-        message = element.get(_ERROR)
-        if message is not None:
-            found.append(RowError(place, None, restored(message)))
-        for child in element:
-            column = speakable(decode_name(local_name(str(child.tag))))
-            found.append(RowError(place, column, restored(child.get(_ERROR, ""))))
+        for tag, text in texts:
+            column = None if tag is None else speakable(decode_name(local_name(tag)))
+            found.append(RowError(place, column, text))
     return found
 
 

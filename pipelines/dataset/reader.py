@@ -19,11 +19,15 @@ from pipelines.dataset.verbatim import Restore
 from pipelines.dataset.xsd import read_schema
 from pipelines.errors import HostileXmlError, NotADataSetError
 
-__all__ = ["Reading", "read_parts"]
+__all__ = ["Reading", "RowTexts", "read_parts"]
 
 _BEFORE = clark(DIFFGR, "before")
 _ERRORS = clark(DIFFGR, "errors")
+_ERROR = clark(DIFFGR, "Error")
 _SPACE = " \t\r\n"
+
+# A row's diffgr:id, and its error texts by the tag of their column, None for the row's own.
+RowTexts = tuple[str, list[tuple[str | None, str]]]
 
 
 def read_parts(document: Document, limits: Limits) -> "Reading":
@@ -63,7 +67,7 @@ class Reading:
         schema: None as long as there is no DataSet.
         current: tables by tag, the DataSet's in its order, then undeclared ones.
         before: old versions of rows, by tag.
-        errors: what `diffgr:errors` holds.
+        errors: what `diffgr:errors` holds, by the tag of the table.
         plain: rows stand without a DiffGram around them.
     """
 
@@ -75,7 +79,7 @@ class Reading:
         self.current: dict[str, TableBuilder] = {}
         self.before: dict[str, TableBuilder] = {}
         self._known: dict[str, TableSchema] = {}
-        self.errors: list[etree._Element] = []
+        self.errors: dict[str, list[RowTexts]] = {}
         self.plain = False
         self._error_count = 0
         self._ended = False
@@ -152,7 +156,13 @@ class Reading:
         self._error_count += sum(1 for _ in errors.iter())
         if self._error_count > self._limits.nodes:
             raise HostileXmlError(f"more than {self._limits.nodes} row errors")
-        self.errors += list(errors)
+        restore = self._budget.restore or str
+        for row in errors:
+            own = row.get(_ERROR)
+            texts: list[tuple[str | None, str]] = [] if own is None else [(None, restore(own))]
+            texts += [(str(cell.tag), restore(cell.get(_ERROR, ""))) for cell in row]
+            self.errors.setdefault(str(row.tag), []).append((row.get(DIFF_ID, ""), texts))
+        del errors[:]
 
     def _consume(
         self, parent: etree._Element, complete: bool, builders: dict[str, TableBuilder]
@@ -201,11 +211,6 @@ class Reading:
             builder.schema = renamed(builder.schema, restore)
             for column in builder.columns:
                 column.column = renamed(column.column, restore)
-
-    def restored(self, text: str) -> str:
-        """Return a text of `errors` as it was written."""
-        restore = self._budget.restore
-        return text if restore is None else restore(text)
 
     @property
     def is_null(self) -> bool:

@@ -33,6 +33,7 @@ _PROSE = frozenset({"appinfo", "documentation"})
 _ELEMENT = clark(XSD, "element")
 _COMPLEX = clark(XSD, "complexType")
 _ATTRIBUTE = clark(XSD, "attribute")
+_GROUP = clark(XSD, "group")
 
 
 @dataclass(slots=True)
@@ -53,7 +54,10 @@ def read_schema(roots: list[etree._Element], limits: Limits) -> Schema:
         SchemaError: a type that contains itself, a key of a column that is not there, ...
         HostileXmlError: more tables or columns than the limits allow.
     """
-    return _Reader(roots, limits).read()
+    try:
+        return _Reader(roots, limits).read()
+    except RecursionError:
+        raise SchemaError("the schema's types refer to each other too deeply") from None
 
 
 class _Reader:
@@ -164,14 +168,26 @@ class _Reader:
             return False
         return self._complex_type(element) is not None
 
-    def _particles(self, holder: etree._Element | None) -> list[etree._Element]:
-        """All element declarations below a complex type's (nested) sequences and choices."""
-        if holder is None:
-            return []
+    def _particles(
+        self, holder: etree._Element | None, seen: set[etree._Element] | None = None
+    ) -> list[etree._Element]:
+        """All element declarations below a complex type's (nested) sequences, choices and groups."""
         found: list[etree._Element] = []
-        for child in holder.iterchildren(_ELEMENT, *_PARTICLES):
-            found.extend([child] if child.tag == _ELEMENT else self._particles(child))
+        seen = set() if seen is None else seen
+        for child in () if holder is None else holder.iterchildren(_ELEMENT, _GROUP, *_PARTICLES):
+            inner = self._group(child, seen) if child.tag == _GROUP else child
+            found += [child] if child.tag == _ELEMENT else self._particles(inner, seen)
         return found
+
+    def _group(self, node: etree._Element, seen: set[etree._Element]) -> etree._Element | None:
+        """The group, but only once: the same columns again would add nothing."""
+        name = qname(node.get("ref", ""), node)
+        group = self._global.get(str(node.tag), {}).get(name)
+        if group is None:
+            raise SchemaError(f"the schema uses the group {name!r}, which it does not define")
+        known = group in seen
+        seen.add(group)
+        return None if known else group
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -234,17 +250,17 @@ class _Reader:
                 children.append(child)
         self._nestings += [(child.name, child.namespace) for child in children]
 
-    def _attributes(self, draft: _Draft, holder: etree._Element) -> None:
+    def _attributes(
+        self, draft: _Draft, holder: etree._Element, seen: set[etree._Element] | None = None
+    ) -> None:
+        seen = set() if seen is None else seen
         for attribute in holder.iterchildren(_ATTRIBUTE, clark(XSD, "attributeGroup")):
             if attribute.tag == _ATTRIBUTE:
                 self._attribute_column(draft, attribute)
                 continue
-            groups = self._global.get(clark(XSD, "attributeGroup"), {})
-            group = groups.get(qname(attribute.get("ref", ""), attribute))
-            if group is not None and group not in self._open_types:
-                self._open_types.add(group)
-                self._attributes(draft, group)
-                self._open_types.discard(group)
+            group = self._group(attribute, seen)
+            if group is not None:
+                self._attributes(draft, group, seen)
 
     # --- columns ------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ class KeyReader:
         self.relations: list[Relation] = []
         self._roots = roots
         self._keys: dict[str, _Key] = {}
+        self._constraints: list[list[Constraint]] = [[] for _ in tables]
+        self._names: set[str] = set()
 
     def read(
         self, main: etree._Element | None, nestings: list[etree._Element | tuple[str, str]]
@@ -65,6 +67,8 @@ class KeyReader:
                 self._keyref(node)
         for root in self._roots:
             self._annotated(root, nested=False)
+        pairs = zip(self.tables, self._constraints, strict=True)
+        self.tables = [_with(table, constraints) for table, constraints in pairs]
 
     def _nested_keyrefs(self, keyrefs: list[etree._Element], table: tuple[str, str]) -> None:
         for node in keyrefs:
@@ -93,7 +97,7 @@ class KeyReader:
             extended_properties=_extended(node, ""),
         )
         self._keys[decode_name(encoded)] = _Key(place, columns)
-        self._constrain(place, constraint)
+        self._constraints[place].append(constraint)
 
     def _keyref(self, node: etree._Element) -> None:
         place = self._selected(node)
@@ -107,8 +111,7 @@ class KeyReader:
             raise SchemaError(f"key reference {name!r} refers to {refer!r}, which is no key")
         columns = self._fields(node, place)
         parent, child = self.tables[key.table], self.tables[place]
-        self._constrain(
-            place,
+        self._constraints[place].append(
             Constraint(
                 name=name,
                 columns=columns,
@@ -151,8 +154,9 @@ class KeyReader:
         nested: bool,
     ) -> None:
         name = speakable(name)
-        if any(relation.name == name for relation in self.relations):
+        if name in self._names:
             return
+        self._names.add(name)
         self.relations.append(
             Relation(
                 name=name,
@@ -165,14 +169,6 @@ class KeyReader:
                 child_namespace=child.namespace,
                 extended_properties=_extended(node, "rel_"),
             )
-        )
-
-    def _constrain(self, place: int, constraint: Constraint) -> None:
-        table = self.tables[place]
-        self.tables[place] = replace(
-            table,
-            constraints=(*table.constraints, constraint),
-            primary_key=constraint.columns if constraint.primary_key else table.primary_key,
         )
 
     def _selected(self, node: etree._Element) -> int | None:
@@ -201,6 +197,15 @@ class KeyReader:
     def _columns(self, encoded: str, place: int) -> tuple[str, ...]:
         table = self.tables[place]
         return tuple(_column_names(encoded, table))
+
+
+def _with(table: TableSchema, constraints: list[Constraint]) -> TableSchema:
+    primary = [constraint.columns for constraint in constraints if constraint.primary_key]
+    return replace(
+        table,
+        constraints=tuple(constraints),
+        primary_key=primary[-1] if primary else table.primary_key,
+    )
 
 
 def _column_names(encoded: str, table: TableSchema) -> Iterator[str]:

@@ -87,6 +87,7 @@ class SimpleTypes:
 
     def __init__(self, named: dict[str, etree._Element]) -> None:
         self._named = named
+        self._found: dict[str, ValueType] = {}
 
     def of(self, declaration: etree._Element) -> ValueType:
         """Return the type of an element's or attribute's values."""
@@ -123,10 +124,12 @@ class SimpleTypes:
             if local not in XSD_TYPES:
                 raise SchemaError(f"the schema uses the XSD type {local!r}, which does not exist")
             return ValueType(XSD_TYPES[local], local)
-        simple = self._named.get(name)
-        if simple is None or name in seen:
-            raise SchemaError(f"the schema uses the type {name!r}, which it does not define")
-        return self._restriction(simple, seen | {name})[0]
+        if name not in self._found:
+            simple = self._named.get(name)
+            if simple is None or name in seen:
+                raise SchemaError(f"the schema uses the type {name!r}, which it does not define")
+            self._found[name] = self._restriction(simple, seen | {name})[0]
+        return self._found[name]
 
     def _restriction(
         self, simple: etree._Element, seen: frozenset[str]

@@ -277,3 +277,90 @@ def test_limits_must_be_positive() -> None:
     """A limit of nothing is a mistake."""
     with pytest.raises(ValueError, match="rows"):
         Limits(rows=0)
+
+
+def _chained(kind: str, link: str, last: str, used: str) -> bytes:
+    """A table whose columns are behind 3,000 definitions, each of which needs the next one."""
+    links = "".join(
+        f'<xs:{kind} name="G{n}">{link.replace("NEXT", f"G{n + 1}")}</xs:{kind}>'
+        for n in range(3000)
+    )
+    schema = (
+        f'<xs:schema xmlns="" xmlns:xs="http://www.w3.org/2001/XMLSchema">{links}'
+        f'<xs:{kind} name="G3000">{last}</xs:{kind}></xs:schema>'
+    )
+    return reply(used, "", schemas=schema)
+
+
+_GROUPS = {
+    "attributeGroup": ('<xs:attributeGroup ref="NEXT"/>', '<xs:attribute name="A" type="xs:int"/>'),
+    "group": ('<xs:group ref="NEXT"/>', '<xs:element name="A" type="xs:int"/>'),
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            _chained(
+                kind,
+                link if kind == "attributeGroup" else f"<xs:sequence>{link}</xs:sequence>",
+                last if kind == "attributeGroup" else f"<xs:sequence>{last}</xs:sequence>",
+                f'<xs:element name="T"><xs:complexType><xs:{kind} ref="G0"/></xs:complexType></xs:element>',
+            )
+            for kind, (link, last) in _GROUPS.items()
+        ),
+        _chained(
+            "simpleType",
+            '<xs:restriction base="NEXT"/>',
+            '<xs:restriction base="xs:int"/>',
+            element_table("T", '<xs:element name="A" type="G0"/>'),
+        ),
+        _chained(
+            "complexType",
+            '<xs:complexContent><xs:extension base="NEXT"/></xs:complexContent>',
+            "<xs:sequence/>",
+            '<xs:element name="T" type="G0"/>',
+        ),
+    ],
+    ids=["attribute groups", "groups", "simple types", "complex types"],
+)
+def test_long_chains_of_definitions(body: bytes) -> None:
+    """An error of the schema, which costs a batch no other reply."""
+    with pytest.raises(SchemaError, match="too deeply"):
+        read(body)
+    batch = read_many([body, _BODY])
+    assert [place for place, _ in batch.failures] == [0]
+    assert len(batch.groups) == 1
+
+
+@pytest.mark.parametrize("kind", _GROUPS)
+def test_groups_that_double(kind: str) -> None:
+    """Forty groups, each with the next one twice, would be a million million columns of one name."""
+    link, last = _GROUPS[kind]
+    around = "{}" if kind == "attributeGroup" else "<xs:sequence>{}</xs:sequence>"
+    groups = "".join(
+        f'<xs:{kind} name="G{n}">{around.replace("{}", 2 * link.replace("NEXT", f"G{n + 1}"))}</xs:{kind}>'
+        for n in range(40)
+    )
+    schema = (
+        f'<xs:schema xmlns="" xmlns:xs="http://www.w3.org/2001/XMLSchema">{groups}'
+        f'<xs:{kind} name="G40">{around.replace("{}", last)}</xs:{kind}></xs:schema>'
+    )
+    used = (
+        f'<xs:element name="T"><xs:complexType><xs:{kind} ref="G0"/></xs:complexType></xs:element>'
+    )
+    (table,) = read(reply(used, "", schemas=schema)).tables
+    assert [found.name for found in table.columns] == ["A"]
+
+
+def test_many_row_errors_take_linear_time() -> None:
+    """A hundred thousand took 18 seconds, most of them in moving elements about."""
+    errors = '<T diffgr:id="x" diffgr:Error="e" xmlns=""/>' * 50_000
+    body = reply(
+        element_table("T", column("A")), "", after=f"<diffgr:errors>{errors}</diffgr:errors>"
+    )
+    started = time.process_time()
+    (table,) = read(body).tables
+    assert len(table.errors) == 50_000
+    assert time.process_time() - started < 2

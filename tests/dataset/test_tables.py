@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.dataset import DataSet, Reject, RowError, read, read_many
-from pipelines.errors import ValueFormatError
+from pipelines.errors import SchemaError, ValueFormatError
 from tests.dataset.made import column, element_table, one_value, reply
 from tests.dataset.samples import body_of
 
@@ -206,6 +206,27 @@ def test_simple_content_without_a_name_is_named_after_its_table() -> None:
     )
     (table,) = read(reply(declared, "<_x005F_x0041_>5</_x005F_x0041_>")).tables
     assert table.arrow.to_pylist() == [{"_x0041__text": 5}]
+
+
+_GROUPED = (
+    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:group name="G"><xs:sequence>'
+    '<xs:element name="A" type="xs:int" minOccurs="0"/>{}</xs:sequence></xs:group></xs:schema>'
+)
+
+
+def test_columns_of_a_group() -> None:
+    """.NET writes no xs:group, but reads the columns of one."""
+    declared = element_table("T", column("B"), '<xs:group ref="G"/>')
+    body = reply(declared, _row(0, "<B>x</B><A>1</A>"), schemas=_GROUPED.replace("{}", ""))
+    (table,) = read(body).tables
+    assert table.arrow.to_pylist() == [{"B": "x", "A": 1}]
+    assert table.arrow.schema.field("A").type == pa.int32()
+
+
+def test_a_group_that_is_missing() -> None:
+    """A column would be lost."""
+    with pytest.raises(SchemaError, match="group"):
+        read(reply(element_table("T", '<xs:group ref="G"/>'), ""))
 
 
 def test_simple_content_without_a_schema() -> None:
