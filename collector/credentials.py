@@ -30,11 +30,16 @@ __all__ = ["Answered", "Credentials", "Exchange", "LoginDelayedError", "LoginFai
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply opened: payload or fault, and the HTTP status and Retry-After that came with it."""
+    """A reply opened: payload or fault, and the HTTP status and Retry-After that came with it.
+
+    Attributes:
+        told: the class of a fault that came as a page, where its status tells more than its words.
+    """
 
     content: Payload | Fault
     status: int
     retry_after: float | None = None
+    told: FaultClass | None = None
 
 
 # sends one operation through the rate gates and opens the reply; raises TransportError or WireError
@@ -279,5 +284,7 @@ async def _logged_out(session_id: Secret, exchange: Exchange) -> None:
 
 
 def _class_of(answered: Answered, fault: Fault) -> FaultClass:
+    if answered.told is not None:
+        return answered.told
     has_retry_after = answered.retry_after is not None
     return classify_fault_at(answered.status, fault, has_retry_after=has_retry_after)

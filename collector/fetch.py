@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from collector.breaker import Breaker
 from collector.config import Settings
@@ -43,6 +44,7 @@ from collector.policy import (
     classify_error,
     classify_fault_at,
     classify_status,
+    classify_unopened,
     is_outage,
     retry_after_seconds,
 )
@@ -56,6 +58,12 @@ from collector.wire.requests import Argument, encode, masked_text
 
 __all__ = ["Admit", "Fetch"]
 
+_REFUSALS: Final = (
+    FaultClass.AUTHENTICATION,
+    FaultClass.AUTHORISATION,
+    FaultClass.PARAMETER,
+    FaultClass.NOT_FOUND,
+)
 # returns when a request may be sent, at once; raised errors pass through
 Admit = Callable[[], Awaitable[Permit]]
 
@@ -180,7 +188,12 @@ class Fetch:
             try:
                 content = open_reply(operation, reply.status, content_type, self._plain(reply))
             except WireError as error:
-                raise type(error)(self._masked_text(session, str(error))) from None
+                said = self._masked_text(session, str(error))
+                told = classify_unopened(error, reply.status, has_retry_after=has_retry_after)
+                # a Login that is refused by a page is refused: it is not sent again to see whether it was meant
+                if operation is LOGIN and told in _REFUSALS:
+                    return Answered(Fault("", said), reply.status, retry_after, told)
+                raise type(error)(said) from None
             if isinstance(content, Fault):
                 content = Fault(
                     content.code,

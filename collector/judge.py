@@ -8,16 +8,15 @@ from typing import Final
 from collector.errors import WireError
 from collector.model import FaultClass, LandedReply, Outcome, State
 from collector.policy import (
-    classify_error,
-    classify_fault,
     classify_fault_at,
     classify_status,
+    classify_unopened,
     http_date,
     is_outage,
 )
 from collector.wire.body import decoded_body
 from collector.wire.operations import REPORT_INSTANT_STATS
-from collector.wire.replies import Fault, NotServiceError, open_reply
+from collector.wire.replies import Fault, open_reply
 
 __all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge", "judgement"]
 
@@ -27,7 +26,6 @@ _ROWS_AT: Final = b"<diffgr:diffgram"
 _NUMBER: Final = re.compile(rb">[0-9]{1,20}<")
 _SHAPE_BYTES: Final = 8192
 _MOST_SHAPES: Final = 64
-_TELLING: Final = (FaultClass.AUTHENTICATION, FaultClass.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +109,9 @@ def _parsed(landed: LandedReply, limit: int) -> _Judged:
     try:
         body = decoded_body(landed.body, landed.headers.get("content-encoding"), limit)
         content = open_reply(REPORT_INSTANT_STATS, landed.status, content_type, body)
-    except NotServiceError as error:
-        # GET and POST faults may come as a page of the web server: its words, where they say something
-        said = classify_fault(Fault("", str(error)))
-        is_telling = landed.status == 500 and said in _TELLING
-        if is_telling:
-            return _failed(said, str(error))
-        outage = is_outage(error, landed.status)
-        return _failed(by_status or classify_error(error), str(error), is_outage=outage)
     except WireError as error:
-        outage = is_outage(error, landed.status)
-        return _failed(by_status or classify_error(error), str(error), is_outage=outage)
+        fault_class = classify_unopened(error, landed.status, has_retry_after=has_retry_after)
+        return _failed(fault_class, str(error), is_outage=is_outage(error, landed.status))
     if isinstance(content, Fault):
         fault_class = classify_fault_at(landed.status, content, has_retry_after=has_retry_after)
         return _failed(fault_class, str(content), is_outage=is_outage(None, landed.status))

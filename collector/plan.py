@@ -20,7 +20,7 @@ class Estimate:
     """What a plan costs before anything is sent.
 
     Attributes:
-        requests: calls, plus one WhoAmI a session, plus Login and Logout where a session needs them.
+        requests: calls, plus one WhoAmI a session, plus Login and Logout for each login that is referred to.
         seconds_at_limit: the least time the rate limits allow; latency comes on top.
     """
 
@@ -84,7 +84,9 @@ def estimate(settings: Settings) -> Estimate:
     """What the plan costs."""
     sessions = len(settings.sessions)
     per_session = len(pairs_of(settings.windows.minutes, settings.windows.pairing))
-    logins = sum(entry.api_key is None for entry in settings.sessions)
+    logins = len(
+        {(each.login_name, each.password) for each in settings.sessions if each.api_key is None}
+    )
     requests = sessions * (per_session + 1) + 2 * logins
     limits = settings.limits
     busiest = per_session + 1 + (2 if logins else 0)

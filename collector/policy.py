@@ -28,6 +28,7 @@ __all__ = [
     "classify_fault",
     "classify_fault_at",
     "classify_status",
+    "classify_unopened",
     "http_date",
     "is_outage",
     "retry_after_seconds",
@@ -122,6 +123,14 @@ _WORDINGS: Final = (
         r"not logged in|log ?in (is )?required|login failed|not authenticated|authentication",
         FaultClass.AUTHENTICATION,
     ),
+    _wording(  # a credential that is refused is not to be sent again, whatever code comes with it
+        r"\b(incorrect|wrong|invalid|bad)\W*credentials?\b|\b(incorrect|wrong)\W*(login|password|user)"
+        r"|\b(password|credentials|log ?in|user(\W?name)?) ((is|are|was) )?"
+        r"(incorrect|wrong|invalid|not valid|refused|denied)\b"
+        r"|\bpassword ((has|is) )?expired\b"
+        r"|\b(account|user|log ?in) ((is|was|has been) )?(locked|disabled|suspended)\b",
+        FaultClass.AUTHENTICATION,
+    ),
     _wording(
         r"access (is )?denied|not authori[sz]ed|unauthori[sz]ed|permission|authori[sz]ation",
         FaultClass.AUTHORISATION,
@@ -170,6 +179,8 @@ _STATUSES: Final = {
     415: FaultClass.PARAMETER,
     429: FaultClass.THROTTLED,
 }
+# what a page of the web server may say in the service's stead
+_TELLING: Final = (FaultClass.AUTHENTICATION, FaultClass.NOT_FOUND)
 _ERRORS: Final[tuple[tuple[type[Exception], FaultClass], ...]] = (
     (ReplyTooLargeError, FaultClass.TOO_LARGE),
     (ThrottledError, FaultClass.THROTTLED),
@@ -236,6 +247,20 @@ def classify_error(error: Exception) -> FaultClass:
     raise TypeError(f"{type(error).__name__} is not an error of transport or wire") from error
 
 
+def classify_unopened(error: WireError, status: int, *, has_retry_after: bool) -> FaultClass:
+    """The class of a reply that could not be opened: what its page says where that tells, else what its status says."""
+    by_status = classify_status(status, has_retry_after=has_retry_after)
+    return _told_by_page(error, status) or by_status or classify_error(error)
+
+
+def _told_by_page(error: Exception, status: int) -> FaultClass | None:
+    """GET and POST faults may come as a page of the web server: its words, where they say something."""
+    if status != 500 or not isinstance(error, NotServiceError):
+        return None
+    said = classify_fault(Fault("", str(error)))
+    return said if said in _TELLING else None
+
+
 def is_outage(error: Exception | None, status: int | None) -> bool:
     """Whether a failure is one of the whole service: nothing came, or something in its place.
 
@@ -250,7 +275,8 @@ def is_outage(error: Exception | None, status: int | None) -> bool:
     if status is None or 400 <= status < 500:  # those say that it was asked wrongly, or too often
         return False
     if isinstance(error, WireError):
-        return isinstance(error, NotServiceError) or status >= 500
+        is_page = isinstance(error, NotServiceError) and _told_by_page(error, status) is None
+        return is_page or (status >= 500 and not isinstance(error, NotServiceError))
     return status > 500
 
 

@@ -28,6 +28,11 @@ def storage_lock(root: Path) -> Iterator[None]:
         raise LockHeldError(
             f"storage.root = {str(root)!r}: another run is at work there"
         ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"storage.root = {str(root)!r}: {root / '.lock'}: {error.strerror};"
+            " must be a plain file that this user may write, or absent"
+        ) from error
     try:
         yield
     finally:

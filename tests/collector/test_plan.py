@@ -146,6 +146,9 @@ def test_estimate() -> None:
     logins = [{"label": "a", "login_name": "env:A", "password": "env:B"}]
     cost = estimate(settings_of([], [60], limits=limits, sessions=logins))  # type: ignore[arg-type]
     assert cost.requests == 4, "Login, the call, WhoAmI, Logout"
+    shared = [{**logins[0], "label": label} for label in "abc"]
+    cost = estimate(settings_of([], [60], limits=limits, sessions=shared))  # type: ignore[arg-type]
+    assert cost.requests == 8, "one Login and one Logout for the three of them"
     limits = {"requests_per_second": 100.0, "per_session_per_second": 0.1}
     cost = estimate(settings_of(["a", "b"], [60, 120, 180], limits=limits))
     assert 20 <= cost.seconds_at_limit <= 22

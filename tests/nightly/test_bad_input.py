@@ -97,6 +97,14 @@ async def test_secret_file(night: Ground, mode: int | None, word: str) -> None:
     assert_refused(await night.run("run"), 2, "'acme'", "api_key", word)
 
 
+async def test_a_lock_that_is_none(night: Ground) -> None:
+    """Something else stands where the lock should be: it is named, and left alone."""
+    lock = night.folder / "data" / ".lock"
+    lock.mkdir(parents=True)
+    assert_refused(await night.run("run"), 2, "storage.root", "data/.lock", "plain file")
+    assert lock.is_dir()
+
+
 async def test_unwritable_storage(night: Ground) -> None:
     """A storage root that cannot be a folder."""
     (night.folder / "data").write_text("a file")

@@ -239,6 +239,43 @@ async def test_trouble_of_single_sessions(ground: MakeGround) -> None:
         assert 0.0 < waited < 4.0
 
 
+REFUSING: Final = (  # status, body
+    (500, b"<html><head><title>Login failed</title></head><body>Server Error</body></html>"),
+    (500, b"<html><body><h1>The user name or password is incorrect</h1></body></html>"),
+    (401, b"<html><body><h1>401 - Unauthorized</h1></body></html>"),
+    (403, b"<html><body><h1>Forbidden. You may try again.</h1></body></html>"),
+    (400, b"<html><body><h1>Bad Request</h1></body></html>"),
+    (403, b""),
+)
+
+
+@pytest.mark.parametrize("binding", ["http-post", "soap12"])
+async def test_logins_that_are_refused_by_a_page(ground: MakeGround, binding: str) -> None:
+    """Six credentials refused by a page of the web server: one Login each, and no service that is down."""
+    night = await ground(population(12, 2), f'binding = "{binding}"\n{CONFIG}')
+    logins = 0
+
+    async def refuse(line: Line) -> None:
+        nonlocal logins
+        while True:
+            request = await line.request()
+            if b"LoginName" not in request:
+                await line.say(await line.reply(request))
+                continue
+            status, page = REFUSING[logins % len(REFUSING)]
+            logins += 1
+            head = f"HTTP/1.1 {status} No\r\nContent-Type: text/html\r\nContent-Length: {len(page)}"
+            await line.say(f"{head}\r\n\r\n".encode() + page)
+
+    async with fronting(night.simulator, refuse) as front:
+        redirected(night, front.url())
+        ended = await night.run("run", "--deadline", "20")
+    assert (ended.code, ended.json["ok"], ended.json["failed"]) == (1, 12, 12), ended.err
+    assert accounted(night, ended) == {"credential": 12}
+    assert logins == ended.json["logins"] == len(REFUSING)
+    assert not night.table("calls").query("state == 'failed'")["attempts"].any()
+
+
 def entered(night: Ground, number: int) -> OpenSession | LoginRefusal:
     """Somebody else logs in with the same login."""
     accounts = night.simulator.accounts
