@@ -94,6 +94,8 @@ class _Account:
     Attributes:
         labels: the sessions that still use it; the last one to leave logs out.
         fruitless: SessionIDs in a row that were refused without one call having been answered.
+        waits: the number of the failed Login after which `ready_at` was set.
+        ready_at: no label of this credential sends the next Login before this instant (monotonic seconds).
         left: a SessionID that a fault called gone. The service may still count the session as open: what only expired
             fills its place until it is logged out.
     """
@@ -105,6 +107,8 @@ class _Account:
     failures: int = 0
     retry_after: float | None = None
     fruitless: int = 0
+    waits: int = 0
+    ready_at: float = 0.0
     left: Secret | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -171,6 +175,11 @@ class Credentials:
         else:
             self._strikes.pop(label, None)
 
+    def is_known_gone(self, label: str, session_id: Secret) -> bool:
+        """Another call has found out before that this SessionID is not valid any more."""
+        account = self._accounts.get(label)
+        return account is not None and account.session_id != session_id
+
     def gone(self, label: str, session_id: Secret) -> bool:
         """A fault says that `session_id` is not valid (any more). True if a Login may help."""
         account = self._accounts.get(label)
@@ -210,6 +219,26 @@ class Credentials:
             else:
                 self._opened(account, answered)
 
+    def login_ready_at(self, label: str) -> float:
+        """Before this instant (monotonic seconds) no Login may be sent: one of this credential has failed."""
+        return self._accounts[label].ready_at
+
+    def is_logging_in(self, label: str) -> bool:
+        """A Login of this credential is on its way."""
+        return self._accounts[label].turn.locked()
+
+    async def login_ended(self, label: str) -> None:
+        """Return when the Login that is on its way has ended, however it ended."""
+        async with self._accounts[label].turn:
+            pass
+
+    def delay_login(self, label: str, attempt: int, until: float) -> float:
+        """When the next Login of this credential may be sent; who learns of a failure first decides for all labels."""
+        account = self._accounts[label]
+        if account.waits != attempt:
+            account.waits, account.ready_at = attempt, until
+        return account.ready_at
+
     def _others_are_in(self, account: _Account) -> bool:
         return any(
             other is not account and other.session_id is not None
@@ -243,7 +272,7 @@ class Credentials:
             session_id = content.field("SessionID") or content.text
             if session_id.strip("0-"):  # .NET's empty GUID is no session either
                 account.session_id = Secret(session_id)
-                account.failures = 0
+                account.failures = account.waits = 0
                 return
             account.refusal = CredentialError("Login was refused: the answer holds no SessionID")
             raise account.refusal

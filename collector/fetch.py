@@ -84,7 +84,9 @@ class Fetch:
         self._credentials = credentials
         self._landing = landing
         self._breaker = breaker
-        self._probes: Counter[CallId] = Counter()  # attempts that an outage used up
+        self._free: Counter[CallId] = (
+            Counter()
+        )  # attempts that do not count: see where it is added to
 
     async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
         """Attempt `number` of a call.
@@ -302,7 +304,7 @@ class Fetch:
 
     def _waiting(self, call: Call, outcome: Outcome, retry_after: float | None) -> Verdict:
         """While the service is down no failure is final: the attempt was a probe, and says nothing about the call."""
-        self._probes[call.call_id] += 1
+        self._free[call.call_id] += 1
         throttled = retry_after if outcome.fault_class is FaultClass.THROTTLED else None
         return Verdict(outcome, throttled or 0.0, throttled)
 
@@ -311,7 +313,10 @@ class Fetch:
     ) -> Verdict:
         retry = self._settings.retry
         fault_class = outcome.fault_class or FaultClass.UNCLASSIFIED
-        spent = outcome.attempts - self._probes[call.call_id]
+        if fault_class is FaultClass.AUTHENTICATION:
+            # a session that many calls share ends for all of them: one of them pays for that with an attempt
+            self._free[call.call_id] += self._credentials.is_known_gone(call.session, sent_as)
+        spent = outcome.attempts - self._free[call.call_id]
         action = action_for(fault_class, spent, retry.attempts)
         if fault_class is FaultClass.AUTHENTICATION:
             may_help = self._credentials.gone(call.session, sent_as)

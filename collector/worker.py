@@ -63,6 +63,7 @@ class Worker:
     session_gates: Mapping[str, SessionGate]
     progress: Progress
     _throttled: set[str] = field(default_factory=set)
+    _waiting: set[asyncio.Task[None]] = field(default_factory=set)
     _told: set[tuple[str, FaultClass]] = field(default_factory=set)
 
     async def work(self) -> None:
@@ -200,6 +201,16 @@ class Worker:
 
     async def _log_in(self, ticket: Ticket) -> None:
         lane = ticket.lane
+        if self.credentials.is_logging_in(lane.session):
+            waiting = asyncio.create_task(self._wait_for_login(ticket))
+            self._waiting.add(waiting)
+            waiting.add_done_callback(self._waiting.discard)
+            return
+        ready_at = self.credentials.login_ready_at(lane.session)
+        if ready_at > time.monotonic():  # that of another label of this credential has failed
+            lane.gate.pause_until(ready_at)
+            self.dispatch.done(ticket)
+            return
         exchange = self.fetch.exchange(lane.session, self._admit(ticket))
         try:
             await self.credentials.log_in(lane.session, exchange)
@@ -207,13 +218,22 @@ class Worker:
             _LOG.error("no Login for this session", session=lane.session, said=str(error))
         except LoginDelayedError as error:
             wait = max(self._backoff(error.attempt), error.retry_after or 0.0)
-            lane.gate.pause_until(time.monotonic() + wait)
+            until = time.monotonic() + wait
+            lane.gate.pause_until(self.credentials.delay_login(lane.session, error.attempt, until))
         except ServiceDownError as error:  # a Retry-After holds for probes too
             self.gate.pause_until(time.monotonic() + (error.retry_after or 0.0))
         except _PostponedError:
             pass  # the lane still needs its login, and asks again when it may
         lane.needs_login = self.credentials.needs_login(lane.session)
         lane.answered = False  # one request at a time until the new SessionID has proved itself
+        self.dispatch.done(ticket)
+
+    async def _wait_for_login(self, ticket: Ticket) -> None:
+        """Another label of this credential is logging in: that may take long, and no worker waits for it."""
+        lane = ticket.lane
+        await self.credentials.login_ended(lane.session)
+        lane.needs_login = self.credentials.needs_login(lane.session)
+        lane.answered = False
         self.dispatch.done(ticket)
 
     async def _ask_who(self, ticket: Ticket) -> None:

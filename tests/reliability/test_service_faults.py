@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 from typing import Any, Final
 
 import pytest
@@ -274,6 +275,63 @@ async def test_logins_that_are_refused_by_a_page(ground: MakeGround, binding: st
     assert accounted(night, ended) == {"credential": 12}
     assert logins == ended.json["logins"] == len(REFUSING)
     assert not night.table("calls").query("state == 'failed'")["attempts"].any()
+
+
+def share_the_login(night: Ground, labels: int) -> None:
+    """The first session's login, under that many labels; the sessions with a key stay as they are."""
+    path = night.folder / "sessions.csv"
+    head, *rows = path.read_text().splitlines()
+    (login,) = [row.partition(",")[2] for row in rows if "LOGIN" in row]
+    keys = [row for row in rows if "LOGIN" not in row]
+    copies = [f"copy-{number},{login}" for number in range(labels)]
+    path.write_text("\n".join([head, *keys, *copies]) + "\n")
+
+
+async def test_a_session_that_many_share_and_that_ends_soon(ground: MakeGround) -> None:
+    """Twelve labels lose their session every other call: that others used it up costs no call its attempts."""
+    night = await ground(population(1, 1), CONFIG, switches=switches(expire_after_calls=2))
+    share_the_login(night, 12)
+    ended = await night.run("run")
+    assert (ended.code, ended.json["ok"]) == (0, 24), ended.err
+    assert night.simulator.control.state()["open_sessions"] == {}
+
+
+async def test_a_login_that_many_share(ground: MakeGround) -> None:
+    """Told to slow down, then slow: the pause holds for all twelve labels, and nobody else waits for the answer."""
+    night = await ground(population(30, 30), CONFIG)
+    share_the_login(night, 12)
+    began: list[float] = []
+
+    async def slow(line: Line) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            request = await line.request()
+            if b"LoginName" not in request:
+                await line.say(await line.reply(request))
+                continue
+            began.append(clock())
+            if len(began) <= 2:
+                head = "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+                await line.say(head.encode())
+                continue
+            await asyncio.sleep(3)
+            await line.say(await line.reply(request))
+
+    async with fronting(night.simulator, slow) as front:
+        redirected(night, front.url())
+        ended = await night.run("run")
+    assert (ended.code, ended.json["ok"]) == (0, 82), ended.err
+    assert ended.json["logins"] == len(began) == 3
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(began))
+    (login,) = [
+        each.monotonic for each in night.simulator.log.arrivals if each.operation == "Login"
+    ]
+    with_key = [
+        each.monotonic
+        for each in night.simulator.log.arrivals
+        if each.operation == "ReportInstantStats" and each.monotonic < login
+    ]
+    assert len(with_key) == 58
 
 
 def entered(night: Ground, number: int) -> OpenSession | LoginRefusal:
