@@ -84,9 +84,8 @@ class Fetch:
         self._credentials = credentials
         self._landing = landing
         self._breaker = breaker
-        self._free: Counter[CallId] = (
-            Counter()
-        )  # attempts that do not count: see where it is added to
+        # attempts that are not taken from `retry.attempts`: probes in an outage, and sessions that others had used up
+        self._free: Counter[CallId] = Counter()
 
     async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
         """Attempt `number` of a call.
