@@ -74,7 +74,7 @@ def _single(value: float) -> float:
 
 _SINGLES = st.floats(width=32).map(_single)
 _DECIMALS = st.builds(
-    lambda units, scale: Decimal(units).scaleb(-scale),
+    lambda units, scale: Decimal(f"{units}E-{scale}"),  # exact: arithmetic rounds to 28 digits
     st.integers(-(2**96) + 1, 2**96 - 1),
     st.integers(0, 28),
 )
