@@ -275,8 +275,8 @@ def is_outage(error: Exception | None, status: int | None) -> bool:
     if status is None or 400 <= status < 500:  # those say that it was asked wrongly, or too often
         return False
     if isinstance(error, WireError):
-        is_page = isinstance(error, NotServiceError) and _told_by_page(error, status) is None
-        return is_page or (status >= 500 and not isinstance(error, NotServiceError))
+        is_page = isinstance(error, NotServiceError)
+        return _told_by_page(error, status) is None if is_page else status >= 500
     return status > 500
 
 

@@ -224,16 +224,17 @@ class Worker:
             self.gate.pause_until(time.monotonic() + (error.retry_after or 0.0))
         except _PostponedError:
             pass  # the lane still needs its login, and asks again when it may
-        lane.needs_login = self.credentials.needs_login(lane.session)
-        lane.answered = False  # one request at a time until the new SessionID has proved itself
-        self.dispatch.done(ticket)
+        self._login_ended(ticket)
 
     async def _wait_for_login(self, ticket: Ticket) -> None:
         """Another label of this credential is logging in: that may take long, and no worker waits for it."""
+        await self.credentials.login_ended(ticket.lane.session)
+        self._login_ended(ticket)
+
+    def _login_ended(self, ticket: Ticket) -> None:
         lane = ticket.lane
-        await self.credentials.login_ended(lane.session)
         lane.needs_login = self.credentials.needs_login(lane.session)
-        lane.answered = False
+        lane.answered = False  # one request at a time until the new SessionID has proved itself
         self.dispatch.done(ticket)
 
     async def _ask_who(self, ticket: Ticket) -> None:

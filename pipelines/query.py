@@ -72,9 +72,8 @@ def _register(connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str) 
     for part in lake.parts(name):
         of_part = connection.from_arrow(part.files)
         if part.only is not None:
-            runs = ", ".join(
-                f"'{run}'" for run in part.only
-            )  # a run id has neither quotes nor spaces
+            # a run id has neither quotes nor spaces
+            runs = ", ".join(f"'{run}'" for run in part.only)
             of_part = of_part.filter(f"run_id IN ({runs})")
         rows = of_part if rows is None else rows.union(of_part)
     if rows is None:

@@ -465,7 +465,7 @@ def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
     def again() -> None:
         publish(lake, "run-b", second, DAY)
 
-    for _ in at_each_step(before, lake, again, monkeypatch):
+    for _ in at_each_step(before, lake, again, monkeypatch, least=20):
         assert by_manifest(lake).equals(rows)
         publish(lake, "run-a", first, DAY)
         assert by_manifest(lake).equals(rows)
@@ -486,7 +486,7 @@ def test_ended_while_a_file_is_replaced_under_its_name(
     def again() -> None:
         publish(lake, "run-a", stats(2, *names, run_id="run-a"), DAY)
 
-    for _ in at_each_step(before, lake, again, monkeypatch):
+    for _ in at_each_step(before, lake, again, monkeypatch, least=20):
         rows = by_manifest(lake)
         assert rows.num_rows == len(names)
         (count,) = set(rows["count"].to_pylist())
@@ -532,6 +532,7 @@ def at_each_step(
     work: Callable[[], object],
     monkeypatch: pytest.MonkeyPatch,
     every: int = 1,
+    least: int = 60,
 ) -> Iterator[None]:
     """The lake is a copy in which the work was ended after no step, then after so many more, at last not any more."""
     steps = Steps()
@@ -545,7 +546,7 @@ def at_each_step(
             except Ended:
                 pass
             else:
-                assert last > 20
+                assert last > least
                 return
         yield
     raise AssertionError("the work has no end")

@@ -348,7 +348,7 @@ class Nights(RuleBasedStateMachine):
             publish(self.settings(), self.store(run_id))
             ran.unjudged.clear()
         self.torn |= bool(was_killed)
-        ran.coming = [*ran.coming, will_be] if was_killed else []
+        ran.coming = [*ran.coming, will_be] if was_killed and self.is_changing() else []
         ran.published = self._published(run_id, [will_be] if not was_killed else [will_be, before])
 
     @precondition(lambda self: self.at_work is None and self.behind())
@@ -360,7 +360,8 @@ class Nights(RuleBasedStateMachine):
             catch_up(self.settings(), self.landing / "tonight.db")
         self.torn = bool(was_killed) and (self.torn or any(self.runs))
         for run_id, ran in self.runs.items():
-            ran.coming = [*ran.coming, will_be[run_id]] if was_killed else []
+            is_coming = was_killed and self.is_changing()
+            ran.coming = [*ran.coming, will_be[run_id]] if is_coming else []
             allowed = [will_be[run_id], ran.published] if was_killed else [will_be[run_id]]
             ran.published = self._published(run_id, allowed)
             with LandedRun.open(self.store(run_id)) as landed:
@@ -426,6 +427,10 @@ class Nights(RuleBasedStateMachine):
     def store(self, run_id: str) -> Path:
         """Where a run is landed."""
         return self.landing / f"{run_id}.db"
+
+    def is_changing(self) -> bool:
+        """A change of the lake is written down and not done: the next program completes it."""
+        return (self.lake.folder / "_manifest" / ".change").exists()
 
     def unfinished(self) -> list[str]:
         """The runs that can be resumed."""
