@@ -442,6 +442,8 @@ def test_ended_at_any_step_of_publishing_again(
         again()
         assert by_name(lake).equals(rows)
         assert by_manifest(lake).equals(rows)
+        # who has looked up where a file is may open it a moment later
+        assert shared not in {file.path for file in lake.files("instant_stats", ["run-b"])}
 
 
 @pytest.mark.timeout(180)
