@@ -4,7 +4,7 @@
 does not need, and no file that no manifest names.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,12 +18,13 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, Table, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.evolution import check_file
-from pipelines.lake import Lake, S3Options, coded_columns, day_of_run
+from pipelines.lake import Lake, S3Options, TableFile, coded_columns, day_of_run
 
 __all__ = ["Filters", "OpenLake", "Part", "open_lake"]
 
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _ASKED: Final = ("session", "run_id")
+_TRIES: Final = 20  # changes that may overtake a reader while it opens the files
 
 
 class Filters(TypedDict, total=False):
@@ -104,11 +105,14 @@ class OpenLake:
     def table(self, name: str, **filters: Unpack[Filters]) -> pa.Table:
         """A table's rows, the partition column last, in Arrow.
 
+        Where files were replaced between reading what the manifests name and opening it, all is read once more.
+
         Raises:
             ValueError: no such table, column, date or filter.
             PublicationError: a file or manifest cannot be read, or does not fit this program.
         """
-        schema = _schema(_known(name))
+        table = _known(name)
+        schema = _schema(table)
         columns = list(filters.get("columns") or schema.names)
         unknown = [column for column in columns if column not in schema.names]
         if unknown:
@@ -116,16 +120,22 @@ class OpenLake:
                 f"column {unknown[0]!r} of {name}: must be one of {', '.join(schema.names)}"
             )
         condition = self.condition(name, **filters)
-        parts = [schema.empty_table().select(columns)]
         coded = _coded(name, columns) if filters.get("where") is None else ()
-        for part in self._parts(name, coded, **filters):
-            runs = None if part.only is None else pc.field("run_id").isin(part.only)
+        files, failure = self._files(table, **filters), None
+        for _ in range(_TRIES):
             try:
-                rows = part.files.to_table(columns, filter=_both(condition, runs))
-                parts.append(rows.cast(parts[0].schema))
+                rows = [schema.empty_table().select(columns)]
+                for part in self._parts(table, files, coded):
+                    runs = None if part.only is None else pc.field("run_id").isin(part.only)
+                    found = part.files.to_table(columns, filter=_both(condition, runs))
+                    rows.append(found.cast(rows[0].schema))
+                return pa.concat_tables(rows)
             except (OSError, pa.ArrowException) as error:
-                raise self._unreadable(name, error) from error
-        return pa.concat_tables(parts)
+                failure, before = error, files
+                files = self._files(table, **filters)
+                if not isinstance(error, FileNotFoundError) or files == before:
+                    break
+        raise self._unreadable(name, failure) from failure
 
     def parts(self, name: str, **filters: Unpack[Filters]) -> list[Part]:
         """The files of a table, as the manifests name them, under the contract's schema.
@@ -137,24 +147,27 @@ class OpenLake:
             ValueError: no such table, or a date that is none.
             PublicationError: a manifest or file cannot be read, or does not fit this program.
         """
-        return self._parts(name, (), **filters)
-
-    def _parts(self, name: str, coded: Collection[str], **filters: Unpack[Filters]) -> list[Part]:
-        """As `parts`; columns of text that are `coded` are dictionaries."""
         table = _known(name)
+        try:
+            return self._parts(table, self._files(table, **filters))
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(name, error) from error
+
+    def _files(self, table: Table, **filters: Unpack[Filters]) -> list[TableFile]:
+        return self.lake.files(table.name, self._runs(table, **filters))
+
+    def _parts(
+        self, table: Table, files: Iterable[TableFile], coded: Collection[str] = ()
+    ) -> list[Part]:
+        """The files as `parts` gives them; columns of text that are `coded` are dictionaries."""
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
-        for file in self.lake.files(name, self._runs(table, **filters)):
+        for file in files:
             if file.schema_version not in known:
                 self._check(table, file.path)
                 known.add(file.schema_version)
             groups.setdefault(file.only, []).append(file.path)
-        try:
-            return [
-                Part(self._dataset(table, paths, coded), only) for only, paths in groups.items()
-            ]
-        except OSError as error:
-            raise self._unreadable(name, error) from error
+        return [Part(self._dataset(table, paths, coded), only) for only, paths in groups.items()]
 
     @staticmethod
     def condition(name: str, **filters: Unpack[Filters]) -> pc.Expression | None:
@@ -200,14 +213,10 @@ class OpenLake:
 
     def _check(self, table: Table, path: str) -> None:
         """Refuse a file of another version if it does not fit; others of that version are like it."""
-        try:
-            fragment = next(iter(self._dataset(table, [path]).get_fragments()))
-            schema = fragment.physical_schema
-        except (OSError, pa.ArrowException) as error:
-            raise self._unreadable(table.name, error) from error
-        check_file(table, schema, path)
+        fragment = next(iter(self._dataset(table, [path]).get_fragments()))
+        check_file(table, fragment.physical_schema, path)
 
-    def _unreadable(self, name: str, error: Exception) -> PublicationError:
+    def _unreadable(self, name: str, error: Exception | None) -> PublicationError:
         """What a reader's failure comes from: a file that is damaged, or else what the reader said."""
         said = self.lake.damage(name) or f"{name} cannot be read: {_one_line(error)}"
         return PublicationError(said)
@@ -315,5 +324,5 @@ def _both(one: pc.Expression | None, other: pc.Expression | None) -> pc.Expressi
     return one & other
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | None) -> str:
     return " ".join(str(error).split())[:300]

@@ -45,6 +45,13 @@ def calls(run_id: str) -> pa.Table:
     return pa.Table.from_pylist(rows, arrow_schema(TABLES["calls"]))
 
 
+def publish_calls(lake: Lake, run_id: str) -> None:
+    """Publish a run once more, with the same rows of the ledger."""
+    with lake.publication(run_id, DAYS[run_id]) as publication:
+        publication.append("calls", calls(run_id))
+        publication.commit({})
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> OpenLake:
     """Four runs of two dates, compacted; each has a bucket of the night after it, as a run resumed later has."""
@@ -100,6 +107,48 @@ def test_texts_that_are_read_as_codes_are_the_same(lake: OpenLake, table: str) -
     assert found.equals(lake.table(table, where=pc.scalar(True)))  # a literal of Arrow's
     whole = [part.files.to_table() for part in lake.parts(table)]
     assert found.equals(pa.concat_tables(whole).select(found.column_names))
+
+
+def test_files_that_are_replaced_while_they_are_opened(
+    lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads just then reads once more what the manifests name now."""
+    before = lake.calls()
+    listed = lake.lake.files
+    times: list[int] = []
+
+    def overtaken(*args: Any) -> Any:
+        found = listed(*args)
+        if not times:
+            for run_id in (FIRST, OTHER):
+                publish_calls(lake.lake, run_id)  # out of the shared files, and into others
+        times.append(len(found))
+        if len(times) == 1:
+            lake.lake.compact()
+        return found
+
+    monkeypatch.setattr(lake.lake, "files", overtaken)
+    assert sorted(lake.calls()["call_id"]) == sorted(before["call_id"])
+    assert len(times) == 2
+
+
+def test_a_file_that_is_missing_is_looked_for_once(
+    lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is going to bring it back: the error says so at once."""
+    for file in (lake.lake.folder / "calls").rglob("*.parquet"):
+        file.unlink()
+    listed = lake.lake.files
+    times: list[None] = []
+
+    def counted(*args: Any) -> Any:
+        times.append(None)
+        return listed(*args)
+
+    monkeypatch.setattr(lake.lake, "files", counted)
+    with pytest.raises(PublicationError, match="publish the run again"):
+        lake.calls()
+    assert len(times) == 2
 
 
 def test_texts_are_filtered_by_a_condition(lake: OpenLake) -> None:
