@@ -31,7 +31,10 @@ from collector.model import Call, LandedReply, Outcome, RunInfo, SessionFacts
 __all__ = ["Landing"]
 
 _GROUP: Final = 512  # at most this many records in one commit
-_TOGETHER: Final = (64, 16, 4)  # rows in one statement: a few sizes, so that SQLite knows them all
+_TOGETHER: Final = 64  # at most this many rows in one statement
+_KNOWN: Final = 256  # statements that SQLite keeps prepared: each number of rows has its own
+_LATER: Final = 512  # at most this many records that nobody waits for are kept for one commit
+_LATER_SECONDS: Final = 0.25  # and no longer than this
 _CHECKPOINT_PAGES: Final = 16_000  # 32 MB: pages that are written again and again are moved once
 
 _Record = tuple[str, Row | LandedReply, asyncio.Future[None] | None]
@@ -42,10 +45,13 @@ class Landing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._later: list[_Record] = []
         self._queued: list[_Record] = []
         self._stopping = False
         self._failure: LandingError | None = None
-        self._guard = threading.Lock()  # of the three above
+        self._guard = (
+            threading.Lock()
+        )  # of the three above; what is kept for later is the event loop's own
         self._wake = threading.Semaphore(0)
         self._is_asleep = False
         self._thread = threading.Thread(target=self._write, name="landing", daemon=True)
@@ -91,24 +97,27 @@ class Landing:
             LandingError: it could not be written (a full disk, say), or another reply to the same attempt is there.
         """
         done = asyncio.get_running_loop().create_future()
-        self._put(PUT_REPLY, reply, done)
+        self._put((PUT_REPLY, reply, done))
         await done
 
     def settle(self, outcome: Outcome, *, final: bool) -> None:
-        """Record how a call stands; written with the next group. A final outcome is never asked for again."""
-        self._put(PUT_OUTCOME, outcome_row(outcome, final=final))
+        """Record how a call stands, soon. A final outcome is never asked for again.
+
+        One that a kill takes is found anew from the reply; where there was none, the attempt is made again.
+        """
+        self._put_later(PUT_OUTCOME, outcome_row(outcome, final=final))
 
     def note(self, facts: SessionFacts) -> None:
-        """Record what WhoAmI said of a session."""
-        self._put(PUT_FACTS, facts_row(facts))
+        """Record what WhoAmI said of a session, soon."""
+        self._put_later(PUT_FACTS, facts_row(facts))
 
     def count_login(self) -> None:
         """Record one Login request of this run."""
-        self._put(ADD_LOGIN, ())
+        self._put((ADD_LOGIN, (), None))
 
     def finish(self, finished_at_us: int) -> None:
         """Mark the run as complete: it will not be resumed."""
-        self._put(PUT_VALUE, ("finished_at_us", str(finished_at_us)))
+        self._put(*self._kept(), (PUT_VALUE, ("finished_at_us", str(finished_at_us)), None))
 
     async def flush(self) -> None:
         """Return once everything recorded so far is on disk.
@@ -117,7 +126,7 @@ class Landing:
             LandingError: it could not be written.
         """
         done = asyncio.get_running_loop().create_future()
-        self._put("SELECT 1", (), done)
+        self._put(*self._kept(), ("SELECT 1", (), done))
         await done
 
     async def close(self) -> None:
@@ -127,6 +136,7 @@ class Landing:
             LandingError: something could not be written.
         """
         with self._guard:
+            self._queued += self._kept()
             self._stopping = True
         self._wake.release()
         await asyncio.to_thread(self._thread.join)
@@ -137,13 +147,11 @@ class Landing:
         with contextlib.suppress(LandingError):
             await asyncio.to_thread(_keep_journal, self.path, "DELETE")
 
-    def _put(
-        self, statement: str, row: Row | LandedReply, done: asyncio.Future[None] | None = None
-    ) -> None:
+    def _put(self, *records: _Record) -> None:
         with self._guard:  # a record put behind the writer's last look would never be answered
             if self._failure:
                 raise self._failure
-            self._queued.append((statement, row, done))
+            self._queued += records
             if not self._is_asleep:
                 return
             self._is_asleep = False
@@ -153,10 +161,35 @@ class Landing:
         except RuntimeError:  # recorded outside of an event loop
             self._wake.release()
 
+    def _put_later(self, statement: str, row: Row) -> None:
+        """For what nobody waits for: one commit for many, beside those that bring replies."""
+        if self._failure:
+            raise self._failure
+        self._later.append((statement, row, None))
+        if len(self._later) == 1:
+            try:
+                asyncio.get_running_loop().call_later(_LATER_SECONDS, self._put_kept)
+            except RuntimeError:  # recorded outside of an event loop
+                self._put_kept()
+        elif len(self._later) == _LATER:
+            self._put_kept()
+
+    def _put_kept(self) -> None:
+        with contextlib.suppress(LandingError):  # whoever records something next is told
+            self._put(*self._kept())
+
+    def _kept(self) -> list[_Record]:
+        kept, self._later = self._later, []
+        return kept
+
     def _write(self) -> None:
         try:
-            with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as store:
+            store = sqlite3.connect(self.path, isolation_level=None, cached_statements=_KNOWN)
+            with contextlib.closing(store):
                 store.execute("PRAGMA synchronous = FULL")
+                store.execute(
+                    "PRAGMA temp_store = MEMORY"
+                )  # what undoes a statement goes into no file
                 store.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 while group := self._next_group():
                     self._commit(store, group)
@@ -206,18 +239,19 @@ def _rows(group: Iterable[_Record]) -> dict[str, list[Row]]:
 def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
     """Many rows with each statement: every one that runs gives the interpreter's lock away and waits for it again."""
     head, values, places = statement.partition(" VALUES ")
-    at = 0
-    for many in _TOGETHER if values else ():
-        longer = f"{head}{values}{','.join([places] * many)}"
-        while at + many <= len(rows):
-            try:
-                store.execute(longer, tuple(chain.from_iterable(rows[at : at + many])))
-            except sqlite3.IntegrityError:  # none of them is in: see which one it is
-                for row in rows[at : at + many]:
-                    _insert_one(store, statement, row)
-            at += many
-    for row in rows[at:]:
-        _insert_one(store, statement, row)
+    if not values:
+        for row in rows:
+            store.execute(statement, row)
+        return
+    for at in range(0, len(rows), _TOGETHER):
+        some = rows[at : at + _TOGETHER]
+        try:
+            store.execute(
+                f"{head}{values}{','.join([places] * len(some))}", tuple(chain.from_iterable(some))
+            )
+        except sqlite3.IntegrityError:  # none of them is in: see which one it is
+            for row in some:
+                _insert_one(store, statement, row)
 
 
 def _insert_one(store: sqlite3.Connection, statement: str, row: Row) -> None:

@@ -1,8 +1,7 @@
-"""One request and its reply on one connection of aiohttp's pool.
+"""Exchanges of a request for its reply.
 
-aiohttp makes the connections, keeps them alive and parses what comes. Its ClientSession is passed by: cookies,
-redirects, proxies, traces and a retry of its own, none of which is wanted here, take longer than all else that a call
-needs.
+aiohttp makes the connections and parses what comes. Its ClientSession is passed by: cookies, redirects, proxies, traces
+and a retry of its own, none of which is wanted here, take longer than all else that a call needs.
 """
 
 import asyncio
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -21,6 +19,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from collector.model import Reply
+from collector.transport.connections import Connections
 from collector.transport.trouble import Sending
 from collector.wire.requests import Request
 
@@ -29,6 +28,7 @@ __all__ = ["Exchanges", "Received"]
 _BUFFER_BYTES: Final = 65_536
 _MAX_HEADER_BYTES: Final = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
 _SWITCHING_PROTOCOLS: Final = 101
+_Unwritten = tuple[asyncio.Transport, bytes, Sending, Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,31 @@ class Received:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Where a request goes, as aiohttp wants to know it, and its first lines."""
+
+    origin: URL
+    place: aiohttp.ClientRequest
+    lines: bytes
+
+
 class Exchanges:
-    """Performs exchanges over the connections of one pool; what all requests have in common is made once."""
+    """Performs exchanges; what all requests have in common is made once.
+
+    Args:
+        seconds: the time limit of an exchange.
+        headers: of every request.
+    """
 
     def __init__(
-        self,
-        pool: aiohttp.BaseConnector,
-        timeout: aiohttp.ClientTimeout,
-        headers: Mapping[str, str],
+        self, connections: Connections, seconds: float, headers: Mapping[str, str]
     ) -> None:
-        self._pool = pool
-        self._timeout = timeout
+        self._connections = connections
+        self._seconds = seconds
         self._headers = dict(headers)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-        self._heads: dict[tuple[str, ...], tuple[aiohttp.ClientRequest, bytes]] = {}
+        self._unwritten: list[_Unwritten] = []
+        self._heads: dict[tuple[str, ...], _Head] = {}
 
     async def exchange(
         self, request: Request, sending: Sending, on_sent: Callable[[], None], limit: int
@@ -60,19 +71,19 @@ class Exchanges:
         """Send a request and read the reply, of whose body at most `limit` bytes.
 
         Raises:
-            aiohttp.ClientError, OSError, TimeoutError, HttpProcessingError: what aiohttp says of a failure.
+            aiohttp.ClientError, OSError, HttpProcessingError: what aiohttp says of a failure.
+            TimeoutError: the last byte did not come in time.
             ValueError: a header or the URL holds what cannot be sent.
         """
-        place, head = self._head(request)
-        connection = await self._pool.connect(place, [], self._timeout)
+        head = self._head(request)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds
+        connected = await self._connections.take(head.origin, head.place, deadline)
+        sending.reused = connected.was_used
+        protocol, transport = connected.protocol, connected.transport
+        # asyncio.timeout would be a tenth of what a call costs
+        timer = loop.call_at(deadline, _give_up, sending, transport)
         try:
-            protocol = connection.protocol
-            if protocol is None or protocol.transport is None:
-                raise aiohttp.ServerDisconnectedError  # closed like one that was closed later
-            if protocol in self._used:
-                sending.reused = True
-            else:
-                self._used.add(protocol)
             protocol.set_response_params(
                 read_until_eof=True,
                 auto_decompress=False,
@@ -82,23 +93,42 @@ class Exchanges:
             )
             body = request.body
             length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
-            protocol.transport.write(b"%b%b\r\n%b" % (head, length, body or b""))
-            sending.sent_at_us = time.time_ns() // 1_000
-            asyncio.get_running_loop().call_soon(on_sent)  # uvloop writes at this turn's end
+            data = b"%b%b\r\n%b" % (head.lines, length, body or b"")
+            self._write_soon((transport, data, sending, on_sent))
             message, payload = await _final(protocol)
             sending.answered = True
             content, cut = await _content(payload, limit)
-        except BaseException:
-            connection.close()
+            if sending.is_late:
+                raise TimeoutError  # the end of the body was that of our patience
+        except BaseException as error:
+            connected.close()
+            if sending.is_late and isinstance(error, Exception):
+                raise TimeoutError from error
             raise
+        finally:
+            timer.cancel()
         if cut:
-            connection.close()
+            connected.close()
         else:
-            connection.release()
+            self._connections.keep(head.origin, connected)
         return Received(_reply(message, content, sending), cut)
 
-    def _head(self, request: Request) -> tuple[aiohttp.ClientRequest, bytes]:
-        """Where the request goes, as the pool wants to know it, and its first lines."""
+    def _write_soon(self, unwritten: _Unwritten) -> None:
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._unwritten.append(unwritten)
+
+    def _write(self) -> None:
+        """Write what one turn of the event loop has to send, together: each write may wake a service that waits."""
+        together, self._unwritten = self._unwritten, []
+        for transport, data, sending, _ in together:
+            if not transport.is_closing():  # else whoever waits for the answer hears of it
+                transport.write(data)
+                sending.sent_at_us = time.time_ns() // 1_000
+        # uvloop writes at the end of this turn
+        asyncio.get_running_loop().call_soon(_tell, [on_sent for *_, on_sent in together])
+
+    def _head(self, request: Request) -> _Head:
         if request.body is None:  # the credential is in the URL: no two are alike
             return self._made(request)
         key = (request.method, request.url, *request.headers.values())
@@ -106,14 +136,26 @@ class Exchanges:
             self._heads[key] = self._made(request)
         return self._heads[key]
 
-    def _made(self, request: Request) -> tuple[aiohttp.ClientRequest, bytes]:
+    def _made(self, request: Request) -> _Head:
         url = URL(request.url, encoded=True)
         headers = {"Host": url.host_port_subcomponent or "", **self._headers, **request.headers}
         lines = [f"{request.method} {url.raw_path_qs} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any(mark in line for line in lines for mark in "\r\n\0"):
             raise ValueError("a header or the URL holds a line break or a NUL")
-        return aiohttp.ClientRequest(request.method, url), "\r\n".join([*lines, ""]).encode()
+        text = "\r\n".join([*lines, ""])
+        return _Head(url.origin(), aiohttp.ClientRequest(request.method, url), text.encode())
+
+
+def _give_up(sending: Sending, transport: asyncio.Transport) -> None:
+    """The time is over: whoever reads from the connection hears that it is closed."""
+    sending.is_late = True
+    transport.abort()
+
+
+def _tell(waiting: list[Callable[[], None]]) -> None:
+    for on_sent in waiting:
+        on_sent()
 
 
 async def _final(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:

@@ -4,7 +4,6 @@ A reply is whatever came with a status line; no status is an error here. Redirec
 kept, bodies stay encoded, and nothing is sent twice.
 """
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from collector.errors import ConfigError
+from collector.transport.connections import Connections
 from collector.transport.exchange import Exchanges, Received
 from collector.transport.resolver import Resolver
 from collector.transport.trouble import Sending, translated
@@ -24,7 +24,6 @@ from collector.wire.requests import Request
 __all__ = ["Transport"]
 
 _CONNECT_SECONDS: Final = 10.0
-_KEPT_ALIVE_SECONDS: Final = 30.0
 
 
 class Transport:
@@ -58,16 +57,10 @@ class Transport:
             tls = trust(self._ca_file) if self._has_tls else True
         except ValueError as error:  # it was there when the configuration was read
             raise ConfigError(f"service.ca_file = {str(self._ca_file)!r}: {error}") from error
-        self._pool = aiohttp.TCPConnector(
-            limit=self._concurrency,
-            keepalive_timeout=_KEPT_ALIVE_SECONDS,
-            ssl=tls,
-            resolver=Resolver(),
-        )
+        self._pool = aiohttp.TCPConnector(limit=self._concurrency, ssl=tls, resolver=Resolver())
         connecting = min(_CONNECT_SECONDS, self._timeout_seconds)
-        self._exchanges = Exchanges(
-            self._pool, aiohttp.ClientTimeout(sock_connect=connecting), self._headers
-        )
+        self._connections = Connections(self._pool, aiohttp.ClientTimeout(sock_connect=connecting))
+        self._exchanges = Exchanges(self._connections, self._timeout_seconds, self._headers)
         return self
 
     async def __aexit__(
@@ -76,6 +69,7 @@ class Transport:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._connections.close()
         await self._pool.close()
 
     async def send(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Received:
@@ -90,10 +84,7 @@ class Transport:
         """
         sending = Sending()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._exchanges.exchange(
-                    request, sending, on_sent, self._max_reply_bytes
-                )
+            return await self._exchanges.exchange(request, sending, on_sent, self._max_reply_bytes)
         except (
             aiohttp.ClientError,
             HttpProcessingError,

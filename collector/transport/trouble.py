@@ -27,6 +27,7 @@ class Sending:
     sent_at_us: int = 0
     reused: bool = False
     answered: bool = False
+    is_late: bool = False
 
 
 def translated(error: Exception, sending: Sending) -> TransportError | CertificateError:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -284,7 +285,14 @@ async def one_byte_at_a_time(data: bytes, peer: Peer) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("data", [b"", OK, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        OK,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    ],
+)
 async def test_slow_replies(data: bytes, request_of: Callable[[str], Request]) -> None:
     """The limit holds for the whole reply, however steadily it drips."""
 
@@ -296,6 +304,18 @@ async def test_slow_replies(data: bytes, request_of: Callable[[str], Request]) -
     assert type(result) is ReplyTimeoutError
     assert 0.25 < time.monotonic() - start < 2
     assert len(served.heads) == 1
+
+
+async def test_body_without_a_length_that_does_not_end() -> None:
+    """What came until the time was over is not taken for the whole."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await peer.reader.read()
+
+    result, _ = await exchanged(behave, timeout_seconds=0.3)
+    assert type(result) is ReplyTimeoutError
 
 
 def dropping(how: str, *, replies: int = 1) -> Callable[[Peer], Awaitable[None]]:
@@ -358,6 +378,107 @@ async def test_connections_are_reused() -> None:
         for _ in range(10):
             await sender.send(post(served.url))
     assert served.connections == 1
+
+
+async def test_kept_connection_that_speaks_unasked() -> None:
+    """What comes between two requests is the reply to neither."""
+    spoken = asyncio.Event()
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await asyncio.sleep(0.05)
+        await peer.say(OK.replace(b"ok", b"no"))
+        spoken.set()
+        await answering_all(peer)
+
+    async with serving(behave) as served, transport() as sender:
+        await sender.send(post(served.url))
+        await spoken.wait()
+        await asyncio.sleep(0.05)
+        assert (await sender.send(post(served.url))).reply.body == b"ok"
+        assert served.connections == 2
+
+
+async def test_kept_connection_is_for_its_own_server() -> None:
+    """A request goes where its URL says, whatever connection is at hand."""
+    async with (
+        serving(answering_all) as one,
+        serving(answering_all) as other,
+        transport() as sender,
+    ):
+        for served in (one, other, one, other):
+            await sender.send(post(served.url))
+    assert [(len(served.heads), served.connections) for served in (one, other)] == [(2, 1), (2, 1)]
+
+
+async def test_kept_connection_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was idle for long may be cut off on the way, and nobody says so."""
+    monkeypatch.setattr("collector.transport.connections._KEPT_SECONDS", 0.05)
+    async with serving(answering_all) as served, transport() as sender:
+        for pause in (0.0, 0.1, 0.0):
+            await asyncio.sleep(pause)
+            await sender.send(post(served.url))
+    assert served.connections == 2
+
+
+async def test_connection_that_the_server_will_close() -> None:
+    """`Connection: close` is believed at once."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await peer.reader.read()
+
+    async with serving(behave) as served, transport() as sender:
+        for _ in range(3):
+            await sender.send(post(served.url))
+    assert served.connections == 3
+
+
+async def test_requests_of_one_turn() -> None:
+    """They are written together; one whose connection was lost meanwhile is not, and takes no other with it."""
+    sent: list[str] = []
+    async with serving(answering_all) as served, transport() as sender:
+        # so that nothing but writing is left to do
+        await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
+        tasks = [
+            asyncio.create_task(sender.send(post(served.url), partial(sent.append, name)))
+            for name in "abc"
+        ]
+        await asyncio.sleep(0)
+        assert not sent
+        assert len(sender._exchanges._unwritten) == 3
+        sender._exchanges._unwritten[1][0].abort()
+        replies = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(reply) for reply in replies] == [Received, DroppedError, Received]
+        assert sent == ["a", "b", "c"]
+        assert len(served.heads) == 3 + 2
+
+
+async def test_cancelled_while_it_waits() -> None:
+    """What ends a run is not taken for a time limit, and the connection is not used again."""
+    async with serving(hanging_once()) as served, transport() as sender:
+        task = asyncio.create_task(sender.send(post(served.url)))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await sender.send(post(served.url))).reply.body == b"ok"
+        assert served.connections == 2
+
+
+def hanging_once() -> Callable[[Peer], Awaitable[None]]:
+    """A server that never answers on its first connection."""
+    first = [True]
+
+    async def behave(peer: Peer) -> None:
+        if first:
+            first.clear()
+            await peer.reader.read()
+        await answering_all(peer)
+
+    return behave
 
 
 async def test_overlong_reply_does_not_poison_the_next_one() -> None:
