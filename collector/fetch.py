@@ -7,7 +7,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from collector.breaker import Breaker
@@ -114,7 +113,7 @@ class Fetch:
                 call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
             )
             if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
-                return Verdict(replace(outcome, attempts=number - 1), 0.0)
+                return Verdict(outcome._replace(attempts=number - 1), 0.0)
             waits = is_down and self._waiting(call, outcome, None)
             return waits or self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
@@ -285,7 +284,7 @@ class Fetch:
         if not outcome.fault_text:
             return outcome
         text = self._masked_text(call.session, outcome.fault_text, sent_as)
-        return replace(outcome, fault_text=text)
+        return outcome._replace(fault_text=text)
 
     def _masked_text(self, session: str, text: str, *more: Secret) -> str:
         secrets = (*more, *self._credentials.unspoken(session))

@@ -1,9 +1,8 @@
 """What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.errors import WireError
 from collector.model import FaultClass, LandedReply, Outcome, State
@@ -28,8 +27,7 @@ _SHAPE_BYTES: Final = 8192
 _MOST_SHAPES: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     state: State
     fault_class: FaultClass | None = None
     text: str | None = None

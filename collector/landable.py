@@ -1,8 +1,7 @@
 """What of a reply may be kept: as it came, but for the bytes that repeat a credential. Pure."""
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.errors import WireError
 from collector.model import Reply
@@ -21,8 +20,7 @@ _KEPT_HEADERS: Final[tuple[str, ...]] = (
 _LONGEST_HEADER: Final = 1_024  # characters; those that are kept are short
 
 
-@dataclass(frozen=True, slots=True)
-class Landable:
+class Landable(NamedTuple):
     """Headers and body to be landed.
 
     Attributes:

@@ -1,6 +1,6 @@
 """How a call stands after an attempt that brought no reply, or without one; the form in which `fetch` tells. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from collector.credentials import LoginFailedError
 from collector.errors import CredentialError, TransportError
@@ -11,8 +11,7 @@ from collector.policy import classify_error
 __all__ = ["Verdict", "class_of", "refused", "unanswered"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How a call stands after an attempt.
 
     Attributes:

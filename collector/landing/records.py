@@ -245,7 +245,6 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, w
         received_at_us,
         masked=bool(masked),
         cut=bool(cut),
-        sha256=sha256,
     )
 
 

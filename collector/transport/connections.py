@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.connector import Connection
-from yarl import URL
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -49,9 +48,9 @@ class Connections:
     def __init__(self, pool: aiohttp.BaseConnector, connecting: aiohttp.ClientTimeout) -> None:
         self._pool = pool
         self._connecting = connecting
-        self._idle: defaultdict[URL, list[Connected]] = defaultdict(list)
+        self._idle: defaultdict[str, list[Connected]] = defaultdict(list)
 
-    async def take(self, origin: URL, place: aiohttp.ClientRequest, deadline: float) -> Connected:
+    async def take(self, origin: str, place: aiohttp.ClientRequest, deadline: float) -> Connected:
         """A connection to where `place` is, by an instant of the event loop's clock.
 
         Raises:
@@ -71,7 +70,7 @@ class Connections:
         async with asyncio.timeout_at(deadline):
             return Connected(await self._pool.connect(place, [], self._connecting))
 
-    def keep(self, origin: URL, connected: Connected) -> None:
+    def keep(self, origin: str, connected: Connected) -> None:
         """For the next request to the same place, unless the other side wants to close it."""
         if connected.protocol.should_close:
             connected.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -31,8 +31,7 @@ _SWITCHING_PROTOCOLS: Final = 101
 _Unwritten = tuple[asyncio.Transport, bytes, Sending, Callable[[], None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A reply, and whether its body was cut off at the limit."""
 
     reply: Reply
@@ -43,7 +42,7 @@ class Received:
 class _Head:
     """Where a request goes, as aiohttp wants to know it, and its first lines."""
 
-    origin: URL
+    origin: str
     place: aiohttp.ClientRequest
     lines: bytes
 
@@ -144,7 +143,7 @@ class Exchanges:
         if any(mark in line for line in lines for mark in "\r\n\0"):
             raise ValueError("a header or the URL holds a line break or a NUL")
         text = "\r\n".join([*lines, ""])
-        return _Head(url.origin(), aiohttp.ClientRequest(request.method, url), text.encode())
+        return _Head(str(url.origin()), aiohttp.ClientRequest(request.method, url), text.encode())
 
 
 def _give_up(sending: Sending, transport: asyncio.Transport) -> None:

@@ -149,8 +149,8 @@ async def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
     """Whatever text holds one: SQLite takes none, and a writer that stumbles over it would end the run."""
     landing = created(tmp_path)
     text = "caf\u00e9 \ud800 and \udcff"
-    odd = replace(outcome(CALLS[0].call_id), fault_text=text)
-    await landing.land(replace(reply(), request=text))
+    odd = outcome(CALLS[0].call_id)._replace(fault_text=text)
+    await landing.land(reply()._replace(request=text))
     landing.settle(odd, final=True)
     landing.note(SessionFacts("s", 1, fault_class=FaultClass.TRANSPORT, fault_text=text))
     await landing.close()

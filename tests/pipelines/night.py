@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.landing import LandedRun, Landing
@@ -144,8 +144,8 @@ class Night:
         call = self.answered(second, session)
         answered, outcome = self.replies.pop(), self.outcomes.pop()
         self._reply(call, 1, 200, first, None)
-        self.replies.append(replace(answered, attempt=2))
-        self.outcomes.append(replace(outcome, attempts=2, answer_attempt=2))
+        self.replies.append(answered._replace(attempt=2))
+        self.outcomes.append(outcome._replace(attempts=2, answer_attempt=2))
         return call
 
     def _reply(

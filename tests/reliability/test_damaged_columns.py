@@ -1,6 +1,5 @@
 """The columns of a landing store: what the objects say, and never anything from a record that was changed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ async def test_the_columns_say_what_the_objects_say(tmp_path: Path) -> None:
     """Every field of every call, outcome and reply, whatever the outcome, in the same order."""
     landing = created(tmp_path, CALLS)
     await landing.land(reply(CALLS[0], body=b""))
-    await landing.land(replace(reply(CALLS[0], 2), masked=True, cut=True, headers={}))
+    await landing.land(reply(CALLS[0], 2)._replace(masked=True, cut=True, headers={}))
     landing.settle(outcome(CALLS[0].call_id), final=True)
     landing.settle(
         Outcome(

@@ -84,10 +84,8 @@ async def test_a_changed_record_is_found(what: str, tmp_path: Path) -> None:
 
 
 async def test_a_damaged_reply_is_not_handed_out(tmp_path: Path) -> None:
-    """Its digest is compared when it is read, and what was verified need not be hashed again."""
+    """Its digest is compared when it is read."""
     path = await stored(tmp_path, CALLS)
-    with LandedRun.open(path) as run:
-        assert all(each.sha256 is not None for each in run.replies())
     changed(path, RECORDS["a bit of a body"])
     with (
         LandedRun.open(path) as run,
@@ -268,7 +266,7 @@ async def test_the_same_reply_twice(tmp_path: Path) -> None:
     """Identical bytes are one reply, alone and in a group; the others of the group are landed."""
     landing = created(tmp_path, MANY)
     await landing.land(reply(MANY[0]))
-    again = replace(reply(MANY[0]), received_at_us=5)
+    again = reply(MANY[0])._replace(received_at_us=5)
     await asyncio.gather(landing.land(again), *(landing.land(reply(call)) for call in MANY))
     await landing.close()
     with LandedRun.open(landing.path) as run:

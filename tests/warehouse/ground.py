@@ -75,7 +75,7 @@ def publish_night(
     made = replace(
         made,
         outcomes=[
-            replace(each, observed_at_us=each.observed_at_us and OBSERVED_US + shift)
+            each._replace(observed_at_us=each.observed_at_us and OBSERVED_US + shift)
             for each in made.outcomes
         ],
     )
