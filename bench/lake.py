@@ -18,6 +18,7 @@ import pyarrow.dataset as ds
 from bench.figures import Found, Line, answer
 from bench.process import ROOT
 from bench.product import product
+from collector.model import call_id_of
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.lake.draft import COMPACTED_SIZES
@@ -110,10 +111,11 @@ def _manifest(lake: Lake, run_id: str) -> Manifest:
 
 @cache
 def _names(sessions: int) -> tuple[pa.Array, pa.Array]:
-    """The ids of all calls, without order, and the labels: the same every night."""
-    ids = np.arange(sessions * _WINDOWS // 2).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    """The ids of all calls and the labels, in the plan's order: the same every night."""
     labels = [f"mailbox-{session:06}" for session in range(sessions)]
-    return pa.array([f"{int(each):016x}" for each in ids]), pa.array(labels)
+    pairs = [(60 * first, 60 * first + 60) for first in range(1, _WINDOWS, 2)]
+    ids = [call_id_of(label, *pair) for label in labels for pair in pairs]
+    return pa.array(ids, pa.string()), pa.array(labels)
 
 
 def _counts(random: np.random.Generator, sessions: int) -> np.ndarray:

@@ -4,6 +4,7 @@ A plan may have a million calls. None of them is held here: the calls of a sessi
 as they were when the plan was made, and those that are settled are known by eight bytes each.
 """
 
+import hashlib
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -13,7 +14,6 @@ from collector.credentials import Credentials
 from collector.dispatch import Errand, Lane, Unstarted
 from collector.landing import LandedRun
 from collector.limits import SessionGate
-from collector.model import CallId
 from collector.plan import calls_of, pairs_of
 
 __all__ = ["Left"]
@@ -33,32 +33,21 @@ class Left:
         self._per_second = settings.limits.per_session_per_second
         self._pairs = pairs_of(settings.windows.minutes, settings.windows.pairing)
         self._credentials = credentials
-        self._settled = array("Q", (int(call_id, 16) for call_id in landed.settled()))
+        self._settled = array("Q", landed.settled())
         self._attempts = landed.attempts()
         facts = landed.session_facts()
         self._known = {each.session for each in facts if each.fault_class is None}
         self.gates: dict[str, SessionGate] = {}
-        self.planned = self.settled = 0
-        self.lanes = Unstarted(self._sessions(landed), self._lane)
-
-    def _sessions(self, landed: LandedRun) -> list[str]:
-        """Those with a missing call, in the order of their first missing calls' ids.
-
-        Neighbours in a list of sessions are often neighbours in trouble, and the ids are digests.
-        """
-        first: dict[str, CallId] = {}
-        for call in landed.calls():
-            self.planned += 1
-            if self._is_settled(call.call_id):
-                self.settled += 1
-            else:
-                first.setdefault(call.session, call.call_id)
-        return sorted(first, key=first.__getitem__)
-
-    def _is_settled(self, call_id: CallId) -> bool:
-        number = int(call_id, 16)
-        place = bisect_left(self._settled, number)
-        return place < len(self._settled) and self._settled[place] == number
+        self.settled = len(self._settled)
+        self.planned = landed.planned
+        # the place in the plan of the first call of each
+        self._first = {
+            entry.label: first
+            for number, entry in enumerate(settings.sessions)
+            if self._count_from(first := number * len(self._pairs)) < len(self._pairs)
+        }
+        # Neighbours in a list of sessions are often neighbours in trouble
+        self.lanes = Unstarted(sorted(self._first, key=_digest), self._lane)
 
     def _lane(self, session: str) -> Lane:
         has_login = self._credentials.has_login(session)
@@ -67,9 +56,23 @@ class Left:
         if has_login:
             errands.append(Errand.LOGOUT)
             self.gates[session] = gate
+        planned = enumerate(calls_of(session, self._pairs), self._first[session])
         calls = deque(
             (call, self._attempts.get(call.call_id, 0))
-            for call in calls_of(session, self._pairs)
-            if not self._is_settled(call.call_id)
+            for ordinal, call in planned
+            if not self._is_settled(ordinal)
         )
         return Lane(session, gate, calls, errands, needs_login=has_login)
+
+    def _is_settled(self, ordinal: int) -> bool:
+        place = bisect_left(self._settled, ordinal)
+        return place < len(self._settled) and self._settled[place] == ordinal
+
+    def _count_from(self, first: int) -> int:
+        """How many calls of the session whose first one is there are settled."""
+        settled = self._settled
+        return bisect_left(settled, first + len(self._pairs)) - bisect_left(settled, first)
+
+
+def _digest(session: str) -> bytes:
+    return hashlib.blake2b(session.encode(), digest_size=8).digest()

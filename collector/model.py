@@ -4,7 +4,6 @@ Times are integers: microseconds since 1970-01-01T00:00:00Z (`_us`). What every 
 frozen dataclass takes four times as long to make.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,9 +102,8 @@ class Window:
 
 
 def call_id_of(session: str, window1_minutes: int, window2_minutes: int) -> CallId:
-    """The id of the call for these windows: 16 hexadecimal digits made of nothing else."""
-    key = f"{window1_minutes}\0{window2_minutes}\0{session}".encode()
-    return CallId(hashlib.blake2b(key, digest_size=8).hexdigest())
+    """The id of the call for these windows, made of nothing else: `acme:60-120`."""
+    return CallId(f"{session}:{window1_minutes}-{window2_minutes}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Call:
 
     @classmethod
     def of(cls, session: str, window1: Window, window2: Window) -> Self:
-        """The call for these windows, with its deterministic id (16 hexadecimal digits)."""
+        """The call for these windows, with its id."""
         return cls(call_id_of(session, window1.minutes, window2.minutes), session, window1, window2)
 
     @property

@@ -67,9 +67,9 @@ def calls_of(label: str, pairs: Iterable[tuple[Window, Window]]) -> Iterator[Cal
 
 def digest(settings: Settings) -> str:
     """64 hexadecimal digits that are equal for equal plans: same service, same calls in the same order."""
-    sums = hashlib.sha256(f"1\0{settings.service.url}\0ReportInstantStats\n".encode())
+    sums = hashlib.sha256(f"2\0{settings.service.url}\0ReportInstantStats\n".encode())
     for call in calls(settings):
-        sums.update(call.call_id.encode())
+        sums.update(f"{call.call_id}\n".encode())
     return sums.hexdigest()
 
 

@@ -73,7 +73,7 @@ _RUN_ID: Final = Column(
 _CALL_ID: Final = Column(
     "call_id",
     _TEXT,
-    "The planned call: 16 hexadecimal digits made of the session and both windows.",
+    "The planned call: its session and both windows in minutes.",
 )
 _SESSION: Final = Column("session", _TEXT, "The label of the session in the configuration.")
 _WINDOW1: Final = Column("window1_minutes", _SMALL, "The first window asked for, in minutes.")

@@ -103,10 +103,12 @@ class LandedRun:
         )
         return self._values(query, outcome_of)
 
-    def settled(self) -> Iterator[CallId]:
-        """The calls with a final outcome, by id."""
-        query = "SELECT call_id FROM outcomes WHERE final ORDER BY call_id"
-        return (CallId(row[0]) for row in self._rows(query))
+    def settled(self) -> Iterator[int]:
+        """The places in the plan, from 0, of the calls with a final outcome, ascending."""
+        query = (
+            "SELECT ordinal FROM calls JOIN outcomes USING (call_id) WHERE final ORDER BY ordinal"
+        )
+        return (ordinal for (ordinal,) in self._rows(query))
 
     def attempts(self) -> dict[CallId, int]:
         """Attempts so far of every call that is not settled and was tried."""

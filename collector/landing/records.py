@@ -51,7 +51,7 @@ __all__ = [
     "reply_row",
 ]
 
-LANDING_VERSION: Final = 2
+LANDING_VERSION: Final = 3
 APPLICATION_ID: Final = (
     0x45434753  # "ECGS", in the file header: tells our files from any other SQLite file
 )

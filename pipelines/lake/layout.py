@@ -12,9 +12,9 @@ __all__ = ["COMPACTED", "PUBLISHED", "Layout", "coded_columns"]
 _DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the texts of one row group
 # A compacted row group, whole: every page has a header and an entry in the index
 _PAGE_ROWS: Final = 1 << 15
-# Digests repeat on neighbouring rows only and are random otherwise: a dictionary would add indices, and a thorough
+# These repeat on neighbouring rows only, so a dictionary would add indices. Digests are random otherwise: a thorough
 # search for matches finds short ones that cost more than they save.
-_DIGESTS: Final = ("call_id", "from_call_id", "raw_sha256", "body_sha256")
+_NAMES: Final = ("call_id", "from_call_id", "raw_sha256", "body_sha256")
 _QUICK: Final = 1  # level of zstd; a higher one makes digests and differences larger, not smaller
 _COUNTS: Final = ("count", "low", "high", "estimate", "reply_bytes")
 _IDS: Final = ("network_id", "mailbox_id", "user_id")
@@ -53,7 +53,7 @@ class Layout:
             "max_rows_per_page": _PAGE_ROWS,
             "write_page_index": True,
             # of what has no order they would say nothing
-            "write_statistics": [each.name for each in table.columns if each.name not in _DIGESTS],
+            "write_statistics": [each.name for each in table.columns if each.name not in _NAMES],
         }
 
     def _level(self, column: Column, encoding: str) -> int:
@@ -73,7 +73,7 @@ def coded_columns(table: Table) -> list[str]:
 
 def _encoding(table: Table, name: str, kind: pa.DataType) -> str | None:
     """How a column is written; None for a dictionary."""
-    if name in _DIGESTS:
+    if name in _NAMES:
         return "DELTA_BYTE_ARRAY"
     if pa.types.is_timestamp(kind) or name in _IDS:
         return "DELTA_BINARY_PACKED"

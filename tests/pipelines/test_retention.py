@@ -1,6 +1,5 @@
 """Old runs leave the lake: which, what of them, what is left of files that they share, and what comes back."""
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -41,8 +40,7 @@ def night(folder: Path, number: int) -> LandedRun:
         body = answer({**counts(number), "Note": "x"})
         made.answered(body, session, 60, 2880, observed_us=at + 2_000_000)
     made.replies = [
-        replace(
-            each,
+        each._replace(
             sent_at_us=each.sent_at_us + number * DAY_US,
             received_at_us=each.received_at_us + number * DAY_US,
         )
