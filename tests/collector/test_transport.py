@@ -456,6 +456,25 @@ async def test_requests_of_one_turn() -> None:
         assert len(served.heads) == 3 + 2
 
 
+async def test_requests_to_a_service_that_takes_its_time() -> None:
+    """They are written one by one."""
+
+    async def behave(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await asyncio.sleep(0.03)
+            await peer.say(OK)
+
+    async with serving(behave) as served, transport() as sender:
+        exchanges = sender._exchanges
+        for _ in range(40):
+            await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
+        tasks = [asyncio.create_task(sender.send(post(served.url))) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert exchanges._unwritten == []
+        assert all(reply.reply.body == b"ok" for reply in await asyncio.gather(*tasks))
+
+
 async def test_cancelled_while_it_waits() -> None:
     """What ends a run is not taken for a time limit, and the connection is not used again."""
     async with serving(hanging_once()) as served, transport() as sender:
