@@ -1,6 +1,7 @@
 """SQL over the lake: DuckDB with a view per table, that can neither change anything nor reach anything else."""
 
 import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -9,10 +10,11 @@ import pyarrow as pa
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError, QueryError
-from pipelines.reading import OpenLake
+from pipelines.reading import TRIES, OpenLake, Part
 
 __all__ = ["queried"]
 
+_READING: Final = "reading the Arrow source failed"
 _READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _LOCKED: Final = (
     "SET TimeZone = 'UTC'",
@@ -32,21 +34,36 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
         PublicationError: a file or manifest cannot be read, or does not fit this program.
     """
     named = _named(sql)
-    with duckdb.connect(":memory:") as connection:
-        for name in named:
-            _register(connection, lake, name)
-        for statement in _LOCKED:
-            connection.execute(statement)
+    before: list[str] = []
+    for tries_left in range(TRIES - 1, -1, -1):
+        views = {name: lake.parts(name) for name in named}
         try:
-            statements = connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type not in _READS:
-                raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
-            return _answer(connection, sql)
+            return _queried(lake, views, sql)
         except duckdb.Error as error:
-            is_reading = "reading the Arrow source failed" in str(error)
-            if is_reading and (said := next(filter(None, map(lake.lake.damage, named)), None)):
+            if _READING not in str(error):
+                raise QueryError(_said(error)) from error
+            read = [path for parts in views.values() for part in parts for path in part.files.files]
+            if tries_left and read != before:
+                before = (
+                    read  # perhaps some were replaced before they were opened: the manifests tell
+                )
+                continue
+            if said := next(filter(None, map(lake.lake.damage, named)), None):
                 raise PublicationError(said) from error
             raise QueryError(_said(error)) from error
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _queried(lake: OpenLake, views: Mapping[str, Sequence[Part]], sql: str) -> pa.Table:
+    with duckdb.connect(":memory:") as connection:
+        for name, parts in views.items():
+            _register(connection, lake, name, parts)
+        for statement in _LOCKED:
+            connection.execute(statement)
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type not in _READS:
+            raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
+        return _answer(connection, sql)
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
@@ -66,10 +83,12 @@ def _named(sql: str) -> list[str]:
     return named or list(TABLES)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str) -> None:
+def _register(
+    connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str, parts: Sequence[Part]
+) -> None:
     """The table as a view; of files that several runs share, the rows of those that count."""
     rows: duckdb.DuckDBPyRelation | None = None
-    for part in lake.parts(name):
+    for part in parts:
         of_part = connection.from_arrow(part.files)
         if part.only is not None:
             # a run id has neither quotes nor spaces

@@ -4,11 +4,11 @@
 does not need, and no file that no manifest names.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 import pandas as pd
 import pyarrow as pa
@@ -20,11 +20,12 @@ from pipelines.errors import PublicationError
 from pipelines.evolution import check_file
 from pipelines.lake import Lake, S3Options, TableFile, coded_columns, day_of_run
 
-__all__ = ["Filters", "OpenLake", "Part", "open_lake"]
+__all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
 
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _ASKED: Final = ("session", "run_id")
-_TRIES: Final = 20  # changes that may overtake a reader while it opens the files
+_Read = TypeVar("_Read")
+TRIES: Final = 20  # changes that may overtake a reader while it opens the files
 
 
 class Filters(TypedDict, total=False):
@@ -55,7 +56,7 @@ class Part:
         only: the runs whose rows count; None if all rows do.
     """
 
-    files: ds.Dataset
+    files: ds.FileSystemDataset
     only: tuple[str, ...] | None
 
 
@@ -105,8 +106,6 @@ class OpenLake:
     def table(self, name: str, **filters: Unpack[Filters]) -> pa.Table:
         """A table's rows, the partition column last, in Arrow.
 
-        Where files were replaced between reading what the manifests name and opening it, all is read once more.
-
         Raises:
             ValueError: no such table, column, date or filter.
             PublicationError: a file or manifest cannot be read, or does not fit this program.
@@ -121,21 +120,16 @@ class OpenLake:
             )
         condition = self.condition(name, **filters)
         coded = _coded(name, columns) if filters.get("where") is None else ()
-        files, failure = self._files(table, **filters), None
-        for _ in range(_TRIES):
-            try:
-                rows = [schema.empty_table().select(columns)]
-                for part in self._parts(table, files, coded):
-                    runs = None if part.only is None else pc.field("run_id").isin(part.only)
-                    found = part.files.to_table(columns, filter=_both(condition, runs))
-                    rows.append(found.cast(rows[0].schema))
-                return pa.concat_tables(rows)
-            except (OSError, pa.ArrowException) as error:
-                failure, before = error, files
-                files = self._files(table, **filters)
-                if not isinstance(error, FileNotFoundError) or files == before:
-                    break
-        raise self._unreadable(name, failure) from failure
+
+        def rows(files: Sequence[TableFile]) -> pa.Table:
+            found = [schema.empty_table().select(columns)]
+            for part in self._parts(table, files, coded):
+                runs = None if part.only is None else pc.field("run_id").isin(part.only)
+                of_part = part.files.to_table(columns, filter=_both(condition, runs))
+                found.append(of_part.cast(found[0].schema))
+            return pa.concat_tables(found)
+
+        return self._read(table, rows, **filters)
 
     def parts(self, name: str, **filters: Unpack[Filters]) -> list[Part]:
         """The files of a table, as the manifests name them, under the contract's schema.
@@ -148,10 +142,25 @@ class OpenLake:
             PublicationError: a manifest or file cannot be read, or does not fit this program.
         """
         table = _known(name)
-        try:
-            return self._parts(table, self._files(table, **filters))
-        except (OSError, pa.ArrowException) as error:
-            raise self._unreadable(name, error) from error
+        return self._read(table, lambda files: self._parts(table, files), **filters)
+
+    def _read(
+        self,
+        table: Table,
+        read: Callable[[Sequence[TableFile]], _Read],
+        **filters: Unpack[Filters],
+    ) -> _Read:
+        """What comes of the files that the manifests name; again, if some were replaced before they were opened."""
+        files, failure = self._files(table, **filters), None
+        for _ in range(TRIES):
+            try:
+                return read(files)
+            except (OSError, pa.ArrowException) as error:
+                failure, before = error, files
+                files = self._files(table, **filters)
+                if not isinstance(error, FileNotFoundError) or files == before:
+                    break
+        raise self._unreadable(table.name, failure) from failure
 
     def _files(self, table: Table, **filters: Unpack[Filters]) -> list[TableFile]:
         return self.lake.files(table.name, self._runs(table, **filters))
@@ -223,7 +232,7 @@ class OpenLake:
 
     def _dataset(
         self, table: Table, paths: Sequence[str], coded: Collection[str] = ()
-    ) -> ds.Dataset:
+    ) -> ds.FileSystemDataset:
         storage = self.lake.storage
         schema = _schema(table)
         for name in coded:

@@ -1,5 +1,6 @@
 """Which manifests `open_lake` reads for a question: those of runs that may have such rows, and no other."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pipelines
 from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake
+from pipelines.query import queried
 from pipelines.reading import OpenLake
 from tests.pipelines.lake_rows import stats
 from tests.pipelines.test_reading import hour
@@ -109,11 +111,22 @@ def test_texts_that_are_read_as_codes_are_the_same(lake: OpenLake, table: str) -
     assert found.equals(pa.concat_tables(whole).select(found.column_names))
 
 
+ASKED = pytest.mark.parametrize(
+    "asked",
+    [
+        lambda lake: lake.table("calls"),
+        lambda lake: queried(lake, "FROM calls"),
+    ],
+    ids=["table", "sql"],
+)
+
+
+@ASKED
 def test_files_that_are_replaced_while_they_are_opened(
-    lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+    asked: Callable[[OpenLake], pa.Table], lake: OpenLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reads just then reads once more what the manifests name now."""
-    before = lake.calls()
+    before = asked(lake)
     listed = lake.lake.files
     times: list[int] = []
 
@@ -128,12 +141,37 @@ def test_files_that_are_replaced_while_they_are_opened(
         return found
 
     monkeypatch.setattr(lake.lake, "files", overtaken)
-    assert sorted(lake.calls()["call_id"]) == sorted(before["call_id"])
+    after = asked(lake)
+    assert sorted(after["call_id"].to_pylist()) == sorted(before["call_id"].to_pylist())
     assert len(times) == 2
 
 
-def test_a_file_that_is_missing_is_looked_for_once(
+def test_files_that_are_replaced_while_sql_is_answered(
     lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB opens them later than the view was made."""
+    before = queried(lake, "FROM calls")
+    named = lake.parts
+    times: list[str] = []
+
+    def overtaken(name: str) -> Any:
+        found = named(name)
+        times.append(name)
+        if len(times) == 1:
+            for run_id in (FIRST, OTHER):
+                publish_calls(lake.lake, run_id)
+            lake.lake.compact()
+        return found
+
+    monkeypatch.setattr(lake, "parts", overtaken)
+    after = queried(lake, "FROM calls")
+    assert sorted(after["call_id"].to_pylist()) == sorted(before["call_id"].to_pylist())
+    assert times == ["calls", "calls"]
+
+
+@ASKED
+def test_a_file_that_is_missing_is_looked_for_once(
+    asked: Callable[[OpenLake], pa.Table], lake: OpenLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is going to bring it back: the error says so at once."""
     for file in (lake.lake.folder / "calls").rglob("*.parquet"):
@@ -147,7 +185,7 @@ def test_a_file_that_is_missing_is_looked_for_once(
 
     monkeypatch.setattr(lake.lake, "files", counted)
     with pytest.raises(PublicationError, match="publish the run again"):
-        lake.calls()
+        asked(lake)
     assert len(times) == 2
 
 
