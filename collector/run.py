@@ -92,7 +92,6 @@ class Collected:
 def transport_of(settings: Settings) -> Transport:
     """The transport that these settings describe."""
     return Transport(
-        concurrency=settings.limits.concurrency,
         timeout_seconds=settings.service.timeout_seconds,
         max_reply_bytes=settings.limits.max_reply_bytes,
         user_agent=" ".join(filter(None, (_AGENT, settings.service.contact))),

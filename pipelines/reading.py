@@ -158,7 +158,7 @@ class OpenLake:
             except (OSError, pa.ArrowException) as error:
                 failure, before = error, files
                 files = self._files(table, **filters)
-                if not isinstance(error, FileNotFoundError) or files == before:
+                if files == before:
                     break
         raise self._unreadable(table.name, failure) from failure
 

@@ -101,15 +101,19 @@ class Landing:
         await done
 
     def settle(self, outcome: Outcome, *, final: bool) -> None:
-        """Record how a call stands, soon. A final outcome is never asked for again.
+        """Record how a call stands, with the next commit. A final outcome is never asked for again.
 
-        One that a kill takes is found anew from the reply; where there was none, the attempt is made again.
+        One that stands on an answer may be a little later: should a kill take it, it is found anew from the reply.
         """
-        self._put_later(PUT_OUTCOME, outcome_row(outcome, final=final))
+        record = PUT_OUTCOME, outcome_row(outcome, final=final), None
+        if outcome.answer_attempt is not None:
+            self._put_later(record)
+        else:
+            self._put(*self._kept(), record)
 
     def note(self, facts: SessionFacts) -> None:
         """Record what WhoAmI said of a session, soon."""
-        self._put_later(PUT_FACTS, facts_row(facts))
+        self._put_later((PUT_FACTS, facts_row(facts), None))
 
     def count_login(self) -> None:
         """Record one Login request of this run."""
@@ -161,11 +165,11 @@ class Landing:
         except RuntimeError:  # recorded outside of an event loop
             self._wake.release()
 
-    def _put_later(self, statement: str, row: Row) -> None:
+    def _put_later(self, record: _Record) -> None:
         """For what nobody waits for: one commit for many, beside those that bring replies."""
         if self._failure:
             raise self._failure
-        self._later.append((statement, row, None))
+        self._later.append(record)
         if len(self._later) == 1:
             try:
                 asyncio.get_running_loop().call_later(_LATER_SECONDS, self._put_kept)
@@ -187,9 +191,8 @@ class Landing:
             store = sqlite3.connect(self.path, isolation_level=None, cached_statements=_KNOWN)
             with contextlib.closing(store):
                 store.execute("PRAGMA synchronous = FULL")
-                store.execute(
-                    "PRAGMA temp_store = MEMORY"
-                )  # what undoes a statement goes into no file
+                # else what is needed to undo a statement of many rows goes through a file of its own
+                store.execute("PRAGMA temp_store = MEMORY")
                 store.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 while group := self._next_group():
                     self._commit(store, group)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from aiohttp.connector import Connection
 
+from collector.errors import TransportError
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["Connected", "Connections"]
+__all__ = ["UNASKED", "Connected", "Connections"]
 
 _KEPT_SECONDS: Final = 30.0
+UNASKED: Final = "the other side spoke before it was asked"
 
 
 class Connected:
@@ -43,7 +46,7 @@ class Connected:
 
 
 class Connections:
-    """Makes connections, and keeps those over which an answer came whole."""
+    """Makes connections, as many as are asked for at a time, and keeps those over which an answer came whole."""
 
     def __init__(self, pool: aiohttp.BaseConnector, connecting: aiohttp.ClientTimeout) -> None:
         self._pool = pool
@@ -56,30 +59,40 @@ class Connections:
         Raises:
             aiohttp.ClientError, OSError: there is none to be had.
             TimeoutError: nor by then.
+            TransportError: the other side spoke before it was asked.
         """
         idle = self._idle[origin]
         oldest = asyncio.get_running_loop().time() - _KEPT_SECONDS
         while idle:
             connected = idle.pop()
             protocol = connected.protocol
-            # one that says something unasked is not to be trusted with the next request
+            # what was said unasked would be taken for the answer to the next request
             if protocol.is_connected() and not protocol.should_close and connected.since >= oldest:
                 connected.was_used = True
                 return connected
             connected.close()
         async with asyncio.timeout_at(deadline):
-            return Connected(await self._pool.connect(place, [], self._connecting))
+            connected = Connected(await self._pool.connect(place, [], self._connecting))
+            await asyncio.sleep(0)  # what is here already is read now
+        if connected.protocol.should_close:
+            connected.close()
+            raise TransportError(UNASKED)
+        return connected
 
     def keep(self, origin: str, connected: Connected) -> None:
         """For the next request to the same place, unless the other side wants to close it."""
         if connected.protocol.should_close:
             connected.close()
-        else:
-            connected.since = asyncio.get_running_loop().time()
-            self._idle[origin].append(connected)
+            return
+        idle, now = self._idle[origin], asyncio.get_running_loop().time()
+        if idle and idle[0].since < now - _KEPT_SECONDS:
+            idle.pop(0).close()
+        connected.since = now
+        idle.append(connected)
 
-    def close(self) -> None:
-        """Close those that are kept."""
+    async def close(self) -> None:
+        """Close them all."""
         for idle in self._idle.values():
             while idle:
-                idle.pop().close()
+                idle.pop().connection.release()  # the pool waits for the ends of those with TLS
+        await self._pool.close()

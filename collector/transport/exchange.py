@@ -18,8 +18,9 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from yarl import URL
 
+from collector.errors import TransportError
 from collector.model import Reply
-from collector.transport.connections import Connections
+from collector.transport.connections import UNASKED, Connections
 from collector.transport.trouble import Sending
 from collector.wire.requests import Request
 
@@ -75,6 +76,7 @@ class Exchanges:
         Raises:
             aiohttp.ClientError, OSError, HttpProcessingError: what aiohttp says of a failure.
             TimeoutError: the last byte did not come in time.
+            TransportError: the other side spoke before it was asked.
             ValueError: a header or the URL holds what cannot be sent.
         """
         head = self._head(request)
@@ -97,8 +99,7 @@ class Exchanges:
             length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
             data = b"%b%b\r\n%b" % (head.lines, length, body or b"")
             self._write_soon((transport, data, sending, on_sent))
-            message, payload = await _final(protocol)
-            sending.answered = True
+            message, payload = await _final(protocol, sending)
             content, cut = await _content(payload, limit)
             if sending.is_late:
                 raise TimeoutError  # the end of the body was that of our patience
@@ -168,10 +169,15 @@ def _tell(waiting: list[Callable[[], None]]) -> None:
         on_sent()
 
 
-async def _final(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
+async def _final(
+    protocol: ResponseHandler, sending: Sending
+) -> tuple[RawResponseMessage, StreamReader]:
     """The reply that is no interim one (RFC 9110, 15.2)."""
     while True:
         message, payload = await protocol.read()
+        if not sending.sent_at_us:
+            raise TransportError(UNASKED)
+        sending.answered = True
         if message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
             return message, payload
 

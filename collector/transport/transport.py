@@ -27,7 +27,7 @@ _CONNECT_SECONDS: Final = 10.0
 
 
 class Transport:
-    """Sends requests over kept-alive connections, at most `concurrency` at a time.
+    """Sends requests over kept-alive connections, as many at a time as it is asked to.
 
     Args:
         has_tls: some request may go to an https address; aiohttp's own trust is used for one that does all the same.
@@ -36,14 +36,12 @@ class Transport:
     def __init__(
         self,
         *,
-        concurrency: int,
         timeout_seconds: float,
         max_reply_bytes: int,
         user_agent: str,
         ca_file: Path | None = None,
         has_tls: bool = True,
     ) -> None:
-        self._concurrency = concurrency
         self._timeout_seconds = timeout_seconds
         self._max_reply_bytes = max_reply_bytes
         self._ca_file = ca_file
@@ -57,9 +55,9 @@ class Transport:
             tls = trust(self._ca_file) if self._has_tls else True
         except ValueError as error:  # it was there when the configuration was read
             raise ConfigError(f"service.ca_file = {str(self._ca_file)!r}: {error}") from error
-        self._pool = aiohttp.TCPConnector(limit=self._concurrency, ssl=tls, resolver=Resolver())
+        pool = aiohttp.TCPConnector(limit=0, ssl=tls, resolver=Resolver())
         connecting = min(_CONNECT_SECONDS, self._timeout_seconds)
-        self._connections = Connections(self._pool, aiohttp.ClientTimeout(sock_connect=connecting))
+        self._connections = Connections(pool, aiohttp.ClientTimeout(sock_connect=connecting))
         self._exchanges = Exchanges(self._connections, self._timeout_seconds, self._headers)
         return self
 
@@ -69,8 +67,7 @@ class Transport:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._connections.close()
-        await self._pool.close()
+        await self._connections.close()
 
     async def send(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Received:
         """The reply to `request`; the time limit starts now. `on_sent` is called when it has been written.

@@ -48,6 +48,7 @@ class Served:
     url: str = ""
     heads: list[str] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
 
 
 @contextlib.asynccontextmanager
@@ -69,6 +70,7 @@ async def serving(
                 await behave(Peer(reader, writer, served))
         finally:
             tasks.discard(task)
+            served.ended += 1
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()

@@ -79,6 +79,30 @@ async def test_commits_in_groups(tmp_path: Path) -> None:
     await landing.close()
 
 
+@pytest.mark.parametrize("seconds", [0.05, 60.0])
+async def test_outcomes_that_stand_on_an_answer_wait_for_others(
+    seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a while; all others are written at once, as no reply would tell what is to come of them."""
+    monkeypatch.setattr("collector.landing.writer._LATER_SECONDS", seconds)
+    landing = created(tmp_path)
+
+    def written() -> list[tuple[str, int]]:
+        with contextlib.closing(sqlite3.connect(landing.path)) as store:
+            return store.execute("SELECT state, final FROM outcomes ORDER BY attempts").fetchall()
+
+    landing.settle(outcome(CALLS[0].call_id, State.OK, 1), final=True)
+    landing.settle(outcome(CALLS[1].call_id, State.FAILED, 2), final=False)
+    landing.settle(outcome(CALLS[2].call_id, State.FAILED, 3), final=True)
+    await landing.land(reply(CALLS[3]))
+    assert written()[-2:] == [("failed", 0), ("failed", 1)]
+    await asyncio.sleep(0.2)
+    await landing.land(reply(CALLS[4]))
+    assert (("ok", 1) in written()) is (seconds < 1)
+    await landing.close()
+    assert written() == [("ok", 1), ("failed", 0), ("failed", 1)]
+
+
 async def test_a_cancelled_worker_harms_nobody(tmp_path: Path) -> None:
     """Its reply is landed all the same, and those of the others too."""
     landing = created(tmp_path)

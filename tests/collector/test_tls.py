@@ -1,5 +1,6 @@
 """TLS with real sockets: what is right is let through, what is wrong is refused in one sentence that says which."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ KEY = "fake-key-0001"
 def transport(ca_file: Path | None) -> Transport:
     """A transport as a run has it."""
     return Transport(
-        concurrency=2,
         timeout_seconds=5,
         max_reply_bytes=10_000,
         user_agent="test-agent",
@@ -48,6 +48,22 @@ async def test_a_private_authority_is_trusted_if_it_is_named(tmp_path: Path, hos
             with pytest.raises(CertificateError, match=r"unknown authority.*service\.ca_file"):
                 await sender.send(get(url))
     assert len(served.heads) == 1
+
+
+async def test_connections_are_ended_in_order(tmp_path: Path) -> None:
+    """When a run is over the service has heard of the end of each connection."""
+    ca, path = authority(tmp_path)
+
+    async def answer_all(peer: Peer) -> None:
+        while True:
+            await answer(peer)
+
+    async with serving(answer_all, tls_server(ca)) as served:
+        url = served.url.replace("http", "https")
+        async with transport(path) as sender:
+            await asyncio.gather(*(sender.send(get(url)) for _ in range(6)))
+            assert (served.connections, served.ended) == (6, 0)
+        assert served.ended == 6
 
 
 @pytest.mark.parametrize("fault", FAULTS)

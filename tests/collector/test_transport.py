@@ -26,7 +26,6 @@ KEY = "fake-key-0001"
 def transport(timeout_seconds: float = 5.0) -> Transport:
     """A transport as a run has it."""
     return Transport(
-        concurrency=4,
         timeout_seconds=timeout_seconds,
         max_reply_bytes=LIMIT,
         user_agent="test-agent",
@@ -398,6 +397,64 @@ async def test_kept_connection_that_speaks_unasked() -> None:
         await asyncio.sleep(0.05)
         assert (await sender.send(post(served.url))).reply.body == b"ok"
         assert served.connections == 2
+
+
+def speaking_first(data: bytes) -> Callable[[Peer], Awaitable[None]]:
+    """A server that says something before it is asked, as proxies do that are at their limit."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.say(data)
+        await answering_all(peer)
+
+    return behave
+
+
+@pytest.mark.parametrize(("before", "data"), [("taken", OK), ("taken", OK[:20]), ("written", OK)])
+async def test_new_connection_that_speaks_unasked(
+    before: str, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said before the request was written is not the reply to it, and the connection is given up."""
+    async with serving(speaking_first(data)) as served, transport() as sender:
+        connections = sender._exchanges._connections
+        place, name = (connections._pool, "connect") if before == "taken" else (connections, "take")
+        real = getattr(place, name)
+
+        async def late(*args: object) -> object:
+            found = await real(*args)
+            await asyncio.sleep(0.05)  # until it has been heard
+            return found
+
+        monkeypatch.setattr(place, name, late)
+        for number in (1, 2):
+            with pytest.raises(TransportError, match="spoke before it was asked") as refused:
+                await sender.send(post(served.url))
+            assert type(refused.value) is TransportError
+            assert served.connections == number
+        assert served.heads == []
+
+
+async def test_unused_connections_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a busy moment left are closed while others are used."""
+    monkeypatch.setattr("collector.transport.connections._KEPT_SECONDS", 0.1)
+    async with serving(answering_all) as served, transport() as sender:
+        await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
+        for _ in range(5):
+            await asyncio.sleep(0.05)
+            await sender.send(post(served.url))
+        assert (served.connections, served.ended) == (3, 2)
+
+
+async def test_more_requests_than_connections() -> None:
+    """Whoever sends says how many at a time; nobody waits for a connection that is kept for another."""
+    async with (
+        serving(answering_all) as served,
+        serving(answering_all) as other,
+        transport() as sender,
+    ):
+        for each in (served, other):
+            await asyncio.gather(*(sender.send(post(each.url)) for _ in range(30)))
+        await asyncio.gather(*(sender.send(post(served.url)) for _ in range(60)))
+    assert (len(served.heads), len(other.heads)) == (90, 30)
 
 
 async def test_kept_connection_is_for_its_own_server() -> None:
