@@ -91,9 +91,9 @@ async def test_outcomes_that_stand_on_an_answer_wait_for_others(
         with contextlib.closing(sqlite3.connect(landing.path)) as store:
             return store.execute("SELECT state, final FROM outcomes ORDER BY attempts").fetchall()
 
-    landing.settle(outcome(CALLS[0].call_id, State.OK, 1), final=True)
     landing.settle(outcome(CALLS[1].call_id, State.FAILED, 2), final=False)
     landing.settle(outcome(CALLS[2].call_id, State.FAILED, 3), final=True)
+    landing.settle(outcome(CALLS[0].call_id, State.OK, 1), final=True)
     await landing.land(reply(CALLS[3]))
     assert written()[-2:] == [("failed", 0), ("failed", 1)]
     await asyncio.sleep(0.2)
