@@ -98,6 +98,7 @@ class _Account:
         ready_at: no label of this credential sends the next Login before this instant (monotonic seconds).
         left: a SessionID that a fault called gone. The service may still count the session as open: what only expired
             fills its place until it is logged out.
+        stays_open: Logout was given up.
     """
 
     login: Login
@@ -110,6 +111,7 @@ class _Account:
     waits: int = 0
     ready_at: float = 0.0
     left: Secret | None = None
+    stays_open: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -241,7 +243,7 @@ class Credentials:
 
     def _others_are_in(self, account: _Account) -> bool:
         return any(
-            other is not account and other.session_id is not None
+            other is not account and other.session_id is not None and not other.stays_open
             for other in self._accounts.values()
         )
 
@@ -265,6 +267,10 @@ class Credentials:
         if session_id is not None:
             await _logged_out(session_id, exchange)
             account.session_id = account.left = None
+
+    def stays_open(self, label: str) -> None:
+        """Logout was given up: nobody needs to wait for the room that it would have made."""
+        self._accounts[label].stays_open = True
 
     def _opened(self, account: _Account, answered: Answered) -> None:
         content = answered.content

@@ -247,14 +247,14 @@ class Worker:
         except ThrottledError as error:
             wait = max(self._backoff(number), error.retry_after or 0.0)
             self._pause(lane, error.status, wait)
-            self._put_back_or_give_up(ticket, wait, self.settings.retry.attempts)
+            self._put_back(ticket, wait, self.settings.retry.attempts)
             return
         self.landing.note(facts)
         lane.needs_login = self.credentials.needs_login(lane.session)
         fault = facts.fault_class
         may_help = fault is not None and ACTIONS[fault] is not Action.FAIL
         attempts = _WHO_AM_I_ATTEMPTS if may_help else 0
-        self._put_back_or_give_up(ticket, self._backoff(number), attempts)
+        self._put_back(ticket, self._backoff(number), attempts)
 
     async def _log_out(self, ticket: Ticket) -> None:
         lane, number = ticket.lane, ticket.attempts + 1
@@ -267,16 +267,20 @@ class Worker:
             _LOG.warning("Logout failed", session=lane.session, said=str(error))
             retry_after = error.retry_after if isinstance(error, ThrottledError) else None
             wait = max(self._backoff(number), retry_after or 0.0)
-            self._put_back_or_give_up(ticket, wait, self.settings.retry.attempts)
+            if not self._put_back(ticket, wait, self.settings.retry.attempts):
+                self.credentials.stays_open(lane.session)
         else:
             self.dispatch.done(ticket)
 
-    def _put_back_or_give_up(self, ticket: Ticket, wait_seconds: float, attempts: int) -> None:
+    def _put_back(self, ticket: Ticket, wait_seconds: float, attempts: int) -> bool:
+        """Have an errand tried again, unless that was tried often enough; whether it will be."""
         number = ticket.attempts + 1
-        if number < attempts and not self.fetch.is_service_down:
+        will_be = number < attempts and not self.fetch.is_service_down
+        if will_be:
             self.dispatch.put_back(ticket, time.monotonic() + wait_seconds, number)
         else:
             self.dispatch.done(ticket)
+        return will_be
 
     def _backoff(self, attempt: int) -> float:
         retry = self.settings.retry

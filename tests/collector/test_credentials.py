@@ -193,6 +193,21 @@ async def test_a_cap_that_strangers_fill_is_bounded() -> None:
         await credentials.log_in("s0", service.exchange)
 
 
+async def test_a_cap_that_a_failed_logout_fills_is_bounded() -> None:
+    """A session of this run that could not be ended makes no room either."""
+    service = Service([text_answer(GUID)])
+    credentials = Credentials({"a": JANE, "b": JOE}, attempts=2)
+    await credentials.log_in("a", service.exchange)
+    service.answers = [fault("Too many open sessions", code="Authorization")]
+    for _ in range(5):
+        with pytest.raises(LoginDelayedError):
+            await credentials.log_in("b", service.exchange)
+    credentials.stays_open("a")
+    with pytest.raises(CredentialError, match="failed 6 times"):
+        await credentials.log_in("b", service.exchange)
+    assert credentials.open_logins() == ["a"]
+
+
 async def test_waiters_share_a_failure() -> None:
     """A thousand sessions of one login that wait for a Login which fails do not each send their own."""
     service = Service([fault("later", status=503, retry_after=9.0), text_answer(GUID)])

@@ -75,3 +75,19 @@ async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> N
     expected = {"success": {0}, "error": {0, 5}}.get(kind, {0, 4})
     assert set(codes) <= expected
     assert codes[max(expected)] >= exits // 2
+
+
+async def test_nobody_waits_for_room_that_a_failed_logout_would_have_made(
+    ground: MakeGround,
+) -> None:
+    """A session that cannot be ended fills its place for good: a Login that finds none is given up, too."""
+    wrong = {
+        "mailbox-0001": switches(throttle="always", operations="Logout"),
+        "mailbox-0002": switches(login_throttled="always"),
+    }
+    night = await ground(population(2, 1), CONFIG, overrides=wrong)
+    async with asyncio.timeout(40):
+        ended = await night.ended(await night.start("run"))
+    assert ended.code == 1
+    assert (ended.json["ok"], ended.json["failed"]) == (4, 4)
+    assert night.simulator.control.state()["open_sessions"]
