@@ -44,9 +44,8 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
                 raise QueryError(_said(error)) from error
             read = [path for parts in views.values() for part in parts for path in part.files.files]
             if tries_left and read != before:
-                before = (
-                    read  # perhaps some were replaced before they were opened: the manifests tell
-                )
+                # perhaps some were replaced before they were opened: the manifests tell
+                before = read
                 continue
             if said := next(filter(None, map(lake.lake.damage, named)), None):
                 raise PublicationError(said) from error

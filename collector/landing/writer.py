@@ -45,13 +45,11 @@ class Landing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._later: list[_Record] = []
+        self._later: list[_Record] = []  # the event loop's own
         self._queued: list[_Record] = []
         self._stopping = False
         self._failure: LandingError | None = None
-        self._guard = (
-            threading.Lock()
-        )  # of the three above; what is kept for later is the event loop's own
+        self._guard = threading.Lock()  # of the three above
         self._wake = threading.Semaphore(0)
         self._is_asleep = False
         self._thread = threading.Thread(target=self._write, name="landing", daemon=True)

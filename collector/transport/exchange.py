@@ -85,7 +85,7 @@ class Exchanges:
         connected = await self._connections.take(head.origin, head.place, deadline)
         sending.reused = connected.was_used
         protocol, transport = connected.protocol, connected.transport
-        # asyncio.timeout would be a tenth of what a call costs
+        # asyncio.timeout takes several times as long to begin and end
         timer = loop.call_at(deadline, _give_up, sending, transport)
         try:
             protocol.set_response_params(
@@ -121,8 +121,8 @@ class Exchanges:
     def _write_soon(self, unwritten: _Unwritten) -> None:
         """Write together what one turn of the event loop has to send, so that a quick service wakes once for all of it.
 
-        That takes a sixth off what a call costs. To one that takes its time requests go out one by one: those that were
-        sent together would stay together, and wait for each other ever after.
+        To one that takes its time requests go out one by one: those that were sent together would stay together, and
+        wait for each other ever after.
         """
         self._unwritten.append(unwritten)
         if self._usual_us > _QUICK_US:

@@ -433,6 +433,20 @@ async def test_new_connection_that_speaks_unasked(
         assert served.heads == []
 
 
+async def test_cancelled_while_a_connection_is_made() -> None:
+    """At whatever turn of the event loop: nothing is left open, and nothing was sent."""
+    async with serving(answering_all) as served, transport() as sender:
+        for turns in range(12):
+            task = asyncio.create_task(sender.send(post(served.url)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await asyncio.sleep(0.05)
+        assert served.ended == served.connections > 0
+
+
 async def test_unused_connections_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that a busy moment left are closed while others are used."""
     monkeypatch.setattr("collector.transport.connections._KEPT_SECONDS", 0.1)
