@@ -127,5 +127,6 @@ def _settle(exit_code: int) -> None:
 
 def _leave(exit_code: int) -> NoReturn:
     """End the process; the interpreter gives signals their deadly default back before it has ended."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    for number in _SIGNALS:  # in every thread, also those that libraries started
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(exit_code)

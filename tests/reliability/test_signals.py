@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import time
+from typing import Final
 
 import pytest
 
@@ -134,3 +136,27 @@ async def test_a_thread_that_hangs_does_not_hold_the_exit(ground: MakeGround, wh
     night.program = (sys.executable, "-m", "pipelines.cli")
     resumed = await night.run("run")
     assert (resumed.code, resumed.json["ok"]) == (0, 40), resumed.err
+
+
+LEAVING: Final = """
+import gc, threading, time
+from pipelines.cli import door
+gc.disable()
+slow = [[each] for each in range(2_000_000)]  # what ending the interpreter has to let go of
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as libraries leave them behind
+print("leaving", flush=True)
+door._leave(4)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_interpreter_ends(number: signal.Signals) -> None:
+    """It changes no exit code, whichever thread of the process hears it."""
+    for wait in (0.01, 0.03, 0.05, 0.07):
+        command = [sys.executable, "-c", LEAVING]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline() == b"leaving\n"
+            time.sleep(wait)
+            program.send_signal(number)
+            assert program.wait(20) == 4
