@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from bench.figures import Found, Line, answer
 from bench.process import ROOT
 from bench.product import product
-from collector.model import call_id_of
+from collector.domain.values import call_id_of
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.lake.draft import COMPACTED_SIZES

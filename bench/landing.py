@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from collector.domain.values import Binding, Call, LandedReply, RunInfo, Window
 from collector.landing import Landing
-from collector.model import Binding, Call, LandedReply, RunInfo, Window
 
 REPLIES: Final = 4_000
 WAITING: Final = 64

@@ -14,8 +14,8 @@ from lxml import etree
 from bench.figures import Found, Line, answer, medians
 from bench.process import ROOT
 from bench.server import stats_body
+from collector.domain.values import Binding, Call, LandedReply, Outcome, RunInfo, State, Window
 from collector.landing import LandedRun, Landing
-from collector.model import Binding, Call, LandedReply, Outcome, RunInfo, State, Window
 from pipelines.lake import Lake
 from pipelines.normalize import normalize
 

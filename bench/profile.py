@@ -26,7 +26,7 @@ _LANDING: Final = {
 # the innermost frame that is in one of these files takes the sample
 _PLACES: Final = {
     "collector/dispatch.py": "dispatch",
-    "collector/lane.py": "dispatch",
+    "collector/queue.py": "dispatch",
     "collector/limits.py": "rate gates",
     "asyncio_throttle/": "rate gates",
     "collector/worker.py": "worker",
@@ -34,7 +34,7 @@ _PLACES: Final = {
     "collector/wire/": "request and judgement",
     "collector/judge.py": "request and judgement",
     "collector/policy.py": "request and judgement",
-    "collector/landable.py": "masking",
+    "collector/redacted.py": "masking",
     "collector/secret.py": "masking",
     "collector/landing/writer.py": "landing, on the loop's thread",
     "collector/transport/": "the exchange, above aiohttp",

@@ -24,7 +24,7 @@ from pyiceberg.catalog import load_catalog
 
 from bench.figures import Found, answer
 from bench.process import ROOT
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake
 from pipelines.warehouse.loading import load_all

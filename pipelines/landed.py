@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.domain.values import FaultClass, State, WhoAmI
 from collector.landing import CallColumns, ReplyColumns
-from collector.model import FaultClass, SessionFacts, State
 from pipelines.contract import CALLS, RAW, SESSIONS, Table, arrow_schema
 from pipelines.tidy import ANSWERS
 from pipelines.tidy.answers import Flags, Integers
 
-__all__ = ["Ledger", "Verdict", "answer_rows", "raw_rows", "session_rows"]
+__all__ = ["AttemptResult", "Ledger", "answer_rows", "raw_rows", "session_rows"]
 
 _PASSED: Final = np.array([State.EMPTY.value, State.OK.value], object)
 _ANSWERED: Final = (State.OK.value, State.EMPTY.value)
@@ -25,7 +25,7 @@ _Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptResult:
     """What reading an answer and checking it made of its call, where it did not pass everything.
 
     Attributes:
@@ -74,7 +74,7 @@ class Ledger:
         self._faults[places] = self._texts[places] = None
         self._waiting[places] = False
 
-    def judge(self, place: int, verdict: Verdict) -> None:
+    def judge(self, place: int, verdict: AttemptResult) -> None:
         """This answer did not pass everything."""
         is_failed = verdict.state is State.FAILED
         self._states[place] = verdict.state.value
@@ -119,7 +119,7 @@ class Ledger:
         )
 
 
-def session_rows(run_id: str, facts: Sequence[SessionFacts]) -> pa.Table:
+def session_rows(run_id: str, facts: Sequence[WhoAmI]) -> pa.Table:
     """The rows of `sessions`."""
     return _table(
         SESSIONS,

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from collector.domain.values import FaultClass, State, WhoAmI
 from collector.landing import CallColumns, LandedRun, ReplyColumns
-from collector.model import FaultClass, SessionFacts, State
 from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS, TRAFFIC_BUCKETS
 from pipelines.decode import decode
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
-from pipelines.landed import Ledger, Verdict, answer_rows, raw_rows, session_rows
+from pipelines.landed import AttemptResult, Ledger, answer_rows, raw_rows, session_rows
 from pipelines.quality import READABLE, Batch, Level, Violation, judge, levels_of, violations_of
 from pipelines.spool import Spool
 from pipelines.tidy import (
@@ -38,7 +38,7 @@ __all__ = ["Normalized", "normalize"]
 _LEDGER_CALLS: Final = 4096
 _EXAMPLES: Final = 20
 _FAULT_TEXT: Final = 500  # characters, as in the landing store
-_LOST: Final = Verdict(
+_LOST: Final = AttemptResult(
     State.FAILED,
     "the landing store does not hold the answer",
     (READABLE,),
@@ -121,7 +121,7 @@ class _Work:
     ) -> None:
         self._run_id, self._publication, self._levels = run_id, publication, levels
         self._spool, self._one_now = spool, True
-        self._sessions = _session_rows(run_id, landed.session_facts())
+        self._sessions = _session_rows(run_id, landed.whoami())
         publication.append(SESSIONS.name, self._sessions)
         self._states: Counter[str] = Counter({state.value: 0 for state in State})
         self._attempts = self._quarantined = 0
@@ -198,7 +198,7 @@ class _Work:
         append(DATASET_EXTRAS.name, dataset_extras(run_id, calls, groups, counts, kept))
 
 
-def _session_rows(run_id: str, facts: Iterator[SessionFacts]) -> pa.Table:
+def _session_rows(run_id: str, facts: Iterator[WhoAmI]) -> pa.Table:
     """All rows of `sessions`, which are small; the values that they are made of are not."""
     parts = [session_rows(run_id, [])]
     while some := list(islice(facts, _LEDGER_CALLS)):
@@ -206,7 +206,9 @@ def _session_rows(run_id: str, facts: Iterator[SessionFacts]) -> pa.Table:
     return pa.concat_tables(parts).combine_chunks()
 
 
-def _verdicts(with_counts: Flags, violations: Sequence[Violation]) -> Iterator[tuple[int, Verdict]]:
+def _verdicts(
+    with_counts: Flags, violations: Sequence[Violation]
+) -> Iterator[tuple[int, AttemptResult]]:
     """What becomes of each answer that did not pass everything."""
     against: dict[int, list[Violation]] = {}
     for violation in violations:
@@ -216,4 +218,4 @@ def _verdicts(with_counts: Flags, violations: Sequence[Violation]) -> Iterator[t
         reasons = [f"{one.check}: {one.message}" for one in found if one.level is Level.QUARANTINE]
         text = "; ".join(reasons)[:_FAULT_TEXT] or None
         checks = tuple(one.check for one in found)
-        yield number, Verdict(State.FAILED if reasons else state, text, checks)
+        yield number, AttemptResult(State.FAILED if reasons else state, text, checks)

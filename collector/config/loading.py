@@ -11,10 +11,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from collector.config.settings import SessionEntry, Settings
+from collector.domain.secret import MASK
+from collector.domain.trust import trust
+from collector.domain.values import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from collector.errors import ConfigError
-from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
-from collector.secret import MASK
-from collector.trust import trust
 
 __all__ = ["load"]
 

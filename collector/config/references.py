@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from collector.config.settings import Settings
+from collector.domain.secret import Secret
 from collector.errors import ConfigError
-from collector.secret import Secret
 
 __all__ = ["ApiKey", "Credential", "Login", "credentials", "referred", "s3_secrets"]
 

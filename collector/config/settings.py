@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from collector.model import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pairing
+from collector.domain.values import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pairing
 from collector.wire.namespaces import ECGRID
 
 __all__ = [

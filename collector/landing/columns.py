@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from collector.domain.values import Binding, FaultClass, State, call_id_of
 from collector.landing.records import changed_rows, outcome_of, reply_of
-from collector.model import Binding, FaultClass, State, call_id_of
 
 __all__ = ["CallColumns", "ReplyColumns", "call_columns", "reply_columns"]
 

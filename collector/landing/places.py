@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from collector.domain.values import Call, RunInfo
+from collector.landing.error_mapping import named_errors
 from collector.landing.records import (
     APPLICATION_ID,
     LANDING_VERSION,
@@ -17,15 +19,13 @@ from collector.landing.records import (
     call_rows,
     info_values,
 )
-from collector.landing.trouble import named_errors
-from collector.model import Call, RunInfo
 
 __all__ = [
     "damaged_stores",
     "drafted",
     "landed_runs",
-    "mended_draft",
     "new_draft",
+    "recovered_draft",
     "set_aside",
     "sweep",
     "sync_folder",
@@ -59,7 +59,7 @@ def new_draft(path: Path) -> Path:
     return path.with_name(f".{path.name}{_NEW}")
 
 
-def mended_draft(path: Path) -> Path:
+def recovered_draft(path: Path) -> Path:
     """Where what could be saved of a damaged store is written."""
     return path.with_name(f".{path.name}{_MENDED}")
 

@@ -6,32 +6,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from collector.errors import LandingError
-from collector.landing.columns import CallColumns, ReplyColumns, call_columns, reply_columns
-from collector.landing.records import (
-    call_of,
-    check_identity,
-    facts_of,
-    info_of,
-    outcome_of,
-    reply_of,
-)
-from collector.landing.trouble import (
-    IMPOSSIBLE,
-    damaged,
-    named_errors,
-    not_possible,
-    possible_contents,
-)
-from collector.model import (
+from collector.domain.values import (
     Call,
     CallId,
     FaultClass,
     LandedReply,
     Outcome,
     RunSummary,
-    SessionFacts,
     State,
+    WhoAmI,
+)
+from collector.errors import LandingError
+from collector.landing.columns import CallColumns, ReplyColumns, call_columns, reply_columns
+from collector.landing.error_mapping import (
+    IMPOSSIBLE,
+    damaged,
+    named_errors,
+    not_possible,
+    possible_contents,
+)
+from collector.landing.records import (
+    call_of,
+    check_identity,
+    info_of,
+    outcome_of,
+    reply_of,
+    whoami_of,
 )
 
 __all__ = ["LandedRun"]
@@ -140,9 +140,9 @@ class LandedRun:
         """What `replies` gives for these calls, as columns, in batches of bounded size."""
         return self._columns(reply_columns(self._store, calls.ordinal[0], calls.ordinal[-1]))
 
-    def session_facts(self) -> Iterator[SessionFacts]:
+    def whoami(self) -> Iterator[WhoAmI]:
         """What WhoAmI said, by label."""
-        return self._values("SELECT * FROM session_facts ORDER BY session", facts_of)
+        return self._values("SELECT * FROM whoami ORDER BY session", whoami_of)
 
     def verify(self) -> None:
         """Read all of it, to find damage before anything is built on it.
@@ -153,7 +153,7 @@ class LandedRun:
         (said,) = next(self._rows("PRAGMA integrity_check(1)"))
         if said != "ok":
             raise damaged(self.path, said.replace("\n", " "))
-        for part in (self.replies(), self.session_facts(), self.outcomes()):
+        for part in (self.replies(), self.whoami(), self.outcomes()):
             for _ in part:
                 pass
         calls = sum(1 for _ in self.calls())

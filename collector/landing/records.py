@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from collector.errors import LandingDamagedError, LandingVersionError
-from collector.model import (
+from collector.domain.values import (
     Binding,
     Call,
     CallId,
@@ -19,10 +18,11 @@ from collector.model import (
     LandedReply,
     Outcome,
     RunInfo,
-    SessionFacts,
     State,
+    WhoAmI,
     Window,
 )
+from collector.errors import LandingDamagedError, LandingVersionError
 
 __all__ = [
     "ADD_LOGIN",
@@ -30,18 +30,16 @@ __all__ = [
     "LANDING_VERSION",
     "PAGE_BYTES",
     "PUT_CALL",
-    "PUT_FACTS",
     "PUT_OUTCOME",
     "PUT_REPLY",
     "PUT_VALUE",
+    "PUT_WHOAMI",
     "TABLES",
     "Row",
     "call_of",
     "call_rows",
     "changed_rows",
     "check_identity",
-    "facts_of",
-    "facts_row",
     "info_of",
     "info_values",
     "is_same_reply",
@@ -49,6 +47,8 @@ __all__ = [
     "outcome_row",
     "reply_of",
     "reply_row",
+    "whoami_of",
+    "whoami_row",
 ]
 
 LANDING_VERSION: Final = 3
@@ -74,14 +74,14 @@ CREATE TABLE outcomes (
   answer_attempt INTEGER, http_status INTEGER, fault_class TEXT, fault_text TEXT,
   requested_at_us INTEGER, observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER,
   seal INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE session_facts (
+CREATE TABLE whoami (
   session TEXT PRIMARY KEY, asked_at_us INTEGER NOT NULL, network_id INTEGER, mailbox_id INTEGER,
   user_id INTEGER, timeout_seconds INTEGER, open_sessions INTEGER, fault_class TEXT,
   fault_text TEXT, seal INTEGER NOT NULL) WITHOUT ROWID;
 """
 PUT_REPLY: Final = "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-PUT_FACTS: Final = "INSERT OR REPLACE INTO session_facts VALUES (?,?,?,?,?,?,?,?,?,?)"
+PUT_WHOAMI: Final = "INSERT OR REPLACE INTO whoami VALUES (?,?,?,?,?,?,?,?,?,?)"
 PUT_VALUE: Final = "INSERT OR REPLACE INTO run VALUES (?,?)"
 ADD_LOGIN: Final = "UPDATE run SET value = value + 1 WHERE key = 'logins'"
 
@@ -164,8 +164,8 @@ def call_of(row: tuple) -> Call:  # type: ignore[type-arg]  # as selected in Lan
     return call
 
 
-def facts_row(facts: SessionFacts) -> Row:
-    """What WhoAmI said as a row of the table session_facts."""
+def whoami_row(facts: WhoAmI) -> Row:
+    """What WhoAmI said as a row of the table whoami."""
     return _sealed(
         facts.session,
         facts.asked_at_us,
@@ -179,11 +179,11 @@ def facts_row(facts: SessionFacts) -> Row:
     )
 
 
-def facts_of(row: tuple) -> SessionFacts:  # type: ignore[type-arg]  # a row of the table
+def whoami_of(row: tuple) -> WhoAmI:  # type: ignore[type-arg]  # a row of the table
     """What WhoAmI said."""
     *facts, fault_class, fault_text = _unsealed(row)
     fault = FaultClass(fault_class) if fault_class else None
-    return replace(SessionFacts(*facts), fault_class=fault, fault_text=fault_text)
+    return replace(WhoAmI(*facts), fault_class=fault, fault_text=fault_text)
 
 
 @lru_cache(maxsize=256)  # replies of one second have the same

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from collector.domain.values import Call, CallId, FaultClass, Outcome, RunInfo, State
 from collector.errors import LandingDamagedError
-from collector.landing.places import drafted, mended_draft, set_aside, sync_folder
+from collector.landing.error_mapping import named_errors
+from collector.landing.places import drafted, recovered_draft, set_aside, sync_folder
 from collector.landing.records import (
-    PUT_FACTS,
     PUT_OUTCOME,
     PUT_REPLY,
     PUT_VALUE,
+    PUT_WHOAMI,
     call_of,
-    facts_of,
     info_of,
     outcome_of,
     outcome_row,
     reply_of,
+    whoami_of,
 )
-from collector.landing.trouble import named_errors
-from collector.model import Call, CallId, FaultClass, Outcome, RunInfo, State
 
 __all__ = ["Salvage", "salvage"]
 
@@ -95,7 +95,7 @@ def salvage(path: Path, plan: Iterable[Call] = (), plan_digest: str = "") -> Sal
         if len(calls) != planned and info.plan_digest == plan_digest:
             calls = list(plan)
         saved = Salvage(info, path, lost_calls=max(0, planned - len(calls)))
-        draft = mended_draft(path)
+        draft = recovered_draft(path)
         with drafted(draft, info, calls) as mended:
             for key in ("planned", "logins", "finished_at_us"):
                 if (value := values.get(key)) is not None:
@@ -167,10 +167,10 @@ def _copy(
             mended.execute(PUT_OUTCOME, outcome_row(outcome, final=is_final))
             saved.damaged.append(call.call_id)
     for session in dict.fromkeys(call.session for call in calls):
-        facts = _row(store, "SELECT * FROM session_facts WHERE session = ?", session)
+        facts = _row(store, "SELECT * FROM whoami WHERE session = ?", session)
         with contextlib.suppress(*_ERRORS):
-            facts_of(facts or ())
-            mended.execute(PUT_FACTS, facts or ())
+            whoami_of(facts or ())
+            mended.execute(PUT_WHOAMI, facts or ())
 
 
 def _outcome(

@@ -10,23 +10,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
+from collector.domain.values import Call, LandedReply, Outcome, RunInfo, WhoAmI
 from collector.errors import LandingError
+from collector.landing.error_mapping import named_errors, said_of
 from collector.landing.places import drafted, new_draft, sync_folder
 from collector.landing.reader import LandedRun
 from collector.landing.records import (
     ADD_LOGIN,
-    PUT_FACTS,
     PUT_OUTCOME,
     PUT_REPLY,
     PUT_VALUE,
+    PUT_WHOAMI,
     Row,
-    facts_row,
     is_same_reply,
     outcome_row,
     reply_row,
+    whoami_row,
 )
-from collector.landing.trouble import named_errors, said_of
-from collector.model import Call, LandedReply, Outcome, RunInfo, SessionFacts
 
 __all__ = ["Landing"]
 
@@ -109,9 +109,9 @@ class Landing:
         else:
             self._put(*self._kept(), record)
 
-    def note(self, facts: SessionFacts) -> None:
+    def note(self, facts: WhoAmI) -> None:
         """Record what WhoAmI said of a session, soon."""
-        self._put_later((PUT_FACTS, facts_row(facts), None))
+        self._put_later((PUT_WHOAMI, whoami_row(facts), None))
 
     def count_login(self) -> None:
         """Record one Login request of this run."""

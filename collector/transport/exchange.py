@@ -18,10 +18,10 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from yarl import URL
 
+from collector.domain.values import Reply
 from collector.errors import TransportError
-from collector.model import Reply
 from collector.transport.connections import UNASKED, Connections
-from collector.transport.trouble import Sending
+from collector.transport.error_mapping import Sending
 from collector.wire.requests import Request
 
 __all__ = ["Exchanges", "Received"]

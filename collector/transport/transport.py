@@ -13,12 +13,12 @@ from typing import Final, Self
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from collector.domain.trust import trust
 from collector.errors import ConfigError
 from collector.transport.connections import Connections
+from collector.transport.error_mapping import Sending, translated
 from collector.transport.exchange import Exchanges, Received
 from collector.transport.resolver import Resolver
-from collector.transport.trouble import Sending, translated
-from collector.trust import trust
 from collector.wire.requests import Request
 
 __all__ = ["Transport"]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from collector.config import Credential, Settings
+from collector.domain.values import RunInfo
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
-from collector.model import RunInfo
-from collector.plan import digest, estimate, pairs_of
-from collector.preflight import Finding, preflight
-from collector.run import is_resumable
+from collector.runs.plan import digest, estimate, pairs_of
+from collector.runs.preflight import Finding, preflight
+from collector.runs.run import is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.working import ready
 from pipelines.errors import PublicationError

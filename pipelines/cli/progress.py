@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from collector.run import Progress
+from collector.runs.run import Progress
 
 __all__ = ["shown"]
 

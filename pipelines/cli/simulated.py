@@ -15,7 +15,7 @@ import click
 
 from collector.config import credentials
 from collector.errors import ConfigError
-from collector.run import Progress
+from collector.runs.run import Progress
 from collector.simulator import Population, Simulator, Switches, serve
 from pipelines.cli.door import Door, finish, shared_options
 from pipelines.cli.loading import configured

@@ -8,8 +8,8 @@ import click
 import structlog
 
 from collector.config import Credential, Settings, credentials
-from collector.plan import repeated
-from collector.run import Progress
+from collector.runs.plan import repeated
+from collector.runs.run import Progress
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.errors import PublicationError, StorageError
 from pipelines.lake.change import Change
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from collector.config import Credential, Settings
-from collector.run import Collected, Progress, Stop, collect
+from collector.runs.run import Collected, Progress, Stop, collect
 from pipelines.last_resort import LastResort, end_now
 
 __all__ = ["DEADLINE", "collect_now"]

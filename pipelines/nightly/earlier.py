@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from collector.config import Settings
+from collector.domain.values import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
-from collector.model import RunInfo
-from collector.plan import digest
+from collector.runs.plan import digest
 from pipelines.errors import PublicationError, StorageError
 from pipelines.nightly.publishing import lake_of, publish
 

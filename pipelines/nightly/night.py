@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from collector.model import FaultClass, RunSummary
-from collector.run import Collected
+from collector.domain.values import FaultClass, RunSummary
+from collector.runs.run import Collected
 from pipelines.exit_code import ExitCode
 
 __all__ = ["Night", "night_of"]

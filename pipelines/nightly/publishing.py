@@ -10,7 +10,7 @@ import structlog
 from collector.config import Settings, s3_secrets
 from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, landed_runs, sweep
-from collector.mend import mend, settle_leftovers
+from collector.runs.recovery import recover, settle_unjudged
 from pipelines.warehouse.target import Target
 from pipelines.without_pandas import import_arrow
 
@@ -55,14 +55,14 @@ def publish(settings: Settings, path: Path) -> "Normalized":
     lake, checks = lake_of(settings), settings.quality.model_dump()
 
     def published() -> "Normalized":
-        asyncio.run(settle_leftovers(settings, path))
+        asyncio.run(settle_unjudged(settings, path))
         with LandedRun.open(path) as landed:
             return normalize(landed, lake, checks)
 
     try:
         normalized = published()
     except LandingDamagedError as error:  # the publication was given up: nothing changed
-        mend(settings, path, error)
+        recover(settings, path, error)
         normalized = published()
     for check, count in normalized.violations.items():
         _LOG.warning("answers did not pass a check", check=check, answers=count)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from collector.config import Credential, Settings
-from collector.run import OUTAGE, Progress
+from collector.runs.run import OUTAGE, Progress
 from pipelines.errors import StorageError
 from pipelines.nightly.collecting import DEADLINE, collect_now
 from pipelines.nightly.earlier import catch_up, finish

@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from collector.secret import Secret, mask
+from collector.domain.secret import Secret, mask
 from pipelines.contract import TABLES, Table
 from pipelines.errors import PipelineError, WarehouseError
 from pipelines.lake import Lake, PublishedFile

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.secret import Secret, mask
+from collector.domain.secret import Secret, mask
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
 from pipelines.warehouse.shape import Existing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 
 __all__ = ["DuckDbFile", "IcebergCatalog", "PostgresServer", "Target"]
 

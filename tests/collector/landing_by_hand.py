@@ -3,8 +3,17 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from collector.domain.values import (
+    Binding,
+    Call,
+    CallId,
+    LandedReply,
+    Outcome,
+    RunInfo,
+    State,
+    Window,
+)
 from collector.landing import Landing
-from collector.model import Binding, Call, CallId, LandedReply, Outcome, RunInfo, State, Window
 
 __all__ = ["CALLS", "INFO", "created", "outcome", "reply"]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.breaker import FAILURES, MOST_SECONDS, Breaker
-from collector.dispatch import Dispatch, Lane, Ticket
-from collector.limits import SessionGate
-from collector.model import Call, Window
+from collector.domain.values import Call, Window
+from collector.scheduling.breaker import FAILURES, MOST_SECONDS, Breaker
+from collector.scheduling.dispatch import Dispatch, SessionQueue, WorkItem
+from collector.scheduling.rate_gates import SessionGate
 from tests.collector.virtual_time import Clock, run
 
 
@@ -195,17 +195,17 @@ class Night:
 
     async def work(self) -> None:
         """What a worker does."""
-        while (ticket := await self.dispatch.next()) is not None:
+        while (work := await self.dispatch.next()) is not None:
             await asyncio.sleep(0.01)  # the rate gate
-            if not self.dispatch.wants(ticket):
-                self.dispatch.put_back(ticket, self.clock(), ticket.attempts)
+            if not self.dispatch.wants(work):
+                self.dispatch.put_back(work, self.clock(), work.attempts)
                 continue
-            await self._send(ticket)
+            await self._send(work)
 
-    async def _send(self, ticket: Ticket) -> None:
-        session = ticket.lane.session
-        await ticket.lane.gate.acquire()
-        self.dispatch.sent(ticket)
+    async def _send(self, work: WorkItem) -> None:
+        session = work.queue.session
+        await work.queue.gate.acquire()
+        self.dispatch.sent(work)
         is_down = self.down[0] <= self.clock() < self.down[1]
         self.out += 1
         state = "open" if self.breaker.is_open else "closed"
@@ -215,22 +215,22 @@ class Night:
         await asyncio.sleep(self.hangs if is_down else LATENCY)
         self.out -= 1
         if not is_down:
-            self.breaker.answered(session, str(ticket.item))
+            self.breaker.answered(session, str(work.item))
             self.settled += 1
-            self.dispatch.done(ticket)
+            self.dispatch.done(work)
             return
         self.meanwhile.append(self.clock())
-        self.attempts[ticket.item] += 1
-        self.breaker.failed(session, str(ticket.item))
-        self.dispatch.put_back(ticket, self.clock() + 0.5, ticket.attempts + 1)
+        self.attempts[work.item] += 1
+        self.breaker.failed(session, str(work.item))
+        self.dispatch.put_back(work, self.clock() + 0.5, work.attempts + 1)
 
 
 def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
     """20 sessions of 12 calls; the service goes away after a second, for so long."""
 
     async def main(clock: Clock) -> Night:
-        lanes = [
-            Lane(
+        queues = [
+            SessionQueue(
                 f"s{n}",
                 SessionGate(1_000),
                 deque((Call.of(f"s{n}", Window(w), Window(w)), 0) for w in range(1, 13)),
@@ -239,7 +239,7 @@ def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
             for n in range(20)
         ]
         begin = clock() + 1.0
-        dispatch = Dispatch(lanes, concurrency=CONCURRENCY, per_session=2)
+        dispatch = Dispatch(queues, concurrency=CONCURRENCY, per_session=2)
         made = Night(clock, dispatch, (begin, begin + seconds), hangs, longest)
         await asyncio.gather(*(made.work() for _ in range(CONCURRENCY)))
         return made

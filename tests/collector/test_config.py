@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from collector.config import ApiKey, Login, Settings, credentials, load, s3_secrets
+from collector.domain.values import Binding, Pairing
 from collector.errors import ConfigError
-from collector.model import Binding, Pairing
 
 ROOT = Path(__file__).parents[2]
 KEY = "ffffffff-ffff-ffff-ffff-ffffffffffff"

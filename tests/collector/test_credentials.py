@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from collector.config import ApiKey, Credential, Login
-from collector.credentials import Answered, Credentials, LoginDelayedError
+from collector.domain.secret import Secret
 from collector.errors import (
     ConnectError,
     CredentialError,
@@ -15,7 +15,7 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.secret import Secret
+from collector.sessions.credentials import Answered, Credentials, LoginDelayedError
 from collector.wire.operations import LOGIN, LOGOUT, Operation
 from collector.wire.replies import Fault, NotServiceError, Payload
 from collector.wire.requests import Argument

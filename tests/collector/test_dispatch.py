@@ -9,34 +9,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.dispatch import Dispatch, Errand, Lane, Ticket
-from collector.lane import Place
-from collector.limits import SessionGate
-from collector.model import Call, Window
+from collector.domain.values import Call, Window
+from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
+from collector.scheduling.rate_gates import SessionGate
+from collector.scheduling.session_queue import Place
 from tests.collector.virtual_time import Clock, run
 
 FREE = 10_000.0  # a session's rate that never holds anything up
 
 
-def lane(name: str, calls: int, *, rate: float = FREE, errands: tuple[Errand, ...] = ()) -> Lane:
-    """A session with so many calls, and errands for the end."""
+def queue(
+    name: str, calls: int, *, rate: float = FREE, steps: tuple[SessionStep, ...] = ()
+) -> SessionQueue:
+    """A session with so many calls, and steps for the end."""
     planned = deque((Call.of(name, Window(n + 1), Window(n + 1)), 0) for n in range(calls))
-    return Lane(name, SessionGate(rate), planned, deque(errands))
+    return SessionQueue(name, SessionGate(rate), planned, deque(steps))
 
 
 @dataclass
 class Crew:
-    """Workers that take tickets from a dispatch and write down what they did.
+    """Workers that take work items from a dispatch and write down what they did.
 
     Attributes:
-        latency: how long a ticket's request takes.
-        retries: how long until a ticket is to be tried again; None if it is settled.
+        latency: how long a work's request takes.
+        retries: how long until a work is to be tried again; None if it is settled.
     """
 
     dispatch: Dispatch
     clock: Clock
-    latency: Callable[[Ticket], float] = lambda _: 0.01
-    retries: Callable[[Ticket], float | None] = lambda _: None
+    latency: Callable[[WorkItem], float] = lambda _: 0.01
+    retries: Callable[[WorkItem], float | None] = lambda _: None
     log: list[tuple[float, str, object]] = field(default_factory=list)
     settled: Counter[object] = field(default_factory=Counter)
     ended: dict[str, float] = field(default_factory=dict)
@@ -45,34 +47,34 @@ class Crew:
 
     async def work(self) -> None:
         """Serve until there is nothing left."""
-        while (ticket := await self.dispatch.next()) is not None:
-            name = ticket.lane.session
+        while (work := await self.dispatch.next()) is not None:
+            name = work.queue.session
             self.out[name] += 1
             self.most_out[name] = max(self.most_out[name], self.out[name])
-            if ticket.item is Errand.LOGIN:
-                ticket.lane.needs_login = False
-            await ticket.lane.gate.acquire()
-            self.dispatch.sent(ticket)
-            self.log.append((self.clock(), name, ticket.item))
-            await asyncio.sleep(self.latency(ticket))
+            if work.item is SessionStep.LOGIN:
+                work.queue.needs_login = False
+            await work.queue.gate.acquire()
+            self.dispatch.sent(work)
+            self.log.append((self.clock(), name, work.item))
+            await asyncio.sleep(self.latency(work))
             self.out[name] -= 1
-            wait = self.retries(ticket)
+            wait = self.retries(work)
             if wait is None:
-                self.settled[(name, ticket.item)] += 1
+                self.settled[(name, work.item)] += 1
                 self.ended[name] = self.clock()
-                self.dispatch.done(ticket)
+                self.dispatch.done(work)
             else:
-                self.dispatch.put_back(ticket, self.clock() + wait, ticket.attempts + 1)
+                self.dispatch.put_back(work, self.clock() + wait, work.attempts + 1)
 
     async def all_work(self, workers: int) -> None:
         """That many of them."""
         await asyncio.gather(*(self.work() for _ in range(workers)))
 
 
-def everything(lanes: list[Lane]) -> Counter[object]:
-    """What a crew has to settle: each item of each lane once."""
-    calls = Counter((one.session, call) for one in lanes for call, _ in one.calls)
-    return Counter(calls) + Counter((one.session, e) for one in lanes for e in one.finally_)
+def everything(queues: list[SessionQueue]) -> Counter[object]:
+    """What a crew has to settle: each item of each queue once."""
+    calls = Counter((one.session, call) for one in queues for call, _ in one.calls)
+    return Counter(calls) + Counter((one.session, e) for one in queues for e in one.finally_)
 
 
 @settings(max_examples=60)
@@ -87,15 +89,15 @@ def test_every_item_is_settled_exactly_once(
 ) -> None:
     """Any latencies, retries and rates: nothing is lost, nothing comes twice, nobody exceeds its concurrency."""
     assert hasattr(seed, "random")
-    lanes = [
-        lane(f"s{n}", calls, rate=rate, errands=(Errand.WHO_AM_I, Errand.LOGOUT)[: n % 3])
+    queues = [
+        queue(f"s{n}", calls, rate=rate, steps=(SessionStep.WHO_AM_I, SessionStep.LOGOUT)[: n % 3])
         for n, (calls, rate) in enumerate(shape)
         if calls or n % 3
     ]
-    planned = everything(lanes)
+    planned = everything(queues)
 
     async def main(clock: Clock) -> Crew:
-        dispatch = Dispatch(lanes, concurrency=workers, per_session=per_session)
+        dispatch = Dispatch(queues, concurrency=workers, per_session=per_session)
         crew = Crew(
             dispatch,
             clock,
@@ -116,9 +118,9 @@ def test_lanes_at_their_own_limit_leave_the_workers_to_others(workers: int) -> N
     """Sessions of 1/s each, ten of them: together they are served at 10/s, by however few workers."""
 
     async def main(clock: Clock) -> float:
-        lanes, start = [lane(f"s{n}", 6, rate=1) for n in range(10)], clock()
+        queues, start = [queue(f"s{n}", 6, rate=1) for n in range(10)], clock()
         await Crew(
-            Dispatch(lanes, concurrency=workers, per_session=2), clock, latency=lambda _: 0.001
+            Dispatch(queues, concurrency=workers, per_session=2), clock, latency=lambda _: 0.001
         ).all_work(workers)
         return clock() - start
 
@@ -128,12 +130,12 @@ def test_lanes_at_their_own_limit_leave_the_workers_to_others(workers: int) -> N
 def fast_ones_end(slow: set[int]) -> float:
     """When the last of the fast ones among 40 sessions has its 8 answers; the slow ones take half a minute each."""
 
-    def latency(ticket: Ticket) -> float:
-        return 30.0 if ticket.lane.session.startswith("slow") else 0.1
+    def latency(work: WorkItem) -> float:
+        return 30.0 if work.queue.session.startswith("slow") else 0.1
 
     async def main(clock: Clock) -> float:
-        lanes = [lane(f"{'slow' if n in slow else 'fast'}{n}", 8) for n in range(40)]
-        crew, start = Crew(Dispatch(lanes, concurrency=8, per_session=2), clock, latency), clock()
+        queues = [queue(f"{'slow' if n in slow else 'fast'}{n}", 8) for n in range(40)]
+        crew, start = Crew(Dispatch(queues, concurrency=8, per_session=2), clock, latency), clock()
         await crew.all_work(8)
         return max(end - start for name, end in crew.ended.items() if name.startswith("fast"))
 
@@ -157,12 +159,12 @@ def test_fast_sessions_do_not_starve_the_slow_ones() -> None:
     """Slow sessions keep a share of the workers while the others have work for an hour."""
 
     async def main(clock: Clock) -> tuple[float, float]:
-        lanes = [lane("slow", 5), *(lane(f"fast{n}", 3_000) for n in range(6))]
+        queues = [queue("slow", 5), *(queue(f"fast{n}", 3_000) for n in range(6))]
         crew, start = (
             Crew(
-                Dispatch(lanes, concurrency=4, per_session=1),
+                Dispatch(queues, concurrency=4, per_session=1),
                 clock,
-                lambda t: 5.0 if t.lane.session == "slow" else 0.1,
+                lambda t: 5.0 if t.queue.session == "slow" else 0.1,
             ),
             clock(),
         )
@@ -177,15 +179,15 @@ def test_delayed_item_comes_back_no_earlier() -> None:
     """An item that is put back is given again at its instant, with its attempts, while others go on."""
 
     async def main(clock: Clock) -> list[tuple[float, int]]:
-        lanes, seen, start = [lane("a", 1), lane("b", 50)], list[tuple[float, int]](), clock()
+        queues, seen, start = [queue("a", 1), queue("b", 50)], list[tuple[float, int]](), clock()
 
-        def retries(ticket: Ticket) -> float | None:
-            if ticket.lane.session != "a":
+        def retries(work: WorkItem) -> float | None:
+            if work.queue.session != "a":
                 return None
-            seen.append((clock() - start, ticket.attempts))
+            seen.append((clock() - start, work.attempts))
             return 7.0 if len(seen) < 3 else None
 
-        await Crew(Dispatch(lanes, concurrency=4, per_session=1), clock, retries=retries).all_work(
+        await Crew(Dispatch(queues, concurrency=4, per_session=1), clock, retries=retries).all_work(
             4
         )
         return seen
@@ -200,18 +202,18 @@ def test_no_wake_ups_while_nothing_may_go_out() -> None:
     """A retry that is due while slow start holds it back does not keep the workers spinning."""
 
     async def main(clock: Clock) -> int:
-        dispatch = Dispatch([lane(f"s{n}", 1) for n in range(4)], concurrency=8, per_session=1)
-        ticket = await dispatch.next()
-        assert ticket is not None
-        dispatch.sent(ticket)
-        dispatch.put_back(ticket, clock() + 0.1, 1)
+        dispatch = Dispatch([queue(f"s{n}", 1) for n in range(4)], concurrency=8, per_session=1)
+        work = await dispatch.next()
+        assert work is not None
+        dispatch.sent(work)
+        dispatch.put_back(work, clock() + 0.1, 1)
         held = [await dispatch.next() for _ in range(2)]
         for one in held:
             assert one is not None
             dispatch.sent(one)
         looks, look = 0, dispatch._pick
 
-        def counted(now: float) -> Ticket | None:
+        def counted(now: float) -> WorkItem | None:
             nonlocal looks
             looks += 1
             if looks > 100:
@@ -234,12 +236,12 @@ def test_slow_start() -> None:
     async def main(clock: Clock) -> list[int]:
         out = [0]
 
-        def latency(_: Ticket) -> float:
+        def latency(_: WorkItem) -> float:
             out.append(sum(crew.out.values()))
             return 0.1
 
-        lanes = [lane(f"s{n}", 1) for n in range(40)]
-        crew = Crew(Dispatch(lanes, concurrency=16, per_session=1), clock, latency)
+        queues = [queue(f"s{n}", 1) for n in range(40)]
+        crew = Crew(Dispatch(queues, concurrency=16, per_session=1), clock, latency)
         await crew.all_work(16)
         return out
 
@@ -250,37 +252,37 @@ def test_slow_start() -> None:
 
 
 def test_login_first_then_calls_then_errands() -> None:
-    """A session that needs a Login gives nothing else before it, and its errands after its last call."""
+    """A session that needs a Login gives nothing else before it, and its steps after its last call."""
 
     async def main(clock: Clock) -> list[object]:
-        one = lane("a", 3, errands=(Errand.WHO_AM_I, Errand.LOGOUT))
+        one = queue("a", 3, steps=(SessionStep.WHO_AM_I, SessionStep.LOGOUT))
         one.needs_login = True
 
-        def latency(ticket: Ticket) -> float:
-            assert isinstance(ticket.item, Call) or crew.out["a"] == 1, "an errand goes alone"
+        def latency(work: WorkItem) -> float:
+            assert isinstance(work.item, Call) or crew.out["a"] == 1, "an step goes alone"
             return 1.0 + crew.out["a"]
 
         crew = Crew(Dispatch([one], concurrency=4, per_session=3), clock, latency)
         await crew.all_work(4)
-        return [item if isinstance(item, Errand) else "call" for _, _, item in crew.log]
+        return [item if isinstance(item, SessionStep) else "call" for _, _, item in crew.log]
 
-    assert run(main) == [Errand.LOGIN, *["call"] * 3, Errand.WHO_AM_I, Errand.LOGOUT]
+    assert run(main) == [SessionStep.LOGIN, *["call"] * 3, SessionStep.WHO_AM_I, SessionStep.LOGOUT]
 
 
 def test_lost_login_in_the_middle() -> None:
     """A session that loses its SessionID waits for its own requests in flight, then logs in, alone."""
 
     async def main(clock: Clock) -> list[tuple[object, int]]:
-        one, log = lane("a", 8), list[tuple[object, int]]()
+        one, log = queue("a", 8), list[tuple[object, int]]()
 
-        def retries(ticket: Ticket) -> float | None:
-            if len(crew.log) == 4 and isinstance(ticket.item, Call) and ticket.attempts == 0:
+        def retries(work: WorkItem) -> float | None:
+            if len(crew.log) == 4 and isinstance(work.item, Call) and work.attempts == 0:
                 one.needs_login = True
                 return 0.0
             return None
 
-        def latency(ticket: Ticket) -> float:
-            log.append((ticket.item, crew.out["a"]))
+        def latency(work: WorkItem) -> float:
+            log.append((work.item, crew.out["a"]))
             return 1.0
 
         crew = Crew(Dispatch([one], concurrency=4, per_session=2), clock, latency, retries)
@@ -288,7 +290,7 @@ def test_lost_login_in_the_middle() -> None:
         assert all(count == 1 for count in crew.settled.values())
         return log
 
-    logins = [out for item, out in run(main) if item is Errand.LOGIN]
+    logins = [out for item, out in run(main) if item is SessionStep.LOGIN]
     assert logins
     assert set(logins) == {1}
 
@@ -296,8 +298,8 @@ def test_lost_login_in_the_middle() -> None:
 def test_close_lets_everybody_go() -> None:
     """After `close` the workers that wait and those that come get nothing."""
 
-    async def main(clock: Clock) -> list[Ticket | None]:
-        dispatch = Dispatch([lane("a", 5)], concurrency=4, per_session=1)
+    async def main(clock: Clock) -> list[WorkItem | None]:
+        dispatch = Dispatch([queue("a", 5)], concurrency=4, per_session=1)
         held = await dispatch.next()
         assert held is not None
         waiting = [asyncio.ensure_future(dispatch.next()) for _ in range(3)]
@@ -312,10 +314,10 @@ def test_close_lets_everybody_go() -> None:
 
 
 def test_cancelled_waiter_takes_no_wake_up_with_it() -> None:
-    """A worker that is cancelled while it waits does not keep the others from the next ticket."""
+    """A worker that is cancelled while it waits does not keep the others from the next work."""
 
-    async def main(clock: Clock) -> Ticket | None:
-        dispatch = Dispatch([lane("a", 2)], concurrency=3, per_session=1)
+    async def main(clock: Clock) -> WorkItem | None:
+        dispatch = Dispatch([queue("a", 2)], concurrency=3, per_session=1)
         held = await dispatch.next()
         assert held is not None
         cancelled, patient = (asyncio.ensure_future(dispatch.next()) for _ in range(2))
@@ -330,25 +332,25 @@ def test_cancelled_waiter_takes_no_wake_up_with_it() -> None:
 
 
 def test_nothing_to_do() -> None:
-    """No lanes: every worker is sent home at once."""
+    """No queues: every worker is sent home at once."""
 
-    async def main(clock: Clock) -> Ticket | None:
+    async def main(clock: Clock) -> WorkItem | None:
         return await Dispatch([], concurrency=2, per_session=1).next()
 
     assert run(main) is None
 
 
 async def test_a_lane_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gate that opens between two looks at the clock: the lane is handed out, not looked at for ever."""
+    """A gate that opens between two looks at the clock: the queue is handed out, not looked at for ever."""
     ticks = count(1)
 
     def tick() -> float:
         tick_number = next(ticks)
-        assert tick_number < 1_000, "the same lane comes again and again"
+        assert tick_number < 1_000, "the same queue comes again and again"
         return float(tick_number)
 
-    monkeypatch.setattr("collector.dispatch.time", SimpleNamespace(monotonic=tick))
-    one = lane("a", 2)
+    monkeypatch.setattr("collector.scheduling.dispatch.time", SimpleNamespace(monotonic=tick))
+    one = queue("a", 2)
     dispatch = Dispatch([one], concurrency=1, per_session=1)
     first = await dispatch.next()
     assert first is not None

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
 from collector.errors import WireError
-from collector.judge import judge
-from collector.model import Binding, CallId, FaultClass, LandedReply, State
+from collector.outcomes.classify_reply import classify_reply
 from collector.wire.operations import OPERATIONS, REPORT_INSTANT_STATS, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, Recorded, dataset, envelope, sample
@@ -218,12 +218,12 @@ def test_any_reply_can_be_judged(
     landed = LandedReply(
         CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", status, names, body, 1, 2, cut=cut
     )
-    outcome = judge(landed, 10_000)
+    outcome = classify_reply(landed, 10_000)
     assert outcome.state in (State.OK, State.EMPTY, State.FAILED)
     assert (outcome.state is State.FAILED) == (outcome.fault_class in set(FaultClass))
     assert (outcome.answer_attempt is None) == (outcome.state is State.FAILED)
     (outcome.fault_text or "").encode()
-    assert outcome == judge(landed, 10_000)
+    assert outcome == classify_reply(landed, 10_000)
 
 
 def test_no_file_is_read_and_nothing_is_fetched(tmp_path: object) -> None:

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.errors import LandingError
-from collector.landing import LandedRun, Landing, landed_runs
-from collector.model import (
+from collector.domain.values import (
     Call,
     FaultClass,
     LandedReply,
     Outcome,
     RunSummary,
-    SessionFacts,
     State,
+    WhoAmI,
     Window,
 )
+from collector.errors import LandingError
+from collector.landing import LandedRun, Landing, landed_runs
 from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
 
 
@@ -137,8 +137,8 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
     )
     landing.settle(full, final=True)
     landing.settle(outcome(CALLS[0].call_id, attempts=2), final=True)
-    known = SessionFacts("acme", 5, 1, 2, 3, 1200, 4)
-    unknown = SessionFacts("../x", 6, fault_class=FaultClass.AUTHORISATION, fault_text="no")
+    known = WhoAmI("acme", 5, 1, 2, 3, 1200, 4)
+    unknown = WhoAmI("../x", 6, fault_class=FaultClass.AUTHORISATION, fault_text="no")
     for facts in (known, unknown):
         landing.note(facts)
     for _ in range(3):
@@ -152,7 +152,7 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
         assert list(landed.replies()) == expected
         assert list(landed.answers()) == [reply(CALLS[0], 2)]
         assert list(landed.outcomes())[1] == full
-        assert list(landed.session_facts()) == [unknown, known]
+        assert list(landed.whoami()) == [unknown, known]
         assert (landed.logins, landed.info) == (3, replace(INFO, finished_at_us=99))
         assert landed.summary() == RunSummary(INFO.run_id, 8, 1, 0, 1, 6, attempts=6, logins=3)
 
@@ -176,11 +176,11 @@ async def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
     odd = outcome(CALLS[0].call_id)._replace(fault_text=text)
     await landing.land(reply()._replace(request=text))
     landing.settle(odd, final=True)
-    landing.note(SessionFacts("s", 1, fault_class=FaultClass.TRANSPORT, fault_text=text))
+    landing.note(WhoAmI("s", 1, fault_class=FaultClass.TRANSPORT, fault_text=text))
     await landing.close()
     with LandedRun.open(landing.path) as landed:
         assert next(iter(landed.outcomes())).fault_text == "caf\u00e9 ? and ?"
-        assert [one.fault_text for one in landed.session_facts()] == ["caf\u00e9 ? and ?"]
+        assert [one.fault_text for one in landed.whoami()] == ["caf\u00e9 ? and ?"]
         assert [one.request for one in landed.replies()] == ["caf\u00e9 ? and ?"]
 
 

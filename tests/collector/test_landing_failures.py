@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.domain.values import State
 from collector.errors import LandingError, LandingVersionError
 from collector.landing import LandedRun, Landing, landed_runs
-from collector.model import State
 from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
 
 
@@ -34,7 +34,7 @@ def changed(path: Path, statement: str) -> None:
 def read_whole(path: Path) -> None:
     """Look at everything in a store."""
     with LandedRun.open(path) as landed:
-        for part in (landed.calls(), landed.outcomes(), landed.replies(), landed.session_facts()):
+        for part in (landed.calls(), landed.outcomes(), landed.replies(), landed.whoami()):
             assert len(list(part)) >= 0
         landed.summary()
 

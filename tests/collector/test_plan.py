@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import Settings
-from collector.limits import MARGIN
-from collector.model import Call, Pairing, Window
-from collector.plan import calls, digest, estimate, pairs_of, repeated, run_id
+from collector.domain.values import Call, Pairing, Window
+from collector.runs.plan import calls, digest, estimate, pairs_of, repeated, run_id
+from collector.scheduling.rate_gates import MARGIN
 
 MINUTES = st.lists(st.integers(1, 32_767), min_size=1, max_size=40)
 

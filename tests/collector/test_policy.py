@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collector.errors
+from collector.domain.values import FaultClass
 from collector.errors import TransportError, WireError
-from collector.model import FaultClass
-from collector.policy import (
+from collector.outcomes.policy import (
     ACTIONS,
     Action,
     action_for,

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from collector.config import ApiKey, Login, Settings, credentials, load
+from collector.domain.secret import Secret
 from collector.errors import ConfigError
-from collector.secret import Secret
 
 BASE = '[service]\nurl = "https://host.invalid/x"\n[windows]\nminutes = [60]\n'
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from collector.domain.values import Binding
 from collector.errors import WireError
-from collector.model import Binding
 from collector.wire.operations import (
     LOGIN,
     LOGOUT,

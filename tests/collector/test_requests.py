@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from collector.model import Binding
-from collector.secret import MASK, Secret
+from collector.domain.secret import MASK, Secret
+from collector.domain.values import Binding
 from collector.wire.namespaces import ECGRID, KNOWN
 from collector.wire.operations import (
     LOGIN,

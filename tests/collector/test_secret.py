@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from collector.config import Login
-from collector.secret import MASK, Secret, mask
+from collector.domain.secret import MASK, Secret, mask
 
 ODD = "fake'<&>\" pä$s+wörd/0001"
 GUID = "FFFFFFFF-ffff-ffff-ffff-ffffffffffff"

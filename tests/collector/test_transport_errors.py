@@ -8,7 +8,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 
 import collector.errors
 from collector.errors import ConnectError, DroppedError, ReplyTimeoutError
-from collector.transport.trouble import Sending, translated
+from collector.transport.error_mapping import Sending, translated
 
 KEY = "fake-key-0001"
 

@@ -13,8 +13,8 @@ __all__ = ["Clock", "run"]
 
 T = TypeVar("T")
 _PATCHED: Final = (
-    "collector.limits.time",
-    "collector.dispatch.time",
+    "collector.scheduling.rate_gates.time",
+    "collector.scheduling.dispatch.time",
     "asyncio_throttle.throttler.time",
 )
 

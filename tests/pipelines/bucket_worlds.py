@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from collector.model import Pairing
-from collector.plan import pairs_of
+from collector.domain.values import Pairing
+from collector.runs.plan import pairs_of
 from collector.simulator.traffic import Direction, SeededTraffic
 from pipelines.tidy import COUNTED
 

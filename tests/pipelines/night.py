@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.landing import LandedRun, Landing
-from collector.model import (
+from collector.domain.values import (
     Binding,
     Call,
     FaultClass,
     LandedReply,
     Outcome,
     RunInfo,
-    SessionFacts,
     State,
+    WhoAmI,
     Window,
 )
+from collector.landing import LandedRun, Landing
 
 COLUMNS = tuple(
     f"{traffic}{direction}{slot}"
@@ -82,7 +82,7 @@ class Night:
     calls: list[Call] = field(default_factory=list)
     replies: list[LandedReply] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    facts: list[SessionFacts] = field(default_factory=list)
+    facts: list[WhoAmI] = field(default_factory=list)
 
     def plan(self, session: str = "acme", window1: int = 60, window2: int = 120) -> Call:
         """A call that nobody gets to."""

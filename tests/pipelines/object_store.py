@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.lake import Lake, S3Options
 
 KEY, WORD = "fake-access-key-000001", "fake-secret-key-000002"

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from collector.model import LandedReply, SessionFacts, State
+from collector.domain.values import LandedReply, State, WhoAmI
 from pipelines.contract import TABLES
 from pipelines.lake import Lake
 from pipelines.normalize import Normalized, normalize
@@ -91,7 +91,7 @@ def test_a_fact_carries_its_call_and_its_session(lake: Lake) -> None:
     night, body = Night(), answer(counts(1, 11))
     call = night.answered(body)
     night.answered(answer(counts(21, 31)), "beta", observed_us=None)
-    night.facts.append(SessionFacts("acme", SENT_US, 3, 4, 5, 60, 1))
+    night.facts.append(WhoAmI("acme", SENT_US, 3, 4, 5, 60, 1))
     _, rows = run(night, lake)
     first, last = rows["instant_stats"][0], rows["instant_stats"][-1]
     end = datetime(2026, 1, 31, 2, 0, 2, tzinfo=UTC)
@@ -184,8 +184,8 @@ def test_sessions_holds_what_whoami_said(lake: Lake) -> None:
     night = Night()
     night.plan()
     night.facts += [
-        SessionFacts("acme", SENT_US, 3, 4, 5, 60, 1),
-        SessionFacts("beta", SENT_US, fault_text="refused"),
+        WhoAmI("acme", SENT_US, 3, 4, 5, 60, 1),
+        WhoAmI("beta", SENT_US, fault_text="refused"),
     ]
     _, rows = run(night, lake)
     acme, beta = rows["sessions"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.errors import StorageError
 from pipelines.lake import Lake, S3Options, open_storage
 from pipelines.lake.objects import ObjectStorage

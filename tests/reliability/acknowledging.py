@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from collector.domain.values import LandedReply
 from collector.landing import Landing
-from collector.model import LandedReply
 from pipelines.cli import main
 
 _land = Landing.land

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from collector.domain.values import LandedReply
 from collector.landing import Landing
-from collector.model import LandedReply
 from pipelines.cli import main
 from pipelines.nightly import collecting
 

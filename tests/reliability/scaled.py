@@ -5,7 +5,7 @@ An hour of outage becomes seconds: the first and the longest pause between probe
 
 import sys
 
-from collector import breaker
+from collector.scheduling import breaker
 from pipelines.cli import main
 
 if __name__ == "__main__":

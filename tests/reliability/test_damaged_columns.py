@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.domain.values import FaultClass, Outcome, State
 from collector.errors import LandingDamagedError
 from collector.landing import LandedRun
-from collector.model import FaultClass, Outcome, State
 from tests.collector.landing_by_hand import CALLS, created, outcome, reply
 from tests.reliability.disk_ground import changed
 from tests.reliability.test_damaged_store import MANY, RECORDS, body_of, stored

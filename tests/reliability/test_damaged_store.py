@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.domain.values import Call, FaultClass, State, Window
 from collector.errors import LandingDamagedError, LandingError
 from collector.landing import (
     LandedRun,
@@ -19,7 +20,6 @@ from collector.landing import (
     sweep,
 )
 from collector.landing.records import PAGE_BYTES
-from collector.model import Call, FaultClass, State, Window
 from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
 from tests.reliability.disk_ground import changed, mode_of
 

@@ -55,7 +55,7 @@ async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> N
     """Whoever logged in is logged out when the process has ended, every time."""
     codes: Counter[int] = Counter()
 
-    async def lane(number: int) -> None:
+    async def queue(number: int) -> None:
         chance = random.Random(f"{kind} {number}")
         slow = switches(jitter_ms=30, operations="*")
         night = await ground(population(SESSIONS, 1), CONFIG, switches=slow)
@@ -70,7 +70,7 @@ async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> N
 
     async with asyncio.TaskGroup() as group:
         for number in range(LANES):
-            group.create_task(lane(number))
+            group.create_task(queue(number))
     print(f"{kind}: {exits} exits, codes {dict(codes)}")  # noqa: T201  # a figure for the docs
     expected = {"success": {0}, "error": {0, 5}}.get(kind, {0, 4})
     assert set(codes) <= expected

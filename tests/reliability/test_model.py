@@ -27,11 +27,11 @@ from hypothesis.stateful import (
 
 import pipelines.normalize
 from collector.config import Settings
-from collector.judge import judge
+from collector.domain.values import Binding, Call, LandedReply, RunInfo, Window
 from collector.landing import LandedRun, Landing
-from collector.mend import judge_leftovers, mended
-from collector.model import Binding, Call, LandedReply, RunInfo, Window
-from collector.run import unfinished
+from collector.outcomes.classify_reply import classify_reply
+from collector.runs.recovery import classify_unjudged, is_usable
+from collector.runs.run import unfinished
 from pipelines.contract import TABLES
 from pipelines.lake import Lake, Sizes, snapshot
 from pipelines.nightly.earlier import catch_up
@@ -218,11 +218,11 @@ class Nights(RuleBasedStateMachine):
     def _resume(self, run_id: str) -> None:
         found = {info.run_id for info in unfinished(self.settings())}
         assert found == set(self.unfinished())
-        assert mended(self.settings(), self.store(run_id))
+        assert is_usable(self.settings(), self.store(run_id))
         landing = Landing.resume(self.store(run_id))
         self.at_work = run_id, landing
         with LandedRun.open(landing.path) as landed:
-            judge_leftovers(self.settings(), landed, landing)
+            classify_unjudged(self.settings(), landed, landing)
         asyncio.run(landing.flush())
         self.runs[run_id].unjudged.clear()
 
@@ -239,7 +239,7 @@ class Nights(RuleBasedStateMachine):
         asyncio.run(landing.land(reply))
         ran.landed[call.call_id, attempt] = kind, reply.body
         if judged:
-            outcome = judge(reply, 1 << 20)
+            outcome = classify_reply(reply, 1 << 20)
             assert outcome.state == STATES[kind]
             landing.settle(outcome, final=kind != "fault" or attempt == ATTEMPTS)
         else:

@@ -23,8 +23,8 @@ from pydantic.fields import FieldInfo
 from collector.config import ApiKey, Login, load
 from collector.config.loading import _CSV_COLUMNS
 from collector.config.settings import SessionEntry, Settings, _reference
+from collector.domain.secret import Secret
 from collector.errors import ConfigError
-from collector.secret import Secret
 from collector.simulator import Simulator
 from collector.wire.operations import LOGIN
 from collector.wire.requests import encode

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from collector.breaker import FAILURES
+from collector.scheduling.breaker import FAILURES
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import population, switches
 from tests.reliability.front import Line, fronting

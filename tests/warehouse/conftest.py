@@ -8,7 +8,7 @@ from pathlib import Path
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.lake import Lake
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 from tests.warehouse.ground import Look

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import load_catalog
 
-from collector.model import FaultClass, SessionFacts, State
+from collector.domain.values import FaultClass, State, WhoAmI
 from pipelines.contract import CALLS, TABLES, Table, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.normalize import normalize
@@ -54,14 +54,12 @@ def night_of(sessions: int = 3, first: int = 1, *, missing: int = 0) -> Night:
             answer({**counts(first + number), "Note": "it's 'quoted'\\"}), label, 60, 120
         )
         night.faulted(label, 180, 240)
-        night.facts.append(SessionFacts(label, SENT_US, 100 + number, None, 7, 600, 1))
+        night.facts.append(WhoAmI(label, SENT_US, 100 + number, None, 7, 600, 1))
     night.answered(answer(), "mailbox-void", 60, 120, observed_us=None, state=State.EMPTY)
     for number in range(missing):
         night.plan(f"mailbox-late-{number}")
     night.facts.append(
-        SessionFacts(
-            "mailbox-void", SENT_US, fault_class=FaultClass.AUTHENTICATION, fault_text="no"
-        )
+        WhoAmI("mailbox-void", SENT_US, fault_class=FaultClass.AUTHENTICATION, fault_text="no")
     )
     return night
 

@@ -6,7 +6,7 @@ Says `loading` on stdout before it begins and `done` when it is.
 import sys
 from pathlib import Path
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.lake import Lake
 from pipelines.warehouse.loading import load_all
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from collector.config import load
+from collector.domain.secret import Secret
 from collector.errors import ConfigError
-from collector.secret import Secret
 from collector.simulator import Population, Simulator
 from pipelines.cli.loading import configured
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer

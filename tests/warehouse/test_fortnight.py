@@ -11,9 +11,9 @@ import pyarrow.dataset as ds
 import pytest
 
 from collector.config import ApiKey, Settings
+from collector.domain.secret import Secret
 from collector.landing import LandedRun
-from collector.run import Stop, collect
-from collector.secret import Secret
+from collector.runs.run import Stop, collect
 from collector.simulator import Population, Simulator
 from pipelines.lake import Lake
 from pipelines.normalize import normalize

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.lake import Lake
 from pipelines.warehouse.target import IcebergCatalog, Target
 from tests.pipelines.object_store import BUCKET, KEY, WORD, ObjectStore, object_store

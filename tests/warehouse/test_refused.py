@@ -13,7 +13,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.contract import CALLS
 from pipelines.errors import LakeVersionError
 from pipelines.lake import Lake

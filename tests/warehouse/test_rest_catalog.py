@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.secret import Secret
+from collector.domain.secret import Secret
 from pipelines.lake import Lake
 from pipelines.warehouse.target import IcebergCatalog
 from tests.warehouse.ground import Look, contents, load, night_of, publish_night

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from collector.domain.trust import certificate_fault
 from collector.errors import (
     CertificateError,
     ConnectError,
@@ -15,7 +16,6 @@ from collector.errors import (
     ReplyTimeoutError,
     TransportError,
 )
-from collector.trust import certificate_fault
 
 __all__ = ["Sending", "translated"]
 

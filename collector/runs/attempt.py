@@ -9,9 +9,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from collector.breaker import Breaker
 from collector.config import Settings
-from collector.credentials import Answered, Credentials, Exchange
+from collector.domain.secret import Secret, mask
+from collector.domain.values import (
+    Call,
+    CallId,
+    FaultClass,
+    LandedReply,
+    Outcome,
+    Reply,
+    State,
+    WhoAmI,
+)
 from collector.errors import (
     ConnectError,
     CredentialError,
@@ -21,22 +30,10 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.facts import facts, no_facts
-from collector.judge import date_us, judgement
-from collector.landable import landable
 from collector.landing import Landing
-from collector.limits import Permit
-from collector.model import (
-    Call,
-    CallId,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    Reply,
-    SessionFacts,
-    State,
-)
-from collector.policy import (
+from collector.landing.redaction import redacted
+from collector.outcomes.classify_reply import classified, date_us
+from collector.outcomes.policy import (
     Action,
     action_for,
     backoff_seconds,
@@ -47,9 +44,12 @@ from collector.policy import (
     is_outage,
     retry_after_seconds,
 )
-from collector.secret import Secret, mask
+from collector.runs.attempt_result import AttemptResult, class_of, refused, unanswered
+from collector.scheduling.breaker import Breaker
+from collector.scheduling.rate_gates import Permit
+from collector.sessions.credentials import Answered, Credentials, Exchange
+from collector.sessions.whoami import facts, no_whoami
 from collector.transport import Received, Transport
-from collector.verdict import Verdict, class_of, refused, unanswered
 from collector.wire.body import decoded_body
 from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
@@ -86,7 +86,7 @@ class Fetch:
         # attempts that are not taken from `retry.attempts`: probes in an outage, and sessions that others had used up
         self._free: Counter[CallId] = Counter()
 
-    async def attempt(self, call: Call, number: int, admit: Admit) -> Verdict:
+    async def attempt(self, call: Call, number: int, admit: Admit) -> AttemptResult:
         """Attempt `number` of a call.
 
         Raises:
@@ -113,24 +113,24 @@ class Fetch:
                 call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
             )
             if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
-                return Verdict(outcome._replace(attempts=number - 1), 0.0)
+                return AttemptResult(outcome._replace(attempts=number - 1), 0.0)
             waits = is_down and self._waiting(call, outcome, None)
             return waits or self._verdict(call, outcome, None, session_id)
         landed = self._landed(call, number, arguments, received, session_id)
         await self._landing.land(landed)
-        judged, is_lost = judgement(landed, self._settings.limits.max_reply_bytes)
+        judged, is_lost = classified(landed, self._settings.limits.max_reply_bytes)
         outcome = self._masked(call, judged, session_id)
         outage = (outcome.fault_text or "") if is_lost else None
         is_down = self._is_down(call.session, call.call_id, outage=outage, is_call=True)
         if outcome.state is not State.FAILED:
             self._credentials.answered(call.session)
-            return Verdict(outcome)
+            return AttemptResult(outcome)
         retry_after = self._retry_after(received.reply)
         if is_down and is_lost:
             return self._waiting(call, outcome, retry_after)
         return self._verdict(call, outcome, retry_after, session_id)
 
-    async def ask_who(self, session: str, admit: Admit) -> SessionFacts:
+    async def ask_who(self, session: str, admit: Admit) -> WhoAmI:
         """What WhoAmI says of a session; a fault is among the facts.
 
         Raises:
@@ -143,17 +143,17 @@ class Fetch:
                 raise CredentialError("the session is not logged in")
             answered = await self.exchange(session, admit)(WHO_AM_I, {"SessionID": session_id})
         except CredentialError as error:
-            return no_facts(session, asked_at_us, class_of(error), str(error))
+            return no_whoami(session, asked_at_us, class_of(error), str(error))
         except ThrottledError:
             raise
         except (TransportError, WireError) as error:
-            return no_facts(session, asked_at_us, classify_error(error), str(error))
+            return no_whoami(session, asked_at_us, classify_error(error), str(error))
         if isinstance(answered.content, Payload):
             return facts(session, asked_at_us, answered.content)
         fault_class = classify_fault_at(answered.status, answered.content, has_retry_after=False)
         if fault_class is FaultClass.AUTHENTICATION:
             self._credentials.gone(session, session_id)
-        return no_facts(session, asked_at_us, fault_class, str(answered.content))
+        return no_whoami(session, asked_at_us, fault_class, str(answered.content))
 
     def exchange(self, session: str, admit: Admit) -> Exchange:
         """How `credentials` sends: through the gates, with secrets masked in what is said about a failure.
@@ -259,7 +259,7 @@ class Fetch:
         if sent_as not in secrets:
             secrets = (sent_as, *secrets)
         limit = self._settings.limits.max_reply_bytes
-        kept = landable(reply, secrets, limit, cut=received.cut)
+        kept = redacted(reply, secrets, limit, cut=received.cut)
         return LandedReply(
             call_id=call.call_id,
             attempt=number,
@@ -300,15 +300,15 @@ class Fetch:
         cap = self._settings.retry.max_retry_after_seconds
         return retry_after_seconds(reply.headers.get("retry-after"), now / 1_000_000, cap)
 
-    def _waiting(self, call: Call, outcome: Outcome, retry_after: float | None) -> Verdict:
+    def _waiting(self, call: Call, outcome: Outcome, retry_after: float | None) -> AttemptResult:
         """While the service is down no failure is final: the attempt was a probe, and says nothing about the call."""
         self._free[call.call_id] += 1
         throttled = retry_after if outcome.fault_class is FaultClass.THROTTLED else None
-        return Verdict(outcome, throttled or 0.0, throttled)
+        return AttemptResult(outcome, throttled or 0.0, throttled)
 
     def _verdict(
         self, call: Call, outcome: Outcome, retry_after: float | None, sent_as: Secret
-    ) -> Verdict:
+    ) -> AttemptResult:
         retry = self._settings.retry
         fault_class = outcome.fault_class or FaultClass.UNCLASSIFIED
         if fault_class is FaultClass.AUTHENTICATION:
@@ -318,10 +318,10 @@ class Fetch:
         action = action_for(fault_class, spent, retry.attempts)
         if fault_class is FaultClass.AUTHENTICATION:
             may_help = self._credentials.gone(call.session, sent_as)
-            return Verdict(outcome, 0.0 if may_help and action is not Action.FAIL else None)
+            return AttemptResult(outcome, 0.0 if may_help and action is not Action.FAIL else None)
         throttled = retry_after if fault_class is FaultClass.THROTTLED else None
         if action is Action.FAIL:
-            return Verdict(outcome, throttled_seconds=throttled)
+            return AttemptResult(outcome, throttled_seconds=throttled)
         jitter = random.random()  # noqa: S311  # it spreads retries in time
         wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
-        return Verdict(outcome, wait, throttled)
+        return AttemptResult(outcome, wait, throttled)

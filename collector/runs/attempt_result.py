@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from collector.credentials import LoginFailedError
+from collector.domain.values import Call, FaultClass, Outcome, State
 from collector.errors import CredentialError, TransportError
-from collector.judge import FAULT_TEXT_LIMIT
-from collector.model import Call, FaultClass, Outcome, State
-from collector.policy import classify_error
+from collector.outcomes.classify_reply import FAULT_TEXT_LIMIT
+from collector.outcomes.policy import classify_error
+from collector.sessions.credentials import LoginFailedError
 
-__all__ = ["Verdict", "class_of", "refused", "unanswered"]
+__all__ = ["AttemptResult", "class_of", "refused", "unanswered"]
 
 
-class Verdict(NamedTuple):
+class AttemptResult(NamedTuple):
     """How a call stands after an attempt.
 
     Attributes:
@@ -36,9 +36,9 @@ def unanswered(call: Call, number: int, error: TransportError, started_at_us: in
     )
 
 
-def refused(call: Call, attempts: int, error: CredentialError) -> Verdict:
+def refused(call: Call, attempts: int, error: CredentialError) -> AttemptResult:
     """A call that is not sent, since its session is not let in."""
-    return Verdict(
+    return AttemptResult(
         Outcome(
             call.call_id,
             State.FAILED,

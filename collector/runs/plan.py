@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from collector.config import Settings
-from collector.limits import MARGIN
-from collector.model import Call, Pairing, Window
+from collector.domain.values import Call, Pairing, Window
+from collector.scheduling.rate_gates import MARGIN
 
 __all__ = ["Estimate", "calls", "calls_of", "digest", "estimate", "pairs_of", "repeated", "run_id"]
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from collector.limits import SessionGate
-from collector.model import Call
+from collector.domain.values import Call
+from collector.scheduling.rate_gates import SessionGate
 
-__all__ = ["Errand", "Lane", "Place", "Ticket", "Unstarted"]
+__all__ = ["Place", "SessionQueue", "SessionStep", "Unstarted", "WorkItem"]
 
 
-class Errand(Enum):
+class SessionStep(Enum):
     """What a session needs besides its calls."""
 
     LOGIN = "Login"
@@ -20,7 +20,7 @@ class Errand(Enum):
 
 
 class Place(Enum):
-    """Where a lane waits."""
+    """Where a queue waits."""
 
     FRESH = "never started"
     READY = "may give an item now"
@@ -31,7 +31,7 @@ class Place(Enum):
 
 
 @dataclass(slots=True)
-class Ticket:
+class WorkItem:
     """One item in the hands of a worker.
 
     Attributes:
@@ -39,28 +39,28 @@ class Ticket:
         holds: how often everything had been held when it was handed out.
     """
 
-    lane: "Lane"
-    item: Call | Errand
+    queue: "SessionQueue"
+    item: Call | SessionStep
     attempts: int = 0
     holds: int = 0
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class SessionQueue:
     """One session: what is left to do, and what it may do now.
 
     Attributes:
         calls: not tried yet, with the attempts of an earlier invocation.
         delayed: a heap of (not before, number, item, attempts).
-        finally_: errands for the time when every call is settled.
+        finally_: steps for the time when every call is settled.
     """
 
     session: str
     gate: SessionGate
     calls: deque[tuple[Call, int]]
-    finally_: deque[Errand]
+    finally_: deque[SessionStep]
     needs_login: bool = False
-    delayed: list[tuple[float, int, Call | Errand, int]] = field(default_factory=list)
+    delayed: list[tuple[float, int, Call | SessionStep, int]] = field(default_factory=list)
     in_flight: int = 0
     unsent: int = 0
     answered: bool = False
@@ -69,15 +69,15 @@ class Lane:
 
 
 class Unstarted:
-    """Sessions that were not visited yet, in their order. A lane is made when its turn comes: most wait long."""
+    """Sessions that were not visited yet, in their order. A queue is made when its turn comes: most wait long."""
 
-    def __init__(self, sessions: Iterable[str], start: Callable[[str], Lane]) -> None:
+    def __init__(self, sessions: Iterable[str], start: Callable[[str], SessionQueue]) -> None:
         self._sessions = deque(sessions)
         self._start = start
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def popleft(self) -> Lane:
-        """The lane of the next session."""
+    def popleft(self) -> SessionQueue:
+        """The queue of the next session."""
         return self._start(self._sessions.popleft())

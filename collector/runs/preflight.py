@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from collector.config import Credential, Settings
-from collector.credentials import Credentials, LoginDelayedError
 from collector.errors import CertificateError, CredentialError, TransportError, WireError
-from collector.fetch import Fetch
-from collector.judge import date_us
-from collector.limits import Permit, ServiceGate
-from collector.run import transport_of
+from collector.outcomes.classify_reply import date_us
+from collector.runs.attempt import Fetch
+from collector.runs.run import transport_of
+from collector.scheduling.rate_gates import Permit, ServiceGate
+from collector.sessions.credentials import Credentials, LoginDelayedError
 from collector.transport import Transport
 from collector.wire.body import decoded_body
 from collector.wire.namespaces import KNOWN

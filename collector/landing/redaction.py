@@ -3,12 +3,12 @@
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from collector.domain.secret import Secret, mask, without_part
+from collector.domain.values import Reply
 from collector.errors import WireError
-from collector.model import Reply
-from collector.secret import Secret, mask, without_part
 from collector.wire.body import decoded_body, readable_part
 
-__all__ = ["Landable", "landable"]
+__all__ = ["Redacted", "redacted"]
 
 _KEPT_HEADERS: Final[tuple[str, ...]] = (
     "content-type",
@@ -20,7 +20,7 @@ _KEPT_HEADERS: Final[tuple[str, ...]] = (
 _LONGEST_HEADER: Final = 1_024  # characters; those that are kept are short
 
 
-class Landable(NamedTuple):
+class Redacted(NamedTuple):
     """Headers and body to be landed.
 
     Attributes:
@@ -34,7 +34,7 @@ class Landable(NamedTuple):
     cut: bool
 
 
-def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool) -> Landable:
+def redacted(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool) -> Redacted:
     """The part of a reply that may be on disk; `cut` if its body was cut off at `limit` bytes.
 
     A compressed body in which a credential stands is kept unpacked. One that unpacks to more than `limit` bytes is cut
@@ -43,7 +43,7 @@ def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool
     headers, masked = _masked_headers(reply, secrets)
     body, found = _masked(reply.body, secrets, cut=cut)
     if found or "content-encoding" not in headers:
-        return Landable(headers, body, masked or found, cut)
+        return Redacted(headers, body, masked or found, cut)
     encoding = headers["content-encoding"]
     ends_early = False
     try:
@@ -55,8 +55,8 @@ def landable(reply: Reply, secrets: tuple[Secret, ...], limit: int, *, cut: bool
     beyond = used < len(reply.body)
     if found:
         del headers["content-encoding"]
-        return Landable(headers, inside, True, cut or beyond)
-    return Landable(headers, body[:used], masked, cut or beyond)
+        return Redacted(headers, inside, True, cut or beyond)
+    return Redacted(headers, body[:used], masked, cut or beyond)
 
 
 def _masked(body: bytes, secrets: tuple[Secret, ...], *, cut: bool) -> tuple[bytes, bool]:

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
+from collector.domain.values import FaultClass
 from collector.errors import (
     ConnectError,
     DroppedError,
@@ -16,7 +17,6 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.model import FaultClass
 from collector.wire.replies import Fault, NotServiceError
 
 __all__ = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.limits import MARGIN, Permit, ServiceGate, SessionGate, window_of
+from collector.scheduling.rate_gates import MARGIN, Permit, ServiceGate, SessionGate, window_of
 from tests.collector.virtual_time import Clock, run
 
 RATES = (0.05, 0.5, 1.5, 5.0, 7.3, 50.0, 500.0)

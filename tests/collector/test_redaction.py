@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.landable import landable
-from collector.model import Reply
-from collector.secret import MASK, Secret
+from collector.domain.secret import MASK, Secret
+from collector.domain.values import Reply
+from collector.landing.redaction import redacted
 from collector.wire.body import readable_part
 
 KEY = Secret("fake-Key&<0001>")
@@ -34,7 +34,7 @@ def assert_nothing_of_it(data: bytes) -> None:
 
 def test_a_plain_reply_is_kept_as_it_came() -> None:
     """Body and headers; those that nobody needs are left out."""
-    kept = landable(reply(b"<a/>", content_type="text/xml", x_y="z"), (KEY,), LIMIT, cut=False)
+    kept = redacted(reply(b"<a/>", content_type="text/xml", x_y="z"), (KEY,), LIMIT, cut=False)
     assert (kept.body, kept.masked, kept.cut) == (b"<a/>", False, False)
     assert kept.headers == {"content-type": "text/xml"}
 
@@ -42,7 +42,7 @@ def test_a_plain_reply_is_kept_as_it_came() -> None:
 @pytest.mark.parametrize("length", range(6, len(ECHO) - 4))
 def test_a_part_at_the_cut(length: int) -> None:
     """A body that is cut off within the credential does not end with its beginning."""
-    kept = landable(reply(b"<b/>" + ECHO[: 3 + length]), (KEY,), LIMIT, cut=True)
+    kept = redacted(reply(b"<b/>" + ECHO[: 3 + length]), (KEY,), LIMIT, cut=True)
     assert_nothing_of_it(kept.body)
     assert kept.body.startswith(b"<b/><a>")
     assert kept.masked
@@ -53,7 +53,7 @@ def test_a_part_at_the_cut(length: int) -> None:
 def test_inside_a_compressed_body(encoding: str) -> None:
     """It is kept unpacked, and says so by having no encoding."""
     packed = reply(PACKED[encoding](ECHO), content_encoding=encoding)
-    kept = landable(packed, (KEY,), LIMIT, cut=False)
+    kept = redacted(packed, (KEY,), LIMIT, cut=False)
     assert (kept.body, kept.masked) == (f"<a>{MASK}</a>".encode(), True)
     assert kept.headers == {}
 
@@ -62,7 +62,7 @@ def test_inside_a_compressed_body(encoding: str) -> None:
 def test_a_clean_compressed_body_is_kept_as_it_came(encoding: str) -> None:
     """Bytes and header."""
     body = PACKED[encoding](b"<a/>")
-    kept = landable(reply(body, content_encoding=encoding), (KEY,), LIMIT, cut=False)
+    kept = redacted(reply(body, content_encoding=encoding), (KEY,), LIMIT, cut=False)
     assert (kept.body, kept.masked, kept.cut) == (body, False, False)
     assert kept.headers == {"content-encoding": encoding}
 
@@ -74,7 +74,7 @@ def test_inside_a_bomb(encoding: str, at: str) -> None:
     spaces = b" " * 50 * LIMIT
     plain = ECHO + spaces if at == "before" else spaces + ECHO
     packed = PACKED[encoding](plain)
-    kept = landable(reply(packed, content_encoding=encoding), (KEY,), LIMIT, cut=False)
+    kept = redacted(reply(packed, content_encoding=encoding), (KEY,), LIMIT, cut=False)
     assert kept.cut
     assert kept.masked == (at == "before")
     assert len(kept.body) <= LIMIT
@@ -89,7 +89,7 @@ def test_inside_a_damaged_or_truncated_body(encoding: str) -> None:
     whole = PACKED[encoding](ECHO + bytes(range(256)) * 40)
     damaged = whole[:-40] + bytes(40)
     for body in (whole[:-9], damaged, whole + PACKED[encoding](ECHO), whole + b"garbage"):
-        kept = landable(reply(body, content_encoding=encoding), (KEY,), LIMIT * 2, cut=False)
+        kept = redacted(reply(body, content_encoding=encoding), (KEY,), LIMIT * 2, cut=False)
         assert kept.masked
         assert_nothing_of_it(kept.body)
 
@@ -100,21 +100,21 @@ def test_a_stream_that_ends_within_a_credential(length: int) -> None:
     stream = zlib.compressobj(wbits=31)
     body = stream.compress(b"<a>" + KEY.reveal()[:length].encode())
     body += stream.flush(zlib.Z_SYNC_FLUSH)
-    kept = landable(reply(body, content_encoding="gzip"), (KEY,), LIMIT, cut=False)
+    kept = redacted(reply(body, content_encoding="gzip"), (KEY,), LIMIT, cut=False)
     assert (kept.body, kept.masked) == (f"<a>{MASK}".encode(), True)
 
 
 def test_behind_the_first_stream() -> None:
     """Several gzip streams in a row are looked through."""
     body = gzip.compress(b"<a/>") + gzip.compress(ECHO)
-    kept = landable(reply(body, content_encoding="gzip"), (KEY,), LIMIT, cut=False)
+    kept = redacted(reply(body, content_encoding="gzip"), (KEY,), LIMIT, cut=False)
     assert kept.body == f"<a/><a>{MASK}</a>".encode()
 
 
 def test_in_a_header() -> None:
     """Headers that are kept are masked too, and none is long."""
     odd = reply(b"", content_type=f"text/xml; id={KEY.reveal()}", server="x" * 5_000)
-    kept = landable(odd, (KEY,), LIMIT, cut=False)
+    kept = redacted(odd, (KEY,), LIMIT, cut=False)
     assert kept.headers["content-type"] == f"text/xml; id={MASK}"
     assert len(kept.headers["server"]) <= 1_024
     assert kept.masked
@@ -127,5 +127,5 @@ def test_in_a_header() -> None:
 )
 def test_any_bytes(body: bytes, encoding: str, *, cut: bool) -> None:
     """Nothing is raised, and what holds no credential is kept to the last byte."""
-    kept = landable(reply(body, content_encoding=encoding), (KEY,), 200, cut=cut)
+    kept = redacted(reply(body, content_encoding=encoding), (KEY,), 200, cut=cut)
     assert kept.body == body or kept.cut

@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from collector.breaker import Breaker
 from collector.config import Credential, Settings
-from collector.credentials import Credentials
-from collector.dispatch import Dispatch
-from collector.fetch import Fetch
+from collector.domain.values import FaultClass, RunInfo, RunSummary
 from collector.landing import LandedRun, Landing, landed_runs, sweep
-from collector.left import Left
-from collector.limits import ServiceGate
-from collector.mend import judge_leftovers, mended, readable
-from collector.model import FaultClass, RunInfo, RunSummary
-from collector.plan import calls, digest, run_id
+from collector.runs.attempt import Fetch
+from collector.runs.plan import calls, digest, run_id
+from collector.runs.recovery import classify_unjudged, is_usable, readable
+from collector.runs.remaining import Remaining
+from collector.runs.workers import Progress, WorkerPool
+from collector.scheduling.breaker import Breaker
+from collector.scheduling.dispatch import Dispatch
+from collector.scheduling.rate_gates import ServiceGate
+from collector.sessions.credentials import Credentials
 from collector.transport import Transport
 from collector.version import VERSION
-from collector.worker import Progress, Worker
 
 __all__ = [
     "OUTAGE",
@@ -133,14 +133,14 @@ async def collect(
     path, is_complete = landing.path, False
     try:
         with LandedRun.open(path) as landed:
-            judge_leftovers(settings, landed, landing)
+            classify_unjudged(settings, landed, landing)
         # what was just judged must be on disk before the missing calls are counted
         await landing.flush()
         accounts = Credentials(credentials, attempts=settings.retry.attempts)
         with LandedRun.open(path) as landed:
-            left = Left(settings, accounts, landed)
-        progress.planned, progress.settled = left.planned, left.settled
-        await _perform(settings, accounts, landing, left, stop, progress)
+            remaining = Remaining(settings, accounts, landed)
+        progress.planned, progress.settled = remaining.planned, remaining.settled
+        await _perform(settings, accounts, landing, remaining, stop, progress)
         is_complete = progress.settled == progress.planned
         if is_complete and finish:
             landing.finish(time.time_ns() // 1_000)
@@ -165,7 +165,7 @@ def _open_run(settings: Settings) -> tuple[Landing, bool]:
         path = folder / f"{info.run_id}.db"
         if is_resumable(settings, info, plan_digest):
             # nothing is built on a record that is not what was written: a damaged answer is asked for again
-            if not mended(settings, path):
+            if not is_usable(settings, path):
                 continue
             _LOG.info("resuming", run_id=info.run_id)
             return Landing.resume(path), True
@@ -184,7 +184,7 @@ async def _perform(
     settings: Settings,
     credentials: Credentials,
     landing: Landing,
-    left: Left,
+    remaining: Remaining,
     stop: Stop,
     progress: Progress,
 ) -> None:
@@ -195,7 +195,7 @@ async def _perform(
     """
     limits = settings.limits
     dispatch = Dispatch(
-        left.lanes, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
+        remaining.queues, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
     )
     breaker = Breaker(
         dispatch.hold,
@@ -207,9 +207,9 @@ async def _perform(
     async with transport_of(settings) as transport:
         fetch = Fetch(settings, transport, credentials, landing, breaker)
         gate = ServiceGate(limits.requests_per_second)
-        gates = left.gates
-        worker = Worker(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
-        most = (len(left.lanes) or 1) * limits.per_session_concurrency
+        gates = remaining.gates
+        worker = WorkerPool(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
+        most = (len(remaining.queues) or 1) * limits.per_session_concurrency
         count = min(limits.concurrency, most)
         try:
             await _work_until_done(worker, settings, stop, count)
@@ -224,7 +224,7 @@ def _longest_outage(settings: Settings, stop: Stop) -> float:
     return float("inf") if stop.has_deadline else _OUTAGE_SECONDS
 
 
-async def _work_until_done(worker: Worker, settings: Settings, stop: Stop, count: int) -> None:
+async def _work_until_done(worker: WorkerPool, settings: Settings, stop: Stop, count: int) -> None:
     async with asyncio.TaskGroup() as group:
         failures: list[Exception] = []
         working = [group.create_task(_work(worker, stop, failures)) for _ in range(count)]
@@ -235,7 +235,7 @@ async def _work_until_done(worker: Worker, settings: Settings, stop: Stop, count
         raise failures[0]
 
 
-async def _work(worker: Worker, stop: Stop, failures: list[Exception]) -> None:
+async def _work(worker: WorkerPool, stop: Stop, failures: list[Exception]) -> None:
     """A worker that fails ends the run as a signal does: a Login of another, cut off, would stay open unknown."""
     try:
         await worker.work()

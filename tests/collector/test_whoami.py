@@ -1,8 +1,8 @@
 import pytest
 from lxml import etree
 
-from collector.facts import facts
-from collector.secret import MASK, Secret, mask
+from collector.domain.secret import MASK, Secret, mask
+from collector.sessions.whoami import facts
 from collector.wire.replies import Payload
 
 

@@ -1,7 +1,7 @@
 """Which request goes next: fair between sessions, so that a slow, limited or failing one holds up no other.
 
-Each session is a lane. A lane gives its items one after the other, as its own rate limit, its own concurrency and
-the waits of its retries allow; a lane that cannot give anything now costs nothing. Sends nothing itself.
+Each session is a queue. A queue gives its items one after the other, as its own rate limit, its own concurrency and
+the waits of its retries allow; a queue that cannot give anything now costs nothing. Sends nothing itself.
 """
 
 import asyncio
@@ -11,31 +11,31 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final
 
-from collector.lane import Errand, Lane, Place, Ticket, Unstarted
-from collector.model import Call
+from collector.domain.values import Call
+from collector.scheduling.session_queue import Place, SessionQueue, SessionStep, Unstarted, WorkItem
 
-__all__ = ["Dispatch", "Errand", "Lane", "Ticket", "Unstarted"]
+__all__ = ["Dispatch", "SessionQueue", "SessionStep", "Unstarted", "WorkItem"]
 
 _SLOW_SECONDS: Final = 0.25  # a session is never slow below this
 _SLOW_FACTOR: Final = 4.0  # slow: this many times the typical latency
 
 
 class Dispatch:
-    """Hands out tickets to workers. A worker calls `next`, then `sent`, then one of `done` and `put_back`."""
+    """Hands out work items to workers. A worker calls `next`, then `sent`, then one of `done` and `put_back`."""
 
     def __init__(
-        self, lanes: Iterable[Lane] | Unstarted, *, concurrency: int, per_session: int
+        self, queues: Iterable[SessionQueue] | Unstarted, *, concurrency: int, per_session: int
     ) -> None:
         self._concurrency = concurrency
         self._per_session = per_session
-        self._fresh = lanes if isinstance(lanes, Unstarted) else deque(lanes)
-        self._ready: deque[Lane] = deque()
-        self._ready_slow: deque[Lane] = deque()
-        self._timed: list[tuple[float, int, Lane]] = []
+        self._fresh = queues if isinstance(queues, Unstarted) else deque(queues)
+        self._ready: deque[SessionQueue] = deque()
+        self._ready_slow: deque[SessionQueue] = deque()
+        self._timed: list[tuple[float, int, SessionQueue]] = []
         self._number = 0
-        self._open_lanes = len(self._fresh)
-        self._in_flight: OrderedDict[int, float] = OrderedDict()  # id of ticket -> when sent
-        self._out = 0  # tickets in the hands of workers
+        self._open_queues = len(self._fresh)
+        self._in_flight: OrderedDict[int, float] = OrderedDict()  # id of work -> when sent
+        self._out = 0  # work items in the hands of workers
         # slow start: one request first, and one more in flight for each that ended. A service that wakes up, and
         # our own first connections, would otherwise bunch up what was sent evenly.
         self._most_out = 1
@@ -48,17 +48,17 @@ class Dispatch:
         self._held_until: float | None = None
         self._holds = 0
 
-    async def next(self) -> Ticket | None:
+    async def next(self) -> WorkItem | None:
         """The next item that may be sent; None when nothing is left, or after `close`."""
         while True:
-            if self._closed or not self._open_lanes:
+            if self._closed or not self._open_queues:
                 self._wake_all()
                 return None
-            ticket = self._pick(time.monotonic())
-            if ticket is not None:
+            work = self._pick(time.monotonic())
+            if work is not None:
                 if self._idle:
                     self._pass_on()
-                return ticket
+                return work
             if self._out >= self._most_out:
                 self._open_up_later()
             self._set_timer()
@@ -66,26 +66,26 @@ class Dispatch:
             self._idle.append(idle)
             await idle
 
-    def sent(self, ticket: Ticket) -> None:
-        """The ticket's request goes out now."""
-        if id(ticket) not in self._in_flight:  # else sent again, on a new connection
-            ticket.lane.unsent -= 1
-            self._in_flight[id(ticket)] = time.monotonic()
-        self._place(ticket.lane)
+    def sent(self, work: WorkItem) -> None:
+        """The work's request goes out now."""
+        if id(work) not in self._in_flight:  # else sent again, on a new connection
+            work.queue.unsent -= 1
+            self._in_flight[id(work)] = time.monotonic()
+        self._place(work.queue)
 
-    def done(self, ticket: Ticket) -> None:
-        """The ticket's item is settled."""
-        self._release(ticket)
-        self._place(ticket.lane)
+    def done(self, work: WorkItem) -> None:
+        """The work's item is settled."""
+        self._release(work)
+        self._place(work.queue)
         self._pass_on()
 
-    def put_back(self, ticket: Ticket, not_before: float, attempts: int) -> None:
-        """The ticket's item is to be tried again, not before an instant (monotonic seconds)."""
-        self._release(ticket)
+    def put_back(self, work: WorkItem, not_before: float, attempts: int) -> None:
+        """The work's item is to be tried again, not before an instant (monotonic seconds)."""
+        self._release(work)
         self._number += 1
-        entry = (not_before, self._number, ticket.item, attempts)
-        heapq.heappush(ticket.lane.delayed, entry)
-        self._place(ticket.lane)
+        entry = (not_before, self._number, work.item, attempts)
+        heapq.heappush(work.queue.delayed, entry)
+        self._place(work.queue)
         self._pass_on()
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Dispatch:
         self._wake_all()
 
     def hold(self, until: float) -> None:
-        """Hand out nothing before an instant (monotonic seconds), then one ticket at a time, until `release`."""
+        """Hand out nothing before an instant (monotonic seconds), then one work at a time, until `release`."""
         self._held_until = until
         self._holds += 1
         self._most_out = 1
@@ -103,41 +103,41 @@ class Dispatch:
         """Begin anew after `hold`, slowly."""
         self._held_until = None
 
-    def wants(self, ticket: Ticket) -> bool:
-        """The ticket's request may go out: nothing was closed or held since it was handed out."""
-        return not self._closed and ticket.holds == self._holds
+    def wants(self, work: WorkItem) -> bool:
+        """The work's request may go out: nothing was closed or held since it was handed out."""
+        return not self._closed and work.holds == self._holds
 
     @property
     def sessions_left(self) -> int:
         """How many sessions have something left to do."""
-        return self._open_lanes
+        return self._open_queues
 
     @property
     def is_closed(self) -> bool:
         """`close` was called."""
         return self._closed
 
-    def _release(self, ticket: Ticket) -> None:
-        lane = ticket.lane
+    def _release(self, work: WorkItem) -> None:
+        queue = work.queue
         self._out -= 1
         self._most_out += self._held_until is None
-        lane.in_flight -= 1
-        if lane.slow:
+        queue.in_flight -= 1
+        if queue.slow:
             self._slow_in_flight -= 1
-        sent_at = self._in_flight.pop(id(ticket), None)
+        sent_at = self._in_flight.pop(id(work), None)
         if sent_at is None:
-            lane.unsent -= 1  # it ended before it was sent
-        elif isinstance(ticket.item, Call):
-            self._learn(lane, time.monotonic() - sent_at)
+            queue.unsent -= 1  # it ended before it was sent
+        elif isinstance(work.item, Call):
+            self._learn(queue, time.monotonic() - sent_at)
 
-    def _learn(self, lane: Lane, latency: float) -> None:
+    def _learn(self, queue: SessionQueue, latency: float) -> None:
         """Tell slow sessions from the others by what is typical of the others."""
-        was_slow = lane.slow
-        lane.answered = True
-        lane.slow = latency > self._slow_after
-        if lane.slow != was_slow:
-            self._slow_in_flight += lane.in_flight if lane.slow else -lane.in_flight
-        if not lane.slow:
+        was_slow = queue.slow
+        queue.answered = True
+        queue.slow = latency > self._slow_after
+        if queue.slow != was_slow:
+            self._slow_in_flight += queue.in_flight if queue.slow else -queue.in_flight
+        if not queue.slow:
             typical = latency if self._typical is None else self._typical
             # a slow session may come first: the typical latency falls fast and rises slowly
             weight = 0.5 if latency < typical else 0.05
@@ -147,20 +147,20 @@ class Dispatch:
     def _slow_after(self) -> float:
         return max(_SLOW_SECONDS, _SLOW_FACTOR * (self._typical or float("inf")))
 
-    def _pick(self, now: float) -> Ticket | None:
+    def _pick(self, now: float) -> WorkItem | None:
         if self._out >= self._most_out or (self._held_until or 0.0) > now:
             return None
         while self._timed and self._timed[0][0] <= now:
             self._place_anew(heapq.heappop(self._timed)[2])
-        while (queue := self._next_queue(now)) is not None:
-            lane = queue.popleft()
-            # by the clock of this moment, as `_place` does: by an older one the same lane could come again for ever
-            if queue is self._fresh or self._may_give(lane, time.monotonic()):
-                return self._take(lane)
-            self._place_anew(lane)
+        while (ready := self._next_ready(now)) is not None:
+            queue = ready.popleft()
+            # by the clock of this moment, as `_place` does: by an older one the same queue could come again for ever
+            if ready is self._fresh or self._may_give(queue, time.monotonic()):
+                return self._take(queue)
+            self._place_anew(queue)
         return None
 
-    def _next_queue(self, now: float) -> deque[Lane] | Unstarted | None:
+    def _next_ready(self, now: float) -> deque[SessionQueue] | Unstarted | None:
         """Slow sessions have a share of the workers to themselves, and never get the last ones before the others."""
         share = max(1, self._concurrency // 4)
         most = max(1, self._concurrency - share)
@@ -174,14 +174,14 @@ class Dispatch:
             return self._ready_slow
         return None
 
-    def _may_give(self, lane: Lane, now: float) -> bool:
+    def _may_give(self, queue: SessionQueue, now: float) -> bool:
         """Still true? A reply to another of its requests may have changed things since it became ready."""
-        instant = self._earliest(lane)
-        return instant is not None and instant <= now and lane.in_flight < self._cap(lane)
+        instant = self._earliest(queue)
+        return instant is not None and instant <= now and queue.in_flight < self._cap(queue)
 
-    def _place_anew(self, lane: Lane) -> None:
-        lane.place = Place.BLOCKED
-        self._place(lane)
+    def _place_anew(self, queue: SessionQueue) -> None:
+        queue.place = Place.BLOCKED
+        self._place(queue)
 
     def _overdue(self, now: float) -> int:
         """How many requests are out for longer than is usual."""
@@ -192,62 +192,62 @@ class Dispatch:
             count += 1
         return count
 
-    def _take(self, lane: Lane) -> Ticket:
-        item, attempts = self._next_item(lane)
+    def _take(self, queue: SessionQueue) -> WorkItem:
+        item, attempts = self._next_item(queue)
         self._out += 1
-        lane.in_flight += 1
-        lane.unsent += 1
-        self._slow_in_flight += lane.slow
-        lane.place = Place.BLOCKED
-        return Ticket(lane, item, attempts, self._holds)
+        queue.in_flight += 1
+        queue.unsent += 1
+        self._slow_in_flight += queue.slow
+        queue.place = Place.BLOCKED
+        return WorkItem(queue, item, attempts, self._holds)
 
-    def _next_item(self, lane: Lane) -> tuple[Call | Errand, int]:
-        if lane.needs_login and lane.in_flight == 0:
-            return Errand.LOGIN, 0
+    def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, int]:
+        if queue.needs_login and queue.in_flight == 0:
+            return SessionStep.LOGIN, 0
         # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
         by = time.monotonic() if self._held_until is None else 0.0
-        if lane.delayed and (lane.delayed[0][0] <= by or not lane.calls):
-            _, _, item, attempts = heapq.heappop(lane.delayed)
+        if queue.delayed and (queue.delayed[0][0] <= by or not queue.calls):
+            _, _, item, attempts = heapq.heappop(queue.delayed)
             return item, attempts
-        if lane.calls:
-            return lane.calls.popleft()
-        return lane.finally_.popleft(), 0
+        if queue.calls:
+            return queue.calls.popleft()
+        return queue.finally_.popleft(), 0
 
-    def _place(self, lane: Lane) -> None:
-        """Put the lane where it belongs after something about it changed."""
-        if lane.place is not Place.BLOCKED:
+    def _place(self, queue: SessionQueue) -> None:
+        """Put the queue where it belongs after something about it changed."""
+        if queue.place is not Place.BLOCKED:
             return
-        if lane.unsent or lane.in_flight >= self._cap(lane):
+        if queue.unsent or queue.in_flight >= self._cap(queue):
             return
-        instant = self._earliest(lane)
+        instant = self._earliest(queue)
         if instant is None:
-            if not lane.in_flight:
-                lane.place = Place.DONE
-                self._open_lanes -= 1
+            if not queue.in_flight:
+                queue.place = Place.DONE
+                self._open_queues -= 1
             self._wake_one()
         elif instant <= time.monotonic():
-            lane.place = Place.READY_SLOW if lane.slow else Place.READY
-            (self._ready_slow if lane.slow else self._ready).append(lane)
+            queue.place = Place.READY_SLOW if queue.slow else Place.READY
+            (self._ready_slow if queue.slow else self._ready).append(queue)
             self._wake_one()
         else:
-            lane.place = Place.TIMED
+            queue.place = Place.TIMED
             self._number += 1
-            heapq.heappush(self._timed, (instant, self._number, lane))
-            if self._idle and self._timed[0][2] is lane:
+            heapq.heappush(self._timed, (instant, self._number, queue))
+            if self._idle and self._timed[0][2] is queue:
                 self._set_timer()
 
-    def _cap(self, lane: Lane) -> int:
+    def _cap(self, queue: SessionQueue) -> int:
         """One request until the first reply, and while a login is due: then nobody waits beside a bad credential."""
-        return self._per_session if lane.answered and not lane.needs_login else 1
+        return self._per_session if queue.answered and not queue.needs_login else 1
 
-    def _earliest(self, lane: Lane) -> float | None:
-        """When the lane may give its next item; None if it has none for now."""
-        if lane.needs_login or lane.calls:
-            return lane.gate.ready_at
-        if lane.delayed:
-            return max(lane.gate.ready_at, lane.delayed[0][0])
-        if lane.finally_ and not lane.in_flight:
-            return lane.gate.ready_at
+    def _earliest(self, queue: SessionQueue) -> float | None:
+        """When the queue may give its next item; None if it has none for now."""
+        if queue.needs_login or queue.calls:
+            return queue.gate.ready_at
+        if queue.delayed:
+            return max(queue.gate.ready_at, queue.delayed[0][0])
+        if queue.finally_ and not queue.in_flight:
+            return queue.gate.ready_at
         return None
 
     def _open_up_later(self) -> None:
@@ -263,7 +263,7 @@ class Dispatch:
             self._wake_one()
 
     def _pass_on(self) -> None:
-        """Let another idle worker look, now or when the next lane is due."""
+        """Let another idle worker look, now or when the next queue is due."""
         if self._out >= self._most_out:
             self._open_up_later()
         elif self._ready or self._ready_slow or self._fresh:

@@ -1,12 +1,11 @@
 """What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
 
-import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from collector.domain.values import FaultClass, LandedReply, Outcome, State
 from collector.errors import WireError
-from collector.model import FaultClass, LandedReply, Outcome, State
-from collector.policy import (
+from collector.outcomes.policy import (
     classify_fault_at,
     classify_status,
     classify_unopened,
@@ -17,14 +16,9 @@ from collector.wire.body import decoded_body
 from collector.wire.operations import REPORT_INSTANT_STATS
 from collector.wire.replies import Fault, open_reply
 
-__all__ = ["FAULT_TEXT_LIMIT", "date_us", "judge", "judgement"]
+__all__ = ["FAULT_TEXT_LIMIT", "classified", "classify_reply", "date_us"]
 
 FAULT_TEXT_LIMIT: Final = 500
-_DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
-_ROWS_AT: Final = b"<diffgr:diffgram"
-_NUMBER: Final = re.compile(rb">[0-9]{1,20}<")
-_SHAPE_BYTES: Final = 8192
-_MOST_SHAPES: Final = 64
 
 
 class _Judged(NamedTuple):
@@ -34,21 +28,16 @@ class _Judged(NamedTuple):
     is_outage: bool = False
 
 
-_Shape = tuple[int, str, bytes]
-# answers that were parsed, without their numbers, and what came of it
-_known: dict[_Shape, State] = {}
-
-
-def judge(landed: LandedReply, limit: int) -> Outcome:
+def classify_reply(landed: LandedReply, limit: int) -> Outcome:
     """How the call stands after this reply.
 
     The body is read first: SOAP faults travel as HTTP 500. The status decides where the body does not.
     """
-    outcome, _ = judgement(landed, limit)
+    outcome, _ = classified(landed, limit)
     return outcome
 
 
-def judgement(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:
+def classified(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:
     """The same, and whether the reply says that the service is down for everybody."""
     judged = _judged(landed, limit)
     outcome = Outcome(
@@ -70,34 +59,7 @@ def judgement(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:
 def _judged(landed: LandedReply, limit: int) -> _Judged:
     if landed.cut:
         return _failed(FaultClass.TOO_LARGE, f"a body of more than {limit} bytes")
-    shape = _shape(landed) if len(landed.body) <= limit else None
-    if shape is not None and (known := _known.get(shape)) is not None:
-        return _Judged(known)
-    judged = _parsed(landed, limit)
-    if shape is not None and judged.state is not State.FAILED:
-        if len(_known) >= _MOST_SHAPES:
-            _known.clear()
-        _known[shape] = judged.state
-    return judged
-
-
-def _shape(landed: LandedReply) -> _Shape | None:
-    """A small answer without its numbers; None where a number might be markup.
-
-    In UTF-8, digits that have a ">" before and a "<" after them are text, or within what holds no element: other
-    digits there (but not none) change neither whether the document is well-formed nor which elements it has. So an
-    answer that differs from a parsed one in such digits alone needs no parser, which was a sixth of what a call cost.
-    """
-    headers, body = landed.headers, landed.body
-    if len(body) > _SHAPE_BYTES or not body.startswith(_DECLARATION) or "retry-after" in headers:
-        return None
-    if headers.get("content-encoding") is not None:
-        return None
-    start = body.find(_ROWS_AT)
-    if start < 0:
-        return None
-    numberless = body[:start] + _NUMBER.sub(b">0<", body[start:])
-    return landed.status, headers.get("content-type", ""), numberless
+    return _parsed(landed, limit)
 
 
 def _parsed(landed: LandedReply, limit: int) -> _Judged:

@@ -1,4 +1,4 @@
-"""Serves tickets: calls, logins, WhoAmI and logouts, each through the gates, each to a recorded end."""
+"""Serves work items: calls, logins, WhoAmI and logouts, each through the gates, each to a recorded end."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,7 @@ from typing import Final
 import structlog
 
 from collector.config import Settings
-from collector.credentials import Credentials, LoginDelayedError
-from collector.dispatch import Dispatch, Errand, Lane, Ticket
+from collector.domain.values import Call, FaultClass
 from collector.errors import (
     CertificateError,
     CollectorError,
@@ -22,14 +21,15 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.fetch import Admit, Fetch
 from collector.landing import Landing
-from collector.limits import Permit, ServiceGate, SessionGate
-from collector.model import Call, FaultClass
-from collector.policy import ACTIONS, Action, backoff_seconds
-from collector.verdict import Verdict
+from collector.outcomes.policy import ACTIONS, Action, backoff_seconds
+from collector.runs.attempt import Admit, Fetch
+from collector.runs.attempt_result import AttemptResult
+from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
+from collector.scheduling.rate_gates import Permit, ServiceGate, SessionGate
+from collector.sessions.credentials import Credentials, LoginDelayedError
 
-__all__ = ["Progress", "Worker"]
+__all__ = ["Progress", "WorkerPool"]
 
 _LOG = structlog.get_logger("collector")
 # when this many different sessions in a row are told to slow down, the service means everybody
@@ -51,7 +51,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerPool:
     """What the workers of one run share. Each runs `work` and has at most one request in flight."""
 
     settings: Settings
@@ -67,16 +67,16 @@ class Worker:
     _told: set[tuple[str, FaultClass]] = field(default_factory=set)
 
     async def work(self) -> None:
-        """Serve tickets until there are none."""
-        while (ticket := await self.dispatch.next()) is not None:
-            if isinstance(ticket.item, Call):
-                await self._call(ticket, ticket.item)
-            elif ticket.item is Errand.LOGIN:
-                await self._log_in(ticket)
-            elif ticket.item is Errand.WHO_AM_I:
-                await self._ask_who(ticket)
+        """Serve work items until there are none."""
+        while (work := await self.dispatch.next()) is not None:
+            if isinstance(work.item, Call):
+                await self._call(work, work.item)
+            elif work.item is SessionStep.LOGIN:
+                await self._log_in(work)
+            elif work.item is SessionStep.WHO_AM_I:
+                await self._ask_who(work)
             else:
-                await self._log_out(ticket)
+                await self._log_out(work)
 
     async def log_out_all(self) -> None:
         """Logout for every session that is still open, within `run.drain_seconds`."""
@@ -103,29 +103,29 @@ class Worker:
         for session in self.credentials.open_logins():
             _LOG.error("not logged out: the session stays open at the service", session=session)
 
-    def _admit(self, ticket: Ticket) -> Admit:
-        lane = ticket.lane
+    def _admit(self, work: WorkItem) -> Admit:
+        queue = work.queue
 
         async def admit() -> Permit:
-            permit = await self.gate.acquire_while(lambda: self.dispatch.wants(ticket))
+            permit = await self.gate.acquire_while(lambda: self.dispatch.wants(work))
             if permit is None:
                 raise _PostponedError
             try:
-                if lane.gate.ready_at > time.monotonic():
+                if queue.gate.ready_at > time.monotonic():
                     raise _PostponedError
-                await lane.gate.acquire()
-                permit.session = lane.gate
+                await queue.gate.acquire()
+                permit.session = queue.gate
             except BaseException:
                 permit.ended()
                 raise
-            self.dispatch.sent(ticket)
+            self.dispatch.sent(work)
             return permit
 
         return admit
 
     def _admit_logout(self, session: str) -> Admit:
         """The same gates for the last request of a session, without the dispatch, which is closed by then."""
-        # a label whose calls were settled earlier has no lane; it is listed where it shares its login
+        # a label whose calls were settled earlier has no queue; it is listed where it shares its login
         limit = self.settings.limits.per_session_per_second
         gate = self.session_gates.get(session) or SessionGate(limit)
 
@@ -141,29 +141,29 @@ class Worker:
 
         return admit
 
-    async def _call(self, ticket: Ticket, call: Call) -> None:
-        lane, number = ticket.lane, ticket.attempts + 1
-        if self.credentials.needs_login(lane.session):
+    async def _call(self, work: WorkItem, call: Call) -> None:
+        queue, number = work.queue, work.attempts + 1
+        if self.credentials.needs_login(queue.session):
             # another label with the same login lost the session
-            lane.needs_login = True
-            self.dispatch.put_back(ticket, lane.gate.ready_at, ticket.attempts)
+            queue.needs_login = True
+            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
             return
         try:
-            verdict = await self.fetch.attempt(call, number, self._admit(ticket))
+            verdict = await self.fetch.attempt(call, number, self._admit(work))
         except _PostponedError:
-            self.dispatch.put_back(ticket, lane.gate.ready_at, ticket.attempts)
+            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
             return
         self.landing.settle(verdict.outcome, final=verdict.wait_seconds is None)
-        self._heed(lane, verdict)
-        lane.needs_login = self.credentials.needs_login(lane.session)
+        self._heed(queue, verdict)
+        queue.needs_login = self.credentials.needs_login(queue.session)
         if verdict.wait_seconds is not None:
             not_before = time.monotonic() + verdict.wait_seconds
-            self.dispatch.put_back(ticket, not_before, verdict.outcome.attempts)
+            self.dispatch.put_back(work, not_before, verdict.outcome.attempts)
             return
         self._count(call, verdict)
-        self.dispatch.done(ticket)
+        self.dispatch.done(work)
 
-    def _count(self, call: Call, verdict: Verdict) -> None:
+    def _count(self, call: Call, verdict: AttemptResult) -> None:
         self.progress.settled += 1
         outcome = verdict.outcome
         if outcome.fault_class is not None:
@@ -180,7 +180,7 @@ class Worker:
                 said=outcome.fault_text,
             )
 
-    def _heed(self, lane: Lane, verdict: Verdict) -> None:
+    def _heed(self, queue: SessionQueue, verdict: AttemptResult) -> None:
         """Pause the gate that the service speaks of: one session's, or the whole service's."""
         outcome = verdict.outcome
         if outcome.fault_class is not FaultClass.THROTTLED:
@@ -188,98 +188,100 @@ class Worker:
                 self._throttled.clear()
             return
         wait = verdict.throttled_seconds or verdict.wait_seconds or 0.0
-        self._pause(lane, outcome.http_status, wait)
+        self._pause(queue, outcome.http_status, wait)
 
-    def _pause(self, lane: Lane, status: int | None, wait_seconds: float) -> None:
+    def _pause(self, queue: SessionQueue, status: int | None, wait_seconds: float) -> None:
         until = time.monotonic() + wait_seconds
-        lane.gate.pause_until(until)
-        self._throttled.add(lane.session)
+        queue.gate.pause_until(until)
+        self._throttled.add(queue.session)
         # 429: this client asks too often; 503: the service cannot serve anybody (RFC 6585, RFC 9110)
         if status == 503 or len(self._throttled) >= _THROTTLED_TOGETHER:
             _LOG.warning("the service asks for a pause", seconds=round(wait_seconds, 1))
             self.gate.pause_until(until)
 
-    async def _log_in(self, ticket: Ticket) -> None:
-        lane = ticket.lane
-        if self.credentials.is_logging_in(lane.session):
-            waiting = asyncio.create_task(self._wait_for_login(ticket))
+    async def _log_in(self, work: WorkItem) -> None:
+        queue = work.queue
+        if self.credentials.is_logging_in(queue.session):
+            waiting = asyncio.create_task(self._wait_for_login(work))
             self._waiting.add(waiting)
             waiting.add_done_callback(self._waiting.discard)
             return
-        ready_at = self.credentials.login_ready_at(lane.session)
+        ready_at = self.credentials.login_ready_at(queue.session)
         if ready_at > time.monotonic():  # that of another label of this credential has failed
-            lane.gate.pause_until(ready_at)
-            self.dispatch.done(ticket)
+            queue.gate.pause_until(ready_at)
+            self.dispatch.done(work)
             return
-        exchange = self.fetch.exchange(lane.session, self._admit(ticket))
+        exchange = self.fetch.exchange(queue.session, self._admit(work))
         try:
-            await self.credentials.log_in(lane.session, exchange)
+            await self.credentials.log_in(queue.session, exchange)
         except CredentialError as error:
-            _LOG.error("no Login for this session", session=lane.session, said=str(error))
+            _LOG.error("no Login for this session", session=queue.session, said=str(error))
         except LoginDelayedError as error:
             wait = max(self._backoff(error.attempt), error.retry_after or 0.0)
             until = time.monotonic() + wait
-            lane.gate.pause_until(self.credentials.delay_login(lane.session, error.attempt, until))
+            queue.gate.pause_until(
+                self.credentials.delay_login(queue.session, error.attempt, until)
+            )
         except ServiceDownError as error:  # a Retry-After holds for probes too
             self.gate.pause_until(time.monotonic() + (error.retry_after or 0.0))
         except _PostponedError:
-            pass  # the lane still needs its login, and asks again when it may
-        self._login_ended(ticket)
+            pass  # the queue still needs its login, and asks again when it may
+        self._login_ended(work)
 
-    async def _wait_for_login(self, ticket: Ticket) -> None:
+    async def _wait_for_login(self, work: WorkItem) -> None:
         """Another label of this credential is logging in: that may take long, and no worker waits for it."""
-        await self.credentials.login_ended(ticket.lane.session)
-        self._login_ended(ticket)
+        await self.credentials.login_ended(work.queue.session)
+        self._login_ended(work)
 
-    def _login_ended(self, ticket: Ticket) -> None:
-        lane = ticket.lane
-        lane.needs_login = self.credentials.needs_login(lane.session)
-        lane.answered = False  # one request at a time until the new SessionID has proved itself
-        self.dispatch.done(ticket)
+    def _login_ended(self, work: WorkItem) -> None:
+        queue = work.queue
+        queue.needs_login = self.credentials.needs_login(queue.session)
+        queue.answered = False  # one request at a time until the new SessionID has proved itself
+        self.dispatch.done(work)
 
-    async def _ask_who(self, ticket: Ticket) -> None:
-        lane, number = ticket.lane, ticket.attempts + 1
+    async def _ask_who(self, work: WorkItem) -> None:
+        queue, number = work.queue, work.attempts + 1
         try:
-            facts = await self.fetch.ask_who(lane.session, self._admit(ticket))
+            facts = await self.fetch.ask_who(queue.session, self._admit(work))
         except _PostponedError:
-            self.dispatch.put_back(ticket, lane.gate.ready_at, ticket.attempts)
+            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
             return
         except ThrottledError as error:
             wait = max(self._backoff(number), error.retry_after or 0.0)
-            self._pause(lane, error.status, wait)
-            self._put_back(ticket, wait, self.settings.retry.attempts)
+            self._pause(queue, error.status, wait)
+            self._put_back(work, wait, self.settings.retry.attempts)
             return
         self.landing.note(facts)
-        lane.needs_login = self.credentials.needs_login(lane.session)
+        queue.needs_login = self.credentials.needs_login(queue.session)
         fault = facts.fault_class
         may_help = fault is not None and ACTIONS[fault] is not Action.FAIL
         attempts = _WHO_AM_I_ATTEMPTS if may_help else 0
-        self._put_back(ticket, self._backoff(number), attempts)
+        self._put_back(work, self._backoff(number), attempts)
 
-    async def _log_out(self, ticket: Ticket) -> None:
-        lane, number = ticket.lane, ticket.attempts + 1
+    async def _log_out(self, work: WorkItem) -> None:
+        queue, number = work.queue, work.attempts + 1
         try:
-            exchange = self.fetch.exchange(lane.session, self._admit(ticket))
-            await self.credentials.log_out(lane.session, exchange)
+            exchange = self.fetch.exchange(queue.session, self._admit(work))
+            await self.credentials.log_out(queue.session, exchange)
         except _PostponedError:
-            self.dispatch.put_back(ticket, lane.gate.ready_at, ticket.attempts)
+            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
         except (TransportError, WireError) as error:
-            _LOG.warning("Logout failed", session=lane.session, said=str(error))
+            _LOG.warning("Logout failed", session=queue.session, said=str(error))
             retry_after = error.retry_after if isinstance(error, ThrottledError) else None
             wait = max(self._backoff(number), retry_after or 0.0)
-            if not self._put_back(ticket, wait, self.settings.retry.attempts):
-                self.credentials.stays_open(lane.session)
+            if not self._put_back(work, wait, self.settings.retry.attempts):
+                self.credentials.stays_open(queue.session)
         else:
-            self.dispatch.done(ticket)
+            self.dispatch.done(work)
 
-    def _put_back(self, ticket: Ticket, wait_seconds: float, attempts: int) -> bool:
-        """Have an errand tried again, unless that was tried often enough; whether it will be."""
-        number = ticket.attempts + 1
+    def _put_back(self, work: WorkItem, wait_seconds: float, attempts: int) -> bool:
+        """Have an step tried again, unless that was tried often enough; whether it will be."""
+        number = work.attempts + 1
         will_be = number < attempts and not self.fetch.is_service_down
         if will_be:
-            self.dispatch.put_back(ticket, time.monotonic() + wait_seconds, number)
+            self.dispatch.put_back(work, time.monotonic() + wait_seconds, number)
         else:
-            self.dispatch.done(ticket)
+            self.dispatch.done(work)
         return will_be
 
     def _backoff(self, attempt: int) -> float:

@@ -3,24 +3,22 @@
 import re
 from typing import Final
 
-from collector.judge import FAULT_TEXT_LIMIT
-from collector.model import FaultClass, SessionFacts
+from collector.domain.values import FaultClass, WhoAmI
+from collector.outcomes.classify_reply import FAULT_TEXT_LIMIT
 from collector.wire.replies import Payload
 
-__all__ = ["facts", "no_facts"]
+__all__ = ["facts", "no_whoami"]
 
 _BEYOND: Final = 2**31  # the contract says int and short; anything else is not one of its numbers
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
-def no_facts(session: str, asked_at_us: int, fault_class: FaultClass, text: str) -> SessionFacts:
+def no_whoami(session: str, asked_at_us: int, fault_class: FaultClass, text: str) -> WhoAmI:
     """Why nothing is known of a session."""
-    return SessionFacts(
-        session, asked_at_us, fault_class=fault_class, fault_text=text[:FAULT_TEXT_LIMIT]
-    )
+    return WhoAmI(session, asked_at_us, fault_class=fault_class, fault_text=text[:FAULT_TEXT_LIMIT])
 
 
-def facts(session: str, asked_at_us: int, payload: Payload) -> SessionFacts:
+def facts(session: str, asked_at_us: int, payload: Payload) -> WhoAmI:
     """The fields of SessionInfo, by the names the contract gives them."""
 
     def number(name: str) -> int | None:
@@ -28,7 +26,7 @@ def facts(session: str, asked_at_us: int, payload: Payload) -> SessionFacts:
         value = int(text) if _INTEGER.fullmatch(text) else _BEYOND
         return value if -_BEYOND <= value < _BEYOND else None
 
-    return SessionFacts(
+    return WhoAmI(
         session=session,
         asked_at_us=asked_at_us,
         network_id=number("NetworkID"),

@@ -5,14 +5,14 @@ from pathlib import Path
 import structlog
 
 from collector.config import Settings
+from collector.domain.values import RunInfo
 from collector.errors import LandingDamagedError, LandingError
-from collector.judge import judge
 from collector.landing import LandedRun, Landing, salvage
-from collector.model import RunInfo
-from collector.plan import calls, digest
-from collector.policy import Action, action_for
+from collector.outcomes.classify_reply import classify_reply
+from collector.outcomes.policy import Action, action_for
+from collector.runs.plan import calls, digest
 
-__all__ = ["judge_leftovers", "mend", "mended", "readable", "settle_leftovers"]
+__all__ = ["classify_unjudged", "is_usable", "readable", "recover", "settle_unjudged"]
 
 _LOG = structlog.get_logger("landing")
 
@@ -24,13 +24,13 @@ def readable(settings: Settings, path: Path) -> RunInfo | None:
             with LandedRun.open(path) as landed:
                 return landed.info
         except LandingDamagedError as error:
-            return mend(settings, path, error)
+            return recover(settings, path, error)
     except LandingError as error:
         _LOG.error("a run is passed over", path=str(path), said=str(error))
         return None
 
 
-def mended(settings: Settings, path: Path) -> bool:
+def is_usable(settings: Settings, path: Path) -> bool:
     """Read a whole store, body by body, and mend it if it must be; whether it can be used.
 
     Raises:
@@ -41,14 +41,14 @@ def mended(settings: Settings, path: Path) -> bool:
             landed.verify()
     except LandingDamagedError as error:
         try:
-            mend(settings, path, error)
+            recover(settings, path, error)
         except LandingDamagedError as hopeless:
             _LOG.error("a run is passed over", path=str(path), said=str(hopeless))
             return False
     return True
 
 
-def mend(settings: Settings, path: Path, found: LandingDamagedError) -> RunInfo:
+def recover(settings: Settings, path: Path, found: LandingDamagedError) -> RunInfo:
     """Put what can be read of a damaged store in its place, and keep the damaged one aside.
 
     Raises:
@@ -70,7 +70,7 @@ def mend(settings: Settings, path: Path, found: LandingDamagedError) -> RunInfo:
     return saved.info
 
 
-async def settle_leftovers(settings: Settings, path: Path) -> None:
+async def settle_unjudged(settings: Settings, path: Path) -> None:
     """Judge what was landed and not judged, in a run that is not resumed.
 
     Raises:
@@ -82,15 +82,15 @@ async def settle_leftovers(settings: Settings, path: Path) -> None:
     landing = Landing.resume(path)
     try:
         with LandedRun.open(path) as landed:
-            judge_leftovers(settings, landed, landing)
+            classify_unjudged(settings, landed, landing)
     finally:
         await landing.close()
 
 
-def judge_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
+def classify_unjudged(settings: Settings, landed: LandedRun, landing: Landing) -> None:
     """Record outcomes for replies that were landed, but not judged before the program was killed."""
     for reply in landed.unjudged():
-        outcome = judge(reply, settings.limits.max_reply_bytes)
+        outcome = classify_reply(reply, settings.limits.max_reply_bytes)
         fault_class = outcome.fault_class
         final = fault_class is None or (
             action_for(fault_class, reply.attempt, settings.retry.attempts) is Action.FAIL

@@ -22,8 +22,8 @@ __all__ = [
     "Reply",
     "RunInfo",
     "RunSummary",
-    "SessionFacts",
     "State",
+    "WhoAmI",
     "Window",
     "call_id_of",
 ]
@@ -199,7 +199,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionFacts:
+class WhoAmI:
     """What WhoAmI said of a session; never a credential, never the SessionID.
 
     Attributes:

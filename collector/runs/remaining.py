@@ -1,4 +1,4 @@
-"""What is left of a plan to do: which sessions, in which order, and a lane for each when its turn comes.
+"""What is left of a plan to do: which sessions, in which order, and a queue for each when its turn comes.
 
 A plan may have a million calls. None of them is held here: the calls of a session are derived from the settings again,
 as they were when the plan was made, and those that are settled are known by eight bytes each.
@@ -10,22 +10,22 @@ from bisect import bisect_left
 from collections import deque
 
 from collector.config import Settings
-from collector.credentials import Credentials
-from collector.dispatch import Errand, Lane, Unstarted
 from collector.landing import LandedRun
-from collector.limits import SessionGate
-from collector.plan import calls_of, pairs_of
+from collector.runs.plan import calls_of, pairs_of
+from collector.scheduling.dispatch import SessionQueue, SessionStep, Unstarted
+from collector.scheduling.rate_gates import SessionGate
+from collector.sessions.credentials import Credentials
 
-__all__ = ["Left"]
+__all__ = ["Remaining"]
 
 
-class Left:
+class Remaining:
     """The calls of a run that are missing.
 
     Attributes:
         planned: calls of the plan.
         settled: those of them that an earlier invocation settled.
-        lanes: the sessions that have something left to do.
+        queues: the sessions that have something left to do.
         gates: of the sessions with a login that were started; their Logout may come after everything else.
     """
 
@@ -35,7 +35,7 @@ class Left:
         self._credentials = credentials
         self._settled = array("Q", landed.settled())
         self._attempts = landed.attempts()
-        facts = landed.session_facts()
+        facts = landed.whoami()
         self._known = {each.session for each in facts if each.fault_class is None}
         self.gates: dict[str, SessionGate] = {}
         self.settled = len(self._settled)
@@ -47,14 +47,14 @@ class Left:
             if self._count_from(first := number * len(self._pairs)) < len(self._pairs)
         }
         # Neighbours in a list of sessions are often neighbours in trouble
-        self.lanes = Unstarted(sorted(self._first, key=_digest), self._lane)
+        self.queues = Unstarted(sorted(self._first, key=_digest), self._queue)
 
-    def _lane(self, session: str) -> Lane:
+    def _queue(self, session: str) -> SessionQueue:
         has_login = self._credentials.has_login(session)
-        errands = deque([] if session in self._known else [Errand.WHO_AM_I])
+        steps = deque([] if session in self._known else [SessionStep.WHO_AM_I])
         gate = SessionGate(self._per_second)
         if has_login:
-            errands.append(Errand.LOGOUT)
+            steps.append(SessionStep.LOGOUT)
             self.gates[session] = gate
         planned = enumerate(calls_of(session, self._pairs), self._first[session])
         calls = deque(
@@ -62,7 +62,7 @@ class Left:
             for ordinal, call in planned
             if not self._is_settled(ordinal)
         )
-        return Lane(session, gate, calls, errands, needs_login=has_login)
+        return SessionQueue(session, gate, calls, steps, needs_login=has_login)
 
     def _is_settled(self, ordinal: int) -> bool:
         place = bisect_left(self._settled, ordinal)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from collector.config import ApiKey, Credential, Login
+from collector.domain.secret import Secret
+from collector.domain.values import FaultClass
 from collector.errors import (
     CollectorError,
     CredentialError,
@@ -18,9 +20,7 @@ from collector.errors import (
     TransportError,
     WireError,
 )
-from collector.model import FaultClass
-from collector.policy import classify_error, classify_fault_at
-from collector.secret import Secret
+from collector.outcomes.policy import classify_error, classify_fault_at
 from collector.wire.operations import LOGIN, LOGOUT, Operation
 from collector.wire.replies import Fault, Payload
 from collector.wire.requests import Argument

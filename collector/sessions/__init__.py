@@ -1,0 +1,1 @@
+"""API keys and logins: one Login per credential, Logout always, and what WhoAmI says of a session."""
