@@ -9,13 +9,11 @@ CollectorError
 │       ├── LandingDamagedError   its contents are not what was written
 │       └── LandingVersionError   another version wrote it
 ├── WireError                 a reply that is not what the binding promises: classify it
-│   ├── ReplyTooLargeError    the body is larger than the configured limit, as received or decompressed
-│   └── ThrottledError        429, or 503 with Retry-After: wait, then try again
+│   └── ReplyTooLargeError    the body is larger than the configured limit, as received or decompressed
 ├── TransportError            nothing usable came back: retry
 │   ├── ConnectError          no connection was made, so nothing was sent
 │   ├── DroppedError          a reused connection was closed before a byte came back
 │   └── ReplyTimeoutError     the time limit passed after the request was sent
-├── ServiceDownError          the service is down for everybody: wait until it answers, this was no attempt
 └── CredentialError           this credential is refused; only its sessions fail
 """
 
@@ -33,8 +31,6 @@ __all__ = [
     "LockHeldError",
     "ReplyTimeoutError",
     "ReplyTooLargeError",
-    "ServiceDownError",
-    "ThrottledError",
     "TransportError",
     "WireError",
 ]
@@ -80,18 +76,6 @@ class ReplyTooLargeError(WireError):
     """The body is larger than the limit, as received or decompressed."""
 
 
-class ThrottledError(WireError):
-    """The service asks to slow down.
-
-    Attributes:
-        retry_after: seconds, as the service says; None if it does not.
-    """
-
-    def __init__(self, status: int, retry_after: float | None) -> None:
-        super().__init__(f"HTTP {status}: asked to slow down")
-        self.status, self.retry_after = status, retry_after
-
-
 class TransportError(CollectorError):
     """Nothing usable came back from the service."""
 
@@ -106,18 +90,6 @@ class DroppedError(TransportError):
 
 class ReplyTimeoutError(TransportError):
     """The request was sent and no complete reply came within the time limit."""
-
-
-class ServiceDownError(CollectorError):
-    """A request failed while the service is down for everybody; it is to be sent again when the service answers.
-
-    Attributes:
-        retry_after: seconds the service asked for, if it did.
-    """
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class CredentialError(CollectorError):

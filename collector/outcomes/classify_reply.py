@@ -1,92 +1,76 @@
-"""What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
+"""How a call stands after a landed reply, or without one. Pure: a resumed run classifies what a crash left as well."""
 
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collector.domain.values import Call, FaultClass, LandedReply, Outcome, State
+from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning, meaning_of_reply
+from collector.wire.http_dates import date_us
+from collector.wire.operations import Operation
 
-from collector.domain.values import FaultClass, LandedReply, Outcome, State
-from collector.errors import WireError
-from collector.outcomes.policy import (
-    classify_fault_at,
-    classify_status,
-    classify_unopened,
-    http_date,
-    is_outage,
-)
-from collector.wire.body import decoded_body
-from collector.wire.operations import REPORT_INSTANT_STATS
-from collector.wire.replies import Fault, open_reply
-
-__all__ = ["FAULT_TEXT_LIMIT", "classified", "classify_reply", "date_us"]
-
-FAULT_TEXT_LIMIT: Final = 500
+__all__ = ["classify_reply", "refused_outcome", "unanswered_outcome"]
 
 
-class _Judged(NamedTuple):
-    state: State
-    fault_class: FaultClass | None = None
-    text: str | None = None
-    is_outage: bool = False
+def classify_reply(
+    operation: Operation, landed: LandedReply, max_bytes: int, max_wait_seconds: float = 0.0
+) -> tuple[Outcome, Meaning]:
+    """How the call stands after this reply, and what the reply means.
 
-
-def classify_reply(landed: LandedReply, limit: int) -> Outcome:
-    """How the call stands after this reply.
-
-    The body is read first: SOAP faults travel as HTTP 500. The status decides where the body does not.
+    Args:
+        operation: what was asked.
+        max_bytes: the most that a body may have, as received and decompressed.
+        max_wait_seconds: the longest Retry-After that is heeded.
     """
-    outcome, _ = classified(landed, limit)
-    return outcome
-
-
-def classified(landed: LandedReply, limit: int) -> tuple[Outcome, bool]:
-    """The same, and whether the reply says that the service is down for everybody."""
-    judged = _judged(landed, limit)
+    meaning = meaning_of_reply(
+        operation,
+        landed.status,
+        landed.headers,
+        landed.body,
+        received_at_us=landed.received_at_us,
+        is_cut=landed.cut,
+        max_bytes=max_bytes,
+        max_wait_seconds=max_wait_seconds,
+    )
+    answer = meaning.payload
+    state = State.FAILED
+    if answer is not None:
+        state = State.OK if answer.has_rows else State.EMPTY
     outcome = Outcome(
         landed.call_id,
-        judged.state,
+        state,
         landed.attempt,
-        answer_attempt=None if judged.state is State.FAILED else landed.attempt,
+        answer_attempt=None if answer is None else landed.attempt,
         http_status=landed.status,
-        fault_class=judged.fault_class,
-        fault_text=judged.text,
+        fault_class=meaning.fault_class,
+        fault_text=meaning.text or None,
         requested_at_us=landed.sent_at_us,
         observed_at_us=date_us(landed.headers.get("date")),
         latency_us=landed.received_at_us - landed.sent_at_us,
         reply_bytes=len(landed.body),
     )
-    return outcome, judged.is_outage
+    return outcome, meaning
 
 
-def _judged(landed: LandedReply, limit: int) -> _Judged:
-    if landed.cut:
-        return _failed(FaultClass.TOO_LARGE, f"a body of more than {limit} bytes")
-    return _parsed(landed, limit)
+def unanswered_outcome(call: Call, attempts: int, meaning: Meaning, started_at_us: int) -> Outcome:
+    """How a call stands after an attempt that brought no reply.
+
+    Args:
+        attempts: requests sent for it so far.
+        started_at_us: when the attempt began, by the client's clock.
+    """
+    return Outcome(
+        call.call_id,
+        State.FAILED,
+        attempts,
+        fault_class=meaning.fault_class,
+        fault_text=meaning.text,
+        requested_at_us=started_at_us,
+    )
 
 
-def _parsed(landed: LandedReply, limit: int) -> _Judged:
-    has_retry_after = "retry-after" in landed.headers
-    by_status = classify_status(landed.status, has_retry_after=has_retry_after)
-    content_type = landed.headers.get("content-type", "")
-    try:
-        body = decoded_body(landed.body, landed.headers.get("content-encoding"), limit)
-        content = open_reply(REPORT_INSTANT_STATS, landed.status, content_type, body)
-    except WireError as error:
-        fault_class = classify_unopened(error, landed.status, has_retry_after=has_retry_after)
-        return _failed(fault_class, str(error), is_outage=is_outage(error, landed.status))
-    if isinstance(content, Fault):
-        fault_class = classify_fault_at(landed.status, content, has_retry_after=has_retry_after)
-        return _failed(fault_class, str(content), is_outage=is_outage(None, landed.status))
-    if by_status is not None:
-        text = f"an answer at status {landed.status}"
-        return _failed(by_status, text, is_outage=is_outage(None, landed.status))
-    return _Judged(State.OK if content.has_rows else State.EMPTY)
-
-
-def _failed(fault_class: FaultClass, text: str, *, is_outage: bool = False) -> _Judged:
-    return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT], is_outage)
-
-
-@lru_cache(maxsize=16)  # all replies of one second have the same
-def date_us(value: str | None) -> int | None:
-    """An HTTP date in microseconds since 1970; None if absent or unreadable."""
-    instant = http_date(value or "")
-    return None if instant is None else int(instant) * 1_000_000
+def refused_outcome(call: Call, attempts: int, fault_class: FaultClass, text: str) -> Outcome:
+    """How a call stands that is not sent, since its session is not let in."""
+    return Outcome(
+        call.call_id,
+        State.FAILED,
+        attempts,
+        fault_class=fault_class,
+        fault_text=text[:FAULT_TEXT_LIMIT],
+    )

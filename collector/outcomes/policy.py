@@ -1,293 +1,210 @@
-"""What came back -> what to do about it, as tables; backoff and Retry-After as pure functions. Waits for nothing."""
+"""The one policy for every operation: whether a request is made again, when, on whose account, and who pauses. Pure.
 
-import re
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+What something means is said by `meaning`; the rest of the collector obeys the `Decision` that is made here.
+
+| operation | made again after | at most |
+|---|---|---|
+| a report | faults that may pass; once after one that nobody documented | retry.attempts |
+| Login | faults that may pass; never after a refusal, since accounts are locked for that | retry.attempts |
+| Logout | faults that may pass; any other says that there is no such session, as was wanted | retry.attempts |
+| WhoAmI | faults that may pass | twice, retry.attempts where it was told to slow down |
+| Version, NowUTC | nothing | once |
+
+Three budgets: an attempt is charged to its call, unless the service is down for everybody (it was a probe, and says
+nothing about the call) or the session was already known to be gone (another call has paid for finding that out).
+"""
+
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.domain.values import FaultClass
-from collector.errors import (
-    ConnectError,
-    DroppedError,
-    ReplyTimeoutError,
-    ReplyTooLargeError,
-    ThrottledError,
-    TransportError,
-    WireError,
-)
-from collector.wire.replies import Fault, NotServiceError
+from collector.outcomes.meaning import Meaning
+from collector.wire.operations import LOGIN, LOGOUT, NOW_UTC, VERSION, WHO_AM_I, Operation
 
 __all__ = [
-    "ACTIONS",
-    "Action",
-    "action_for",
+    "Backoff",
+    "Circumstances",
+    "Decision",
+    "Pauses",
+    "SlowDowns",
+    "WrongService",
     "backoff_seconds",
-    "classify_error",
-    "classify_fault",
-    "classify_fault_at",
-    "classify_status",
-    "classify_unopened",
-    "http_date",
-    "is_outage",
-    "retry_after_seconds",
+    "decide",
+    "ends_session",
 ]
 
-
-class Action(Enum):
-    """What the caller does next."""
-
-    FAIL = "fail"
-    RETRY = "retry"
-    RETRY_ONCE = "retry once"
-    REAUTHENTICATE = "re-authenticate"
-
-
-ACTIONS: Final = {
-    FaultClass.AUTHENTICATION: Action.REAUTHENTICATE,
-    FaultClass.AUTHORISATION: Action.FAIL,
-    FaultClass.PARAMETER: Action.FAIL,
-    FaultClass.NOT_FOUND: Action.FAIL,
-    FaultClass.THROTTLED: Action.RETRY,
-    FaultClass.SERVER: Action.RETRY,
-    FaultClass.NOT_SERVICE: Action.RETRY,
-    FaultClass.MALFORMED: Action.RETRY,
-    FaultClass.TRANSPORT: Action.RETRY,
-    FaultClass.TIMEOUT: Action.RETRY,
-    FaultClass.TOO_LARGE: Action.FAIL,
-    FaultClass.CREDENTIAL: Action.FAIL,
-    FaultClass.UNCLASSIFIED: Action.RETRY_ONCE,
-    FaultClass.DAMAGED: Action.RETRY,
-    FaultClass.QUARANTINED: Action.FAIL,
-}
+_MAY_PASS: Final = frozenset(
+    {
+        FaultClass.THROTTLED,
+        FaultClass.SERVER,
+        FaultClass.NOT_SERVICE,
+        FaultClass.MALFORMED,
+        FaultClass.TRANSPORT,
+        FaultClass.TIMEOUT,
+        FaultClass.DAMAGED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wording:
-    """A fault's wording, and the class it means; the first that matches counts."""
+class _Rule:
+    """What is made again for one operation.
 
-    pattern: re.Pattern[str]
-    fault_class: FaultClass
-
-
-def _wording(pattern: str, fault_class: FaultClass) -> _Wording:
-    return _Wording(re.compile(pattern, re.IGNORECASE), fault_class)
-
-
-# appendix/error-codes (SOAP words, the REST ones beside them), and the members of the contract's RetCode
-_WORDS: Final = {
-    "authentication": FaultClass.AUTHENTICATION,
-    "invalidsession": FaultClass.AUTHENTICATION,
-    "invalidapikey": FaultClass.AUTHENTICATION,
-    "sessiontimeout": FaultClass.AUTHENTICATION,
-    "authorization": FaultClass.AUTHORISATION,
-    "accessdenied": FaultClass.AUTHORISATION,
-    "objectnotfound": FaultClass.NOT_FOUND,
-    "notfound": FaultClass.NOT_FOUND,
-    "invalidparameter": FaultClass.PARAMETER,
-    "dataerror": FaultClass.PARAMETER,
-    "invalidid": FaultClass.PARAMETER,
-    "invaliddatatype": FaultClass.PARAMETER,
-    "invaliddatalength": FaultClass.PARAMETER,
-    "ratelimitexceeded": FaultClass.THROTTLED,
-    "systemerror": FaultClass.SERVER,
-    "internalerror": FaultClass.SERVER,
-    "sqlerror": FaultClass.SERVER,
-}
-_SESSION_CAP: Final = _wording(
-    r"(too many|maximum|limit).{0,40}\bsessions?\b|\bsessions?\b.{0,40}(limit|exceeded)",
-    FaultClass.THROTTLED,
-)
-# GET and POST faults have nothing but their wording; numbers in a SOAP detail are not documented as a list, so
-# the wording beside them decides, and the two numbers that the pages do show are the last resort
-_WORDINGS: Final = (
-    _wording(  # SQL Server's words about the service's own login at its database
-        r"login failed for user|cannot open database|requested by the login", FaultClass.SERVER
-    ),
-    _wording(
-        r"\bsession(\W?id)?\b.{0,40}(expired|time limit|timed? ?out|terminated)",
-        FaultClass.AUTHENTICATION,
-    ),
-    _SESSION_CAP,
-    _wording(r"rate limit|too many requests", FaultClass.THROTTLED),
-    _wording(
-        r"\b(invalid|expired|unknown|missing|bad)\W*(session|api\W?key|login|password|user)",
-        FaultClass.AUTHENTICATION,
-    ),
-    _wording(
-        r"\bsession(\W?id)?\b.{0,40}(not valid|invalid|not found)",
-        FaultClass.AUTHENTICATION,
-    ),
-    _wording(
-        r"not logged in|log ?in (is )?required|login failed|not authenticated|authentication",
-        FaultClass.AUTHENTICATION,
-    ),
-    _wording(  # a credential that is refused is not to be sent again, whatever code comes with it
-        r"\b(incorrect|wrong|invalid|bad)\W*credentials?\b|\b(incorrect|wrong)\W*(login|password|user)"
-        r"|\b(password|credentials|log ?in|user(\W?name)?) ((is|are|was) )?"
-        r"(incorrect|wrong|invalid|not valid|refused|denied)\b"
-        r"|\bpassword ((has|is) )?expired\b"
-        r"|\b(account|user|log ?in) ((is|was|has been) )?(locked|disabled|suspended)\b",
-        FaultClass.AUTHENTICATION,
-    ),
-    _wording(
-        r"access (is )?denied|not authori[sz]ed|unauthori[sz]ed|permission|authori[sz]ation",
-        FaultClass.AUTHORISATION,
-    ),
-    _wording(
-        r"did not recognize the value of HTTP Header SOAPAction|valid (soap )?action|action .* was not recognized",
-        FaultClass.NOT_FOUND,
-    ),
-    _wording(
-        r"request format is (unrecognized|invalid)|no such method|method name is not valid",
-        FaultClass.NOT_FOUND,
-    ),
-    _wording(
-        r"missing parameter|cannot convert|unable to read request|\bdata error\b"
-        r"|invalid (data|parameter|value|argument|minutes)",
-        FaultClass.PARAMETER,
-    ),
-    _wording(r"out of range|must be (between|positive|greater|less)", FaultClass.PARAMETER),
-    _wording(r"not found|does not exist|unknown (mailbox|network|object)", FaultClass.NOT_FOUND),
-)
-# what the stack wraps around everything says little: the service's own number comes before it
-_SERVER_WORDINGS: Final = (
-    _wording(
-        r"unable to process request|internal (server )?error|system error|unexpected error|timeout|deadlock",
-        FaultClass.SERVER,
-    ),
-    _wording(r"object reference|unavailable|try again|overload", FaultClass.SERVER),
-)
-# the members of the contract's RetCode, in its order: Success is 0; the pages show 1, 5 and 8, and use 5 for a session
-_NUMBERS: Final = {
-    "1": FaultClass.AUTHENTICATION,
-    "2": FaultClass.AUTHORISATION,
-    "3": FaultClass.NOT_FOUND,
-    "4": FaultClass.PARAMETER,
-    "5": FaultClass.AUTHENTICATION,
-    **dict.fromkeys(("6", "7", "8", "9"), FaultClass.PARAMETER),
-    **dict.fromkeys(("10", "11"), FaultClass.SERVER),
-}
-_STATUSES: Final = {
-    400: FaultClass.PARAMETER,
-    401: FaultClass.AUTHORISATION,  # a proxy's: the service itself answers 500 to a bad session
-    403: FaultClass.AUTHORISATION,
-    404: FaultClass.NOT_FOUND,
-    405: FaultClass.NOT_FOUND,
-    408: FaultClass.TIMEOUT,
-    415: FaultClass.PARAMETER,
-    429: FaultClass.THROTTLED,
-}
-# what a page of the web server may say in the service's stead
-_TELLING: Final = (FaultClass.AUTHENTICATION, FaultClass.NOT_FOUND)
-_ERRORS: Final[tuple[tuple[type[Exception], FaultClass], ...]] = (
-    (ReplyTooLargeError, FaultClass.TOO_LARGE),
-    (ThrottledError, FaultClass.THROTTLED),
-    (ReplyTimeoutError, FaultClass.TIMEOUT),
-    (ConnectError, FaultClass.TRANSPORT),
-    (DroppedError, FaultClass.TRANSPORT),
-    (TransportError, FaultClass.TRANSPORT),
-    (NotServiceError, FaultClass.NOT_SERVICE),
-    (WireError, FaultClass.MALFORMED),
-)
-
-
-def _meant(wordings: tuple[_Wording, ...], said: str) -> FaultClass | None:
-    return next((each.fault_class for each in wordings if each.pattern.search(said)), None)
-
-
-def classify_fault(fault: Fault) -> FaultClass:
-    """The class of a fault the service sent: its word first, then its wording, then its number."""
-    said = f"{fault.text} {fault.detail_text}"
-    word = fault.detail_code.replace(" ", "").lower()
-    if word in _WORDS:
-        # a cap has no word of its own, and a credential is not refused because others are in
-        is_cap = _WORDS[word] is FaultClass.AUTHORISATION and _SESSION_CAP.pattern.search(said)
-        return FaultClass.THROTTLED if is_cap else _WORDS[word]
-    meant = _meant(_WORDINGS, said) or _NUMBERS.get(fault.detail_code)
-    if meant is None and fault.code in ("Server", "Receiver"):
-        return FaultClass.SERVER
-    return meant or _meant(_SERVER_WORDINGS, said) or FaultClass.UNCLASSIFIED
-
-
-def classify_fault_at(status: int, fault: Fault, *, has_retry_after: bool) -> FaultClass:
-    """The class of a fault that came with a status.
-
-    The service says 500 to everything, so that says nothing; any other status is a proxy's, and decides what the
-    fault's words do not.
+    Attributes:
+        again: after these classes, within the budget.
+        once: after these classes only one more time.
+        attempts: the budget; None for retry.attempts.
     """
-    by_status = classify_status(status, has_retry_after=has_retry_after)
-    if by_status is FaultClass.THROTTLED:
-        return by_status
-    fault_class = classify_fault(fault)
-    if fault_class is FaultClass.UNCLASSIFIED and by_status is not None and status != 500:
-        return by_status
-    return fault_class
+
+    again: frozenset[FaultClass] = _MAY_PASS
+    once: frozenset[FaultClass] = frozenset()
+    attempts: int | None = None
 
 
-def classify_status(status: int, *, has_retry_after: bool) -> FaultClass | None:
-    """The class that a status alone tells, or None where the body decides."""
-    if status == 503 and has_retry_after:
-        return FaultClass.THROTTLED
-    if status in _STATUSES:
-        return _STATUSES[status]
-    if 300 <= status < 400:
-        return FaultClass.NOT_SERVICE  # a redirect is never followed: the credential would go along
-    if status >= 500:
-        return FaultClass.SERVER
-    return FaultClass.PARAMETER if status >= 400 else None
+# AUTHENTICATION is made again after another Login, where that may help
+_REPORT: Final = _Rule(
+    again=_MAY_PASS | {FaultClass.AUTHENTICATION}, once=frozenset({FaultClass.UNCLASSIFIED})
+)
+_RULES: Final = {
+    LOGIN.name: _Rule(),
+    LOGOUT.name: _Rule(),
+    WHO_AM_I.name: _Rule(
+        again=_MAY_PASS | {FaultClass.AUTHENTICATION},
+        once=frozenset({FaultClass.UNCLASSIFIED}),
+        attempts=2,
+    ),
+    VERSION.name: _Rule(again=frozenset()),
+    NOW_UTC.name: _Rule(again=frozenset()),
+}
 
 
-def classify_error(error: Exception) -> FaultClass:
-    """The class of an exception of the transport or the wire."""
-    for kind, fault_class in _ERRORS:
-        if isinstance(error, kind):
-            return fault_class
-    raise TypeError(f"{type(error).__name__} is not an error of transport or wire") from error
+class Pauses(Enum):
+    """Who sends nothing for a while."""
+
+    NOBODY = "nobody"
+    SESSION = "this session"
+    EVERYBODY = "everybody"
 
 
-def classify_unopened(error: WireError, status: int, *, has_retry_after: bool) -> FaultClass:
-    """The class of a reply that could not be opened: what its page says where that tells, else what its status says."""
-    by_status = classify_status(status, has_retry_after=has_retry_after)
-    return _told_by_page(error, status) or by_status or classify_error(error)
+class Decision(NamedTuple):
+    """What is done after one request.
+
+    Attributes:
+        wait_seconds: make it again after that long; None: not again.
+        charged: attempts that count against the budget, this one included if it does.
+        pauses: who sends nothing for `pause_seconds`.
+    """
+
+    wait_seconds: float | None
+    charged: int
+    pauses: Pauses = Pauses.NOBODY
+    pause_seconds: float = 0.0
 
 
-def _told_by_page(error: Exception, status: int) -> FaultClass | None:
-    """GET and POST faults may come as a page of the web server: its words, where they say something."""
-    if status != 500 or not isinstance(error, NotServiceError):
-        return None
-    said = classify_fault(Fault("", str(error)))
-    return said if said in _TELLING else None
+class Backoff(NamedTuple):
+    """How patiently requests are made again, as configured.
+
+    Attributes:
+        attempts: how often a call is tried, the first time included.
+        base_seconds: the longest wait after the first failure; it doubles with each further one.
+        cap_seconds: the longest wait after any failure.
+    """
+
+    attempts: int
+    base_seconds: float
+    cap_seconds: float
 
 
-def is_outage(error: Exception | None, status: int | None) -> bool:
-    """Whether a failure is one of the whole service: nothing came, or something in its place.
+class Circumstances(NamedTuple):
+    """What else bears on a decision.
 
-    A fault of its own at HTTP 500 is an answer: the service is there.
+    Attributes:
+        is_down: the service is down for everybody: nothing is sent before it is asked again, so no wait is added.
+        is_free: somebody else has paid for finding this out.
+        may_log_in: another Login may help against AUTHENTICATION.
+        is_streak: enough refusals in a row said "slow down" that the service means everybody.
+        failed_before: failures in a row before this one, where not all of them were charged; the wait grows with them.
+    """
+
+    is_down: bool = False
+    is_free: bool = False
+    may_log_in: bool = True
+    is_streak: bool = False
+    failed_before: int | None = None
+
+
+def decide(
+    operation: Operation,
+    meaning: Meaning,
+    charged: int,
+    backoff: Backoff,
+    jitter: float,
+    seen: Circumstances = Circumstances(),  # noqa: B008  # immutable
+) -> Decision:
+    """What is done about a request that came to `meaning`.
 
     Args:
-        error: what sending or opening raised; None where the reply could be opened.
-        status: of the reply; None if there was none.
+        charged: attempts of this call or step that counted before this one.
+        jitter: a random number from 0 to 1, which spreads retries in time.
     """
-    if isinstance(error, TransportError):
-        return True
-    if status is None or 400 <= status < 500:  # those say that it was asked wrongly, or too often
+    fault_class = meaning.fault_class
+    if fault_class is None:
+        return Decision(None, charged + 1)
+    is_probe = seen.is_down and meaning.is_outage
+    charged += not (is_probe or seen.is_free)
+    failures = max(1, charged if seen.failed_before is None else seen.failed_before + 1)
+    backing_off = backoff_seconds(failures, backoff.base_seconds, backoff.cap_seconds, jitter)
+    wait = max(backing_off, meaning.retry_after_seconds or 0.0)
+    pauses = _pauses(meaning, is_streak=seen.is_streak)
+    if is_probe:
+        # the breaker says when it is asked again; a Retry-After holds for probes too
+        asked = 0.0 if pauses is Pauses.NOBODY else meaning.retry_after_seconds or 0.0
+        return Decision(asked, charged, pauses, asked)
+    if fault_class is FaultClass.AUTHENTICATION:
+        wait = 0.0  # the Login comes first, and has waits of its own
+    is_again = _is_again(
+        operation, fault_class, charged, backoff.attempts, may_log_in=seen.may_log_in
+    )
+    return Decision(
+        wait if is_again else None, charged, pauses, 0.0 if pauses is Pauses.NOBODY else wait
+    )
+
+
+def _pauses(meaning: Meaning, *, is_streak: bool) -> Pauses:
+    """429: this client asks too often; 503: the service cannot serve anybody (RFC 6585 4, RFC 9110 15.6.4)."""
+    if meaning.fault_class is not FaultClass.THROTTLED:
+        return Pauses.NOBODY
+    return Pauses.EVERYBODY if meaning.slows_everybody or is_streak else Pauses.SESSION
+
+
+def _is_again(
+    operation: Operation, fault_class: FaultClass, charged: int, attempts: int, *, may_log_in: bool
+) -> bool:
+    rule = _RULES.get(operation.name, _REPORT)
+    if fault_class is FaultClass.AUTHENTICATION and not may_log_in:
         return False
-    if isinstance(error, WireError):
-        is_page = isinstance(error, NotServiceError)
-        return _told_by_page(error, status) is None if is_page else status >= 500
-    return status > 500
+    if fault_class in rule.once:
+        return charged <= 1 < attempts
+    if rule.attempts is not None and fault_class is not FaultClass.THROTTLED:
+        attempts = min(attempts, rule.attempts)
+    return fault_class in rule.again and charged < attempts
 
 
-def action_for(fault_class: FaultClass, attempt: int, attempts: int) -> Action:
-    """What to do after attempt number `attempt` of at most `attempts` ended in `fault_class`."""
-    action = ACTIONS[fault_class]
-    if attempt >= attempts:
-        return Action.FAIL
-    if action is Action.RETRY_ONCE:
-        return Action.RETRY if attempt == 1 else Action.FAIL
-    return action
+def ends_session(meaning: Meaning) -> bool:
+    """Whether a Logout did what was wanted: it was answered, or refused in a way that says there is no such session."""
+    return meaning.payload is not None or meaning.fault_class in _NO_SUCH_SESSION
+
+
+_NO_SUCH_SESSION: Final = frozenset(
+    {
+        FaultClass.AUTHENTICATION,
+        FaultClass.AUTHORISATION,
+        FaultClass.PARAMETER,
+        FaultClass.NOT_FOUND,
+        FaultClass.UNCLASSIFIED,
+    }
+)
 
 
 def backoff_seconds(attempt: int, base: float, cap: float, random: float) -> float:
@@ -295,30 +212,59 @@ def backoff_seconds(attempt: int, base: float, cap: float, random: float) -> flo
     return random * min(cap, base * 2.0 ** min(attempt - 1, 60))
 
 
-def retry_after_seconds(value: str | None, now: float, cap: float) -> float | None:
-    """Seconds to wait as a Retry-After header says, at most `cap`; None for absent, past or unreadable.
+@dataclass(slots=True)
+class SlowDowns:
+    """Refusals in a row, of whatever operation, that say "slow down": three of them are meant for everybody."""
 
-    Args:
-        value: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
-        now: the server's clock if known, else ours, in seconds since 1970.
+    in_a_row: int = 0
+
+    def heard(self, meaning: Meaning) -> None:
+        """Take note of what came back; an attempt without a reply says nothing."""
+        if meaning.asks_to_slow_down:
+            self.in_a_row += 1
+        elif meaning.status is not None:
+            self.in_a_row = 0
+
+    @property
+    def means_everybody(self) -> bool:
+        """The service does not mean a single session."""
+        return self.in_a_row >= _SLOW_DOWNS
+
+
+_SLOW_DOWNS: Final = 3
+
+
+@dataclass(slots=True)
+class WrongService:
+    """Whether what answers at the service's address is a web server that is not the service.
+
+    A service that has answered once, be it with a fault of its own, is the service: pages that come later are those
+    of an outage.
+
+    Attributes:
+        is_known: the service has answered, now or in an earlier invocation of the run.
     """
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        seconds = float(value[:12])
-    else:
-        instant = http_date(value)
-        if instant is None:
-            return None
-        seconds = instant - now
-    return min(seconds, cap) if seconds > 0 else None
+
+    is_known: bool = False
+    _pages: int = 0
+    _sessions: set[str] = field(default_factory=set)
+
+    def heard(self, session: str, meaning: Meaning, sessions_left: int) -> bool:
+        """Take note of what came back; whether it is now clear that this is not the service.
+
+        Args:
+            sessions_left: how many sessions have something left to do.
+        """
+        if self.is_known or meaning.status is None or (meaning.status >= 500 and meaning.is_outage):
+            return False
+        if not meaning.is_web_page:
+            self.is_known = meaning.fault_class is not FaultClass.MALFORMED
+            return False
+        self._pages += 1
+        self._sessions.add(session)
+        enough = min(_WRONG_SESSIONS, max(1, sessions_left))
+        return self._pages >= _WRONG_PAGES and len(self._sessions) >= enough
 
 
-def http_date(value: str) -> float | None:
-    """An HTTP date in seconds since 1970; None if unreadable. One that names no zone is UTC (RFC 9110, 5.6.7)."""
-    try:
-        date = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
+_WRONG_PAGES: Final = 5
+_WRONG_SESSIONS: Final = 3

@@ -1,103 +1,138 @@
-"""One attempt of one call: send, land, look, judge. Whether and when there is another one is in the verdict.
+"""One attempt: send, land, see what it means, decide. Whether and when there is another one is in its result.
 
-The reply is on disk before anything parses it. Replies that carry credentials (Login, WhoAmI) are never landed.
+Every request of a run goes through here, whatever its operation. A reply to a report is on disk before anything parses
+it; replies that carry credentials (Login, WhoAmI) are never landed.
 """
 
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
 
 from collector.config import Settings
 from collector.domain.secret import Secret, mask
-from collector.domain.values import (
-    Call,
-    CallId,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    Reply,
-    State,
-    WhoAmI,
-)
-from collector.errors import (
-    ConnectError,
-    CredentialError,
-    DroppedError,
-    ServiceDownError,
-    ThrottledError,
-    TransportError,
-    WireError,
-)
+from collector.domain.values import Call, FaultClass, LandedReply, Outcome, State, WhoAmI
+from collector.errors import CredentialError, DroppedError, TransportError
+from collector.events import EventStream, Paused, Replied, Retried, Sent, WrongServiceFound
 from collector.landing import Landing
 from collector.landing.redaction import redacted
-from collector.outcomes.classify_reply import classified, date_us
+from collector.outcomes.classify_reply import classify_reply, refused_outcome, unanswered_outcome
+from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply
 from collector.outcomes.policy import (
-    Action,
-    action_for,
-    backoff_seconds,
-    classify_error,
-    classify_fault_at,
-    classify_status,
-    classify_unopened,
-    is_outage,
-    retry_after_seconds,
+    Backoff,
+    Circumstances,
+    Decision,
+    Pauses,
+    SlowDowns,
+    WrongService,
+    decide,
 )
-from collector.runs.attempt_result import AttemptResult, class_of, refused, unanswered
 from collector.scheduling.breaker import Breaker
 from collector.scheduling.rate_gates import Permit
-from collector.sessions.credentials import Answered, Credentials, Exchange
-from collector.sessions.whoami import facts, no_whoami
+from collector.scheduling.session_queue import Tries
+from collector.sessions.credentials import Credentials, LoginFailedError
+from collector.sessions.whoami import no_whoami, whoami
 from collector.transport import Received, Transport
-from collector.wire.body import decoded_body
-from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
-from collector.wire.replies import Fault, Payload, open_reply
+from collector.wire.operations import LOGIN, LOGOUT, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.requests import Argument, encode, masked_text
 
-__all__ = ["Admit", "Fetch"]
+__all__ = ["AttemptResult", "Attempts", "Gates", "ServiceState", "SessionAttempts"]
 
-_REFUSALS: Final = (
-    FaultClass.AUTHENTICATION,
-    FaultClass.AUTHORISATION,
-    FaultClass.PARAMETER,
-    FaultClass.NOT_FOUND,
-)
-# returns when a request may be sent, at once; raised errors pass through
-Admit = Callable[[], Awaitable[Permit]]
+# operations that settle nothing: they come when the calls are done, and never open the breaker
+_CLOSING: Final = (WHO_AM_I.name, LOGOUT.name)
 
 
-class Fetch:
-    """Performs attempts for one run."""
+class Gates(Protocol):
+    """What stands between a request and the network, for one session."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        transport: Transport,
-        credentials: Credentials,
-        landing: Landing | None = None,
-        breaker: Breaker | None = None,
-    ) -> None:
-        self._settings = settings
-        self._transport = transport
-        self._credentials = credentials
-        self._landing = landing
-        self._breaker = breaker
-        # attempts that are not taken from `retry.attempts`: probes in an outage, and sessions that others had used up
-        self._free: Counter[CallId] = Counter()
+    async def admit(self) -> Permit:
+        """Return when a request may be sent, at once; errors of those who wait for it pass through."""
 
-    async def attempt(self, call: Call, number: int, admit: Admit) -> AttemptResult:
-        """Attempt `number` of a call.
+    def pause(self, pauses: Pauses, seconds: float) -> None:
+        """Have this session, or everybody, send nothing for so long."""
+
+
+class AttemptResult(NamedTuple):
+    """How a call stands after an attempt.
+
+    Attributes:
+        tries: requests sent for it so far, and how many of them count.
+        wait_seconds: try again after that long; None if the outcome is final.
+    """
+
+    outcome: Outcome
+    tries: Tries
+    wait_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """What one run has learned about the service as a whole.
+
+    Attributes:
+        breaker: None where nobody waits for a service that is down (`check`).
+        sessions_left: how many sessions have something left to do.
+        on_wrong: called when what answers is not the service.
+    """
+
+    breaker: Breaker | None = None
+    sessions_left: Callable[[], int] = lambda: 1
+    on_wrong: Callable[[], None] = lambda: None
+    slow_downs: SlowDowns = field(default_factory=SlowDowns)
+    wrong: WrongService = field(default_factory=WrongService)
+    is_wrong: bool = False
+
+    @property
+    def is_down(self) -> bool:
+        """Nobody is served: the run waits until the service answers again."""
+        return self.breaker is not None and self.breaker.is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What all attempts of one run share; `of` gives the attempts of one session.
+
+    Attributes:
+        landing: None where no report is asked for (`check`).
+    """
+
+    settings: Settings
+    transport: Transport
+    credentials: Credentials
+    service: ServiceState
+    events: EventStream
+    landing: Landing | None = None
+
+    def of(self, session: str, gates: Gates) -> "SessionAttempts":
+        """The attempts of one session, through these gates."""
+        return SessionAttempts(self, session, gates)
+
+
+class SessionAttempts:
+    """Performs attempts of one session: its calls, and the operations around them."""
+
+    __slots__ = ("_gates", "_session", "_shared")
+
+    def __init__(self, shared: Attempts, session: str, gates: Gates) -> None:
+        self._shared = shared
+        self._session = session
+        self._gates = gates
+
+    async def call(self, call: Call, tries: Tries) -> AttemptResult:
+        """One more attempt of a call.
 
         Raises:
             LandingError: the reply could not be made durable.
         """
+        credentials, landing = self._shared.credentials, self._shared.landing
         try:
-            session_id = self._credentials.session_id(call.session)
+            session_id = credentials.session_id(self._session)
         except CredentialError as error:
-            return refused(call, number - 1, error)
-        if session_id is None or self._landing is None:
-            raise LookupError(f"session {call.session!r} has no SessionID: Login comes first")
+            outcome = refused_outcome(call, tries.sent, _class_of(error), str(error))
+            return AttemptResult(outcome, tries)
+        if session_id is None or landing is None:
+            raise LookupError(f"session {self._session!r} has no SessionID: Login comes first")
         arguments: dict[str, Argument] = {
             "SessionID": session_id,
             "Minutes1": call.window1.minutes,
@@ -105,138 +140,170 @@ class Fetch:
         }
         started_at_us = time.time_ns() // 1_000
         try:
-            received = await self._send(REPORT_INSTANT_STATS, arguments, admit)
+            received = await self._send(REPORT_INSTANT_STATS, arguments)
         except TransportError as error:
-            outcome = unanswered(call, number, error, started_at_us)
-            outcome = self._masked(call, outcome, session_id)
-            is_down = self._is_down(
-                call.session, call.call_id, outage=outcome.fault_text or "", is_call=True
+            meaning = meaning_of_error(error)
+            outcome = unanswered_outcome(
+                call, tries.sent + meaning.was_sent, meaning, started_at_us
             )
-            if is_down and isinstance(error, ConnectError):  # nothing was sent: no attempt
-                return AttemptResult(outcome._replace(attempts=number - 1), 0.0)
-            waits = is_down and self._waiting(call, outcome, None)
-            return waits or self._verdict(call, outcome, None, session_id)
-        landed = self._landed(call, number, arguments, received, session_id)
-        await self._landing.land(landed)
-        judged, is_lost = classified(landed, self._settings.limits.max_reply_bytes)
-        outcome = self._masked(call, judged, session_id)
-        outage = (outcome.fault_text or "") if is_lost else None
-        is_down = self._is_down(call.session, call.call_id, outage=outage, is_call=True)
+        else:
+            landed = self._landed(call, tries.sent + 1, arguments, received, session_id)
+            await landing.land(landed)
+            outcome, meaning = classify_reply(
+                REPORT_INSTANT_STATS,
+                landed,
+                self._shared.settings.limits.max_reply_bytes,
+                self._shared.settings.retry.max_retry_after_seconds,
+            )
+        meaning = meaning._replace(text=self._masked_text(meaning.text, session_id))
+        outcome = outcome._replace(fault_text=meaning.text or None)
+        self._learn(REPORT_INSTANT_STATS, call.call_id, meaning, outcome.latency_us)
         if outcome.state is not State.FAILED:
-            self._credentials.answered(call.session)
-            return AttemptResult(outcome)
-        retry_after = self._retry_after(received.reply)
-        if is_down and is_lost:
-            return self._waiting(call, outcome, retry_after)
-        return self._verdict(call, outcome, retry_after, session_id)
+            credentials.accepted(self._session)
+            return AttemptResult(outcome, Tries(outcome.attempts, tries.charged + 1))
+        is_free, may_log_in = False, True
+        if meaning.fault_class is FaultClass.AUTHENTICATION:
+            # a session that many calls share ends for all of them: one of them pays for that with an attempt
+            is_free = credentials.is_known_gone(self._session, session_id)
+            may_log_in = credentials.gone(self._session, session_id)
+        decision = self.decide(
+            REPORT_INSTANT_STATS, meaning, tries.charged, is_free=is_free, may_log_in=may_log_in
+        )
+        tries = Tries(outcome.attempts, decision.charged)
+        return AttemptResult(outcome, tries, decision.wait_seconds)
 
-    async def ask_who(self, session: str, admit: Admit) -> WhoAmI:
-        """What WhoAmI says of a session; a fault is among the facts.
-
-        Raises:
-            ThrottledError: asked to slow down.
-        """
-        asked_at_us = time.time_ns() // 1_000
+    async def who_am_i(self, charged: int) -> tuple[WhoAmI, Decision]:
+        """What WhoAmI says of the session, a fault being part of that; and what is done about it."""
+        credentials, asked_at_us = self._shared.credentials, time.time_ns() // 1_000
+        nothing_more = Decision(None, charged)
         try:
-            session_id = self._credentials.session_id(session)
+            session_id = credentials.session_id(self._session)
             if session_id is None:
                 raise CredentialError("the session is not logged in")
-            answered = await self.exchange(session, admit)(WHO_AM_I, {"SessionID": session_id})
         except CredentialError as error:
-            return no_whoami(session, asked_at_us, class_of(error), str(error))
-        except ThrottledError:
-            raise
-        except (TransportError, WireError) as error:
-            return no_whoami(session, asked_at_us, classify_error(error), str(error))
-        if isinstance(answered.content, Payload):
-            return facts(session, asked_at_us, answered.content)
-        fault_class = classify_fault_at(answered.status, answered.content, has_retry_after=False)
+            said = str(error)
+            return no_whoami(self._session, asked_at_us, _class_of(error), said), nothing_more
+        meaning = await self.ask(WHO_AM_I, {"SessionID": session_id})
+        if meaning.payload is not None:
+            return whoami(self._session, asked_at_us, meaning.payload), nothing_more
+        fault_class, may_log_in = meaning.fault_class or FaultClass.UNCLASSIFIED, True
         if fault_class is FaultClass.AUTHENTICATION:
-            self._credentials.gone(session, session_id)
-        return no_whoami(session, asked_at_us, fault_class, str(answered.content))
+            may_log_in = credentials.gone(self._session, session_id)
+        decision = self.decide(WHO_AM_I, meaning, charged, may_log_in=may_log_in)
+        return no_whoami(self._session, asked_at_us, fault_class, meaning.text), decision
 
-    def exchange(self, session: str, admit: Admit) -> Exchange:
-        """How `credentials` sends: through the gates, with secrets masked in what is said about a failure.
+    async def ask(self, operation: Operation, arguments: Mapping[str, Argument]) -> Meaning:
+        """Send one request whose reply is not kept; what it came to, secrets masked in its text."""
+        settings, latency_us = self._shared.settings, None
+        try:
+            reply, is_cut = await self._send(operation, arguments)
+        except TransportError as error:
+            meaning = meaning_of_error(error)
+        else:
+            latency_us = reply.received_at_us - reply.sent_at_us
+            meaning = meaning_of_reply(
+                operation,
+                reply.status,
+                reply.headers,
+                reply.body,
+                received_at_us=reply.received_at_us,
+                is_cut=is_cut,
+                max_bytes=settings.limits.max_reply_bytes,
+                max_wait_seconds=settings.retry.max_retry_after_seconds,
+            )
+        meaning = meaning._replace(text=self._masked_text(meaning.text))
+        self._learn(operation, f"{operation.name} of {self._session}", meaning, latency_us)
+        return meaning
 
-        A Login that fails while the service is down for everybody raises ServiceDownError.
-        """
+    def decide(
+        self,
+        operation: Operation,
+        meaning: Meaning,
+        charged: int,
+        *,
+        failed_before: int | None = None,
+        is_free: bool = False,
+        may_log_in: bool = True,
+    ) -> Decision:
+        """Ask the policy, have whoever is to pause do so, and tell what will happen."""
+        retry, service = self._shared.settings.retry, self._shared.service
+        decision = decide(
+            operation,
+            meaning,
+            charged,
+            Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds),
+            random.random(),  # noqa: S311  # it spreads retries in time: nothing to guess
+            Circumstances(
+                is_down=service.is_down,
+                is_free=is_free,
+                may_log_in=may_log_in,
+                is_streak=service.slow_downs.means_everybody,
+                failed_before=failed_before,
+            ),
+        )
+        if decision.pauses is not Pauses.NOBODY:
+            self._gates.pause(decision.pauses, decision.pause_seconds)
+            who = self._session if decision.pauses is Pauses.SESSION else None
+            self._shared.events.emit(Paused(who, decision.pause_seconds))
+        if decision.wait_seconds is not None and meaning.fault_class is not None:
+            wait = decision.wait_seconds
+            self._shared.events.emit(
+                Retried(self._session, operation.name, meaning.fault_class, wait)
+            )
+        return decision
 
-        async def send(operation: Operation, arguments: Mapping[str, Argument]) -> Answered:
-            status, retry_after = None, None
-            # WhoAmI and Logout come when the calls are settled: nothing is left to be saved by waiting
-            item = f"Login of {session}" if operation is LOGIN else None
-            try:
-                reply = (await self._send(operation, arguments, admit)).reply
-                status, retry_after = reply.status, self._retry_after(reply)
-                answered = opened(operation, reply, retry_after)
-            except (TransportError, WireError) as error:
-                outage = str(error) if is_outage(error, status) else None
-                is_down = self._is_down(session, item, outage=outage)
-                if is_down and operation is LOGIN:
-                    raise ServiceDownError(str(error), retry_after) from None
-                raise
-            outage = f"HTTP {status}" if is_outage(None, status) else None
-            self._is_down(session, item, outage=outage)
-            return answered
-
-        def opened(operation: Operation, reply: Reply, retry_after: float | None) -> Answered:
-            has_retry_after = "retry-after" in reply.headers
-            by_status = classify_status(reply.status, has_retry_after=has_retry_after)
-            if by_status is FaultClass.THROTTLED:  # whatever the body is
-                raise ThrottledError(reply.status, retry_after)
-            content_type = reply.headers.get("content-type", "")
-            try:
-                content = open_reply(operation, reply.status, content_type, self._plain(reply))
-            except WireError as error:
-                said = self._masked_text(session, str(error))
-                told = classify_unopened(error, reply.status, has_retry_after=has_retry_after)
-                # a Login that is refused by a page is refused: it is not sent again to see whether it was meant
-                if operation is LOGIN and told in _REFUSALS:
-                    return Answered(Fault("", said), reply.status, retry_after, told)
-                raise type(error)(said) from None
-            if isinstance(content, Fault):
-                content = Fault(
-                    content.code,
-                    self._masked_text(session, content.text),
-                    content.detail_code,
-                    self._masked_text(session, content.detail_text),
-                )
-            return Answered(content, reply.status, retry_after)
-
-        return send
-
-    @property
-    def is_service_down(self) -> bool:
-        """The run waits until the service answers again."""
-        return self._breaker is not None and self._breaker.is_open
-
-    def _is_down(
-        self, session: str, item: str | None, *, outage: str | None, is_call: bool = False
-    ) -> bool:
-        """Tell the breaker how a request ended, if in an outage with what was said; whether the service is down now."""
-        if self._breaker is None:
-            return False
-        if outage is not None and (item is not None or self._breaker.is_open):
-            self._breaker.failed(session, item or "", outage)
+    def _learn(
+        self, operation: Operation, item: str, meaning: Meaning, latency_us: int | None
+    ) -> None:
+        """Draw from how a request ended what concerns everybody: is it the service, is it up, is it overloaded?"""
+        service, events = self._shared.service, self._shared.events
+        seconds = None if latency_us is None else latency_us / 1_000_000
+        name, status, fault_class = operation.name, meaning.status, meaning.fault_class
+        events.emit(Replied(self._session, name, status, fault_class, seconds))
+        service.slow_downs.heard(meaning)
+        if service.is_wrong:
+            return
+        if service.wrong.heard(self._session, meaning, service.sessions_left()):
+            service.is_wrong = True
+            events.emit(WrongServiceFound(self._shared.settings.service.url, meaning.text))
+            service.on_wrong()
+            return
+        breaker = service.breaker
+        if breaker is None or (meaning.is_web_page and not service.wrong.is_known):
+            return
+        is_closing = name in _CLOSING
+        if meaning.is_outage:
+            if breaker.is_open or not is_closing:
+                breaker.failed(self._session, item, meaning.text)
         # a Login that works says nothing about the calls, but a service that was down is there again
-        elif outage is None and (is_call or self._breaker.is_open):
-            self._breaker.answered(session, item)
-        return self._breaker.is_open
+        elif breaker.is_open or not (is_closing or operation is LOGIN):
+            breaker.answered(self._session, item)
 
-    async def _send(
-        self, operation: Operation, arguments: Mapping[str, Argument], admit: Admit
-    ) -> Received:
-        service = self._settings.service
+    async def _send(self, operation: Operation, arguments: Mapping[str, Argument]) -> Received:
+        """The reply to one request.
+
+        A kept connection that the other side closed as it was written to costs a permit, but no attempt: the request
+        goes out once more. Login, which is not idempotent, goes out once, over a connection of its own.
+
+        Raises:
+            TransportError: there is none.
+        """
+        shared, service = self._shared, self._shared.settings.service
         request = encode(operation, arguments, service.binding, service.url, service.namespace)
+        sent, is_login = Sent(self._session, operation.name), operation is LOGIN
         for is_again in (False, True):
-            permit = await admit()
+            permit = await self._gates.admit()
+
+            def on_sent(permit: Permit = permit) -> None:
+                permit.sent()
+                shared.events.emit(sent)
+
             try:
-                if operation is LOGIN and self._landing is not None:
-                    self._landing.count_login()
-                received = await self._transport.send(request, permit.sent)
+                if is_login and shared.landing is not None:
+                    shared.landing.count_login()
+                received = await shared.transport.send(request, on_sent, fresh=is_login)
             except DroppedError:
-                # the other side closed an idle connection as we wrote to it: no attempt, but a send to pay for
-                if is_again:
+                if is_again or is_login:
                     raise
             else:
                 permit.replied()
@@ -253,17 +320,17 @@ class Fetch:
         received: Received,
         sent_as: Secret,
     ) -> LandedReply:
-        service, reply = self._settings.service, received.reply
+        service, reply = self._shared.settings.service, received.reply
         # the session may have been lost and logged in again meanwhile: the reply would repeat the former SessionID
-        secrets = self._credentials.secrets(call.session)
+        secrets = self._shared.credentials.secrets(self._session)
         if sent_as not in secrets:
             secrets = (sent_as, *secrets)
-        limit = self._settings.limits.max_reply_bytes
+        limit = self._shared.settings.limits.max_reply_bytes
         kept = redacted(reply, secrets, limit, cut=received.cut)
         return LandedReply(
             call_id=call.call_id,
             attempt=number,
-            session=call.session,
+            session=self._session,
             window1_minutes=call.window1.minutes,
             window2_minutes=call.window2.minutes,
             binding=service.binding,
@@ -279,49 +346,15 @@ class Fetch:
             cut=kept.cut,
         )
 
-    def _masked(self, call: Call, outcome: Outcome, sent_as: Secret) -> Outcome:
-        """What was said may have been unescaped, or quote the bytes of a reply: masked once more as text."""
-        if not outcome.fault_text:
-            return outcome
-        text = self._masked_text(call.session, outcome.fault_text, sent_as)
-        return outcome._replace(fault_text=text)
-
-    def _masked_text(self, session: str, text: str, *more: Secret) -> str:
-        secrets = (*more, *self._credentials.unspoken(session))
+    def _masked_text(self, text: str, *more: Secret) -> str:
+        """A text with the session's secrets masked; it may be unescaped, or quote the bytes of a reply."""
+        if not text:
+            return text
+        secrets = (*more, *self._shared.credentials.unspoken(self._session))
         masked, _ = mask(text.encode(errors="replace"), secrets)
         return masked.decode(errors="replace")
 
-    def _plain(self, reply: Reply) -> bytes:
-        limit = self._settings.limits.max_reply_bytes
-        return decoded_body(reply.body, reply.headers.get("content-encoding"), limit)
 
-    def _retry_after(self, reply: Reply) -> float | None:
-        now = date_us(reply.headers.get("date")) or reply.received_at_us
-        cap = self._settings.retry.max_retry_after_seconds
-        return retry_after_seconds(reply.headers.get("retry-after"), now / 1_000_000, cap)
-
-    def _waiting(self, call: Call, outcome: Outcome, retry_after: float | None) -> AttemptResult:
-        """While the service is down no failure is final: the attempt was a probe, and says nothing about the call."""
-        self._free[call.call_id] += 1
-        throttled = retry_after if outcome.fault_class is FaultClass.THROTTLED else None
-        return AttemptResult(outcome, throttled or 0.0, throttled)
-
-    def _verdict(
-        self, call: Call, outcome: Outcome, retry_after: float | None, sent_as: Secret
-    ) -> AttemptResult:
-        retry = self._settings.retry
-        fault_class = outcome.fault_class or FaultClass.UNCLASSIFIED
-        if fault_class is FaultClass.AUTHENTICATION:
-            # a session that many calls share ends for all of them: one of them pays for that with an attempt
-            self._free[call.call_id] += self._credentials.is_known_gone(call.session, sent_as)
-        spent = outcome.attempts - self._free[call.call_id]
-        action = action_for(fault_class, spent, retry.attempts)
-        if fault_class is FaultClass.AUTHENTICATION:
-            may_help = self._credentials.gone(call.session, sent_as)
-            return AttemptResult(outcome, 0.0 if may_help and action is not Action.FAIL else None)
-        throttled = retry_after if fault_class is FaultClass.THROTTLED else None
-        if action is Action.FAIL:
-            return AttemptResult(outcome, throttled_seconds=throttled)
-        jitter = random.random()  # noqa: S311  # it spreads retries in time
-        wait = backoff_seconds(spent, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
-        return AttemptResult(outcome, wait, throttled)
+def _class_of(error: CredentialError) -> FaultClass:
+    """The class of a call that is not sent, since its session is not let in: refused, or failed like any other."""
+    return error.fault_class if isinstance(error, LoginFailedError) else FaultClass.CREDENTIAL

@@ -1,25 +1,38 @@
-"""Asks the service before a run does: which namespace answers, whose clock is where, which sessions are let in."""
+"""Asks the service before a run does: which namespace answers, whose clock is where, which sessions are let in.
 
+Every request goes through the rate limit that a run on the same storage root uses. Every session that was opened is
+logged out, on every way out.
+"""
+
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from collector.config import Credential, Settings
-from collector.errors import CertificateError, CredentialError, TransportError, WireError
-from collector.outcomes.classify_reply import date_us
-from collector.runs.attempt import Fetch
-from collector.runs.run import transport_of
-from collector.scheduling.rate_gates import Permit, ServiceGate
-from collector.sessions.credentials import Credentials, LoginDelayedError
+from collector.domain.values import FaultClass
+from collector.errors import CertificateError, CredentialError, TransportError
+from collector.events import EventStream
+from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply
+from collector.runs.attempt import Attempts, ServiceState
+from collector.runs.gates import PostponedError, SessionGates
+from collector.runs.run import Stop, transport_of
+from collector.scheduling.rate_gates import ServiceGate, SessionGate
+from collector.sessions.credentials import Credentials
 from collector.transport import Transport
-from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us
 from collector.wire.namespaces import KNOWN
-from collector.wire.operations import VERSION
-from collector.wire.replies import Fault, open_reply
+from collector.wire.operations import LOGOUT, VERSION
 from collector.wire.requests import encode
 
 __all__ = ["Finding", "preflight"]
 
-_CLOCK_TOLERANCE_SECONDS = 5.0
+_CLOCK_TOLERANCE_SECONDS: Final = 5.0
+_UNHEARD: Final = (FaultClass.TRANSPORT, FaultClass.TIMEOUT, FaultClass.SERVER)
+_MOST_UNHEARD: Final = (
+    3  # sessions in a row that brought no reply, after which nobody else is asked
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        about: `namespace`, `clock`, or `session LABEL`.
+        about: `service`, `namespace NAME`, `clock`, or `session LABEL`.
         good: a run would not fail over it.
         said: what was seen, and what to change if it is not good.
     """
@@ -38,51 +51,63 @@ class Finding:
 
 
 async def preflight(
-    settings: Settings, credentials: Mapping[str, Credential]
+    settings: Settings, credentials: Mapping[str, Credential], stop: Stop
 ) -> AsyncIterator[Finding]:
-    """Version in every known namespace, the clock, then Login, WhoAmI and Logout of every session.
+    """Version in every known namespace, the clock, then Login, WhoAmI and Logout of every session, as they are found.
 
-    Everything goes through the rate limit; a refused credential is asked for once.
+    A refused credential is asked for once. When `stop` is asked nothing more is sent but Logout.
     """
     gate = ServiceGate(settings.limits.requests_per_second)
-    accounts = Credentials(credentials, attempts=1)
     async with transport_of(settings) as transport:
-        async for finding in _service(settings, transport, gate):
+        is_service = True
+        async for finding in _service(settings, transport, gate, stop):
+            is_service &= finding.good or finding.about != "service"
             yield finding
-            if not finding.good and finding.about == "service":
-                return
-        fetch = Fetch(settings, transport, accounts)
-        for label in credentials:
-            yield await _session(label, fetch, accounts, gate)
+        if is_service:
+            sessions = _Sessions(settings, credentials, transport, gate, stop)
+            try:
+                async for finding in sessions.look():
+                    yield finding
+            finally:
+                await sessions.log_out_all()
 
 
 async def _service(
-    settings: Settings, transport: Transport, gate: ServiceGate
+    settings: Settings, transport: Transport, gate: ServiceGate, stop: Stop
 ) -> AsyncIterator[Finding]:
-    configured = settings.service.namespace
-    answering = []
+    """Which of the known namespaces the service answers in, and how far its clock is off."""
+    url, configured = settings.service.url, settings.service.namespace
+    answering: list[str] = []
     offset: float | None = None
     for namespace in dict.fromkeys((configured, *KNOWN)):
-        permit = await gate.acquire()
-        try:
-            version, clock = await _version(settings, transport, namespace)
-        except (TransportError, CertificateError) as error:
-            yield Finding("service", good=False, said=f"{settings.service.url}: {error}")
+        permit = await gate.acquire_while(lambda: not stop.is_asked)
+        if permit is None:
             return
-        except WireError as error:
-            what = "no answer" if namespace == configured else "not used, and no answer"
-            yield Finding(f"namespace {namespace}", namespace != configured, f"{what}: {error}")
-            continue
+        try:
+            meaning, clock = await _version(settings, transport, namespace)
+        except CertificateError as error:
+            yield Finding("service", good=False, said=f"{url}: {error}")
+            return
         finally:
             permit.ended()
+        if meaning.status is None:
+            yield Finding("service", good=False, said=f"{url}: {meaning.text}")
+            return
+        if meaning.payload is None:
+            what = "no answer" if namespace == configured else "not used, and no answer"
+            said = f"{what}: HTTP {meaning.status}: {meaning.text}"
+            yield Finding(f"namespace {namespace}", namespace != configured, said)
+            continue
         answering.append(namespace)
         offset = clock if offset is None else offset
+        version = meaning.payload.text
         yield Finding(f"namespace {namespace}", good=True, said=f"answers, version {version}")
     if configured not in answering:
-        hint = f"set service.namespace to {answering[0]!r}" if answering else "is this the service?"
-        yield Finding(
-            "service", good=False, said=f"namespace {configured!r} does not answer; {hint}"
-        )
+        hint = f"set service.namespace to {answering[0]!r}"
+        if not answering:
+            hint = f"does service.url = {url!r} name the service?"
+        said = f"namespace {configured!r} does not answer; {hint}"
+        yield Finding("service", good=False, said=said)
     elif offset is not None:
         said = f"the service's clock is {offset:+.0f} s from this machine's"
         yield Finding("clock", good=abs(offset) <= _CLOCK_TOLERANCE_SECONDS, said=said)
@@ -90,40 +115,122 @@ async def _service(
 
 async def _version(
     settings: Settings, transport: Transport, namespace: str
-) -> tuple[str, float | None]:
-    """The version the service says it has, and how far its clock is ahead, in seconds.
+) -> tuple[Meaning, float | None]:
+    """What Version comes to in a namespace, and how far the service's clock is ahead, in seconds.
 
     Raises:
-        WireError: a fault, or something else than an answer.
+        CertificateError: the service's certificate is refused.
     """
-    service = settings.service
-    reply = (
-        await transport.send(encode(VERSION, {}, service.binding, service.url, namespace))
-    ).reply
-    encoding = reply.headers.get("content-encoding")
-    body = decoded_body(reply.body, encoding, settings.limits.max_reply_bytes)
-    content = open_reply(VERSION, reply.status, reply.headers.get("content-type", ""), body)
-    if isinstance(content, Fault):
-        raise WireError(f"HTTP {reply.status}: {content}")
+    service, limit = settings.service, settings.limits.max_reply_bytes
+    request = encode(VERSION, {}, service.binding, service.url, namespace)
+    try:
+        reply, is_cut = await transport.send(request)
+    except TransportError as error:
+        return meaning_of_error(error), None
+    meaning = meaning_of_reply(
+        VERSION,
+        reply.status,
+        reply.headers,
+        reply.body,
+        received_at_us=reply.received_at_us,
+        is_cut=is_cut,
+        max_bytes=limit,
+        max_wait_seconds=settings.retry.max_retry_after_seconds,
+    )
     date = date_us(reply.headers.get("date"))
     clock = None if date is None else date / 1_000_000 - reply.received_at_us // 1_000_000
-    return content.text, clock
+    return meaning, clock
 
 
-async def _session(label: str, fetch: Fetch, accounts: Credentials, gate: ServiceGate) -> Finding:
-    async def admit() -> Permit:
-        return await gate.acquire()
+class _Sessions:
+    """Lets each session in and out once."""
 
-    about = f"session {label}"
-    exchange = fetch.exchange(label, admit)
-    try:
-        if accounts.has_login(label):
-            await accounts.log_in(label, exchange)
-        facts = await fetch.ask_who(label, admit)
-        if accounts.has_login(label):
-            await accounts.log_out(label, exchange)
-    except (CredentialError, LoginDelayedError, TransportError, WireError) as error:
-        return Finding(about, good=False, said=str(error))
-    if facts.fault_class is not None:
-        return Finding(about, good=False, said=f"{facts.fault_class.value}: {facts.fault_text}")
-    return Finding(about, good=True, said=f"network {facts.network_id}, mailbox {facts.mailbox_id}")
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Mapping[str, Credential],
+        transport: Transport,
+        gate: ServiceGate,
+        stop: Stop,
+    ) -> None:
+        self._settings = settings
+        # labels that share a login follow each other, so that no login stays open while others are let in
+        by_credential: dict[Credential, list[str]] = {}
+        for label, credential in credentials.items():
+            by_credential.setdefault(credential, []).append(label)
+        self._labels = [label for labels in by_credential.values() for label in labels]
+        self._credentials = Credentials(credentials)
+        self._gate = gate
+        self._stop = stop
+        self._attempts = Attempts(
+            settings, transport, self._credentials, ServiceState(), EventStream()
+        )
+
+    async def look(self) -> AsyncIterator[Finding]:
+        """A finding for each session, until the check is asked to end or the service does not answer any more."""
+        unheard = 0
+        for label in self._labels:
+            if self._stop.is_asked:
+                return
+            try:
+                finding, fault_class = await self._session(label)
+            except CertificateError as error:
+                yield Finding("service", good=False, said=str(error))
+                return
+            except PostponedError:
+                return
+            yield finding
+            unheard = unheard + 1 if fault_class in _UNHEARD else 0
+            if unheard == _MOST_UNHEARD:
+                said = f"no reply for {unheard} sessions in a row; the others were not asked"
+                yield Finding("service", good=False, said=said)
+                return
+
+    async def _session(self, label: str) -> tuple[Finding, FaultClass | None]:
+        """What came of one session, and why it failed if it did."""
+        about = f"session {label}"
+        own = SessionGate(self._settings.limits.per_session_per_second)
+        gates = SessionGates(self._gate, own, lambda: not self._stop.is_asked)
+        attempts, has_login = self._attempts.of(label, gates), self._credentials.has_login(label)
+        try:
+            while has_login and not await self._credentials.log_in(label, attempts):
+                own.pause_until(self._credentials.login_ready_at(label))
+            found, decision = await attempts.who_am_i(0)
+            while decision.wait_seconds is not None:
+                await self._wait(decision.wait_seconds)
+                found, decision = await attempts.who_am_i(decision.charged)
+        except CredentialError as error:
+            return Finding(about, good=False, said=str(error)), FaultClass.CREDENTIAL
+        finally:
+            if has_login:
+                await self._log_out(label, own)
+        if found.fault_class is not None:
+            said = f"{found.fault_class.value}: {found.fault_text}"
+            return Finding(about, good=False, said=said), found.fault_class
+        said = f"network {found.network_id}, mailbox {found.mailbox_id}"
+        return Finding(about, good=True, said=said), None
+
+    async def _log_out(self, label: str, own: SessionGate) -> None:
+        """Logout, once no other label uses the same login; as often as the policy says."""
+        attempts, charged = self._attempts.of(label, SessionGates(self._gate, own)), 0
+        while (failed := await self._credentials.log_out(label, attempts)) is not None:
+            decision = attempts.decide(LOGOUT, failed, charged)
+            if decision.wait_seconds is None:
+                self._credentials.stays_open(label)
+                return
+            charged = decision.charged
+            await self._wait(decision.wait_seconds)
+
+    async def log_out_all(self) -> None:
+        """Logout for what is still open, within `run.drain_seconds`."""
+        with contextlib.suppress(TimeoutError, CertificateError):
+            async with asyncio.timeout(self._settings.run.drain_seconds):
+                for label in self._credentials.open_logins():
+                    limit = self._settings.limits.per_session_per_second
+                    await self._log_out(label, SessionGate(limit))
+
+    async def _wait(self, seconds: float) -> None:
+        """Let so many seconds pass, or fewer where the check is asked to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()

@@ -9,8 +9,9 @@ from collector.domain.values import RunInfo
 from collector.errors import LandingDamagedError, LandingError
 from collector.landing import LandedRun, Landing, salvage
 from collector.outcomes.classify_reply import classify_reply
-from collector.outcomes.policy import Action, action_for
+from collector.outcomes.policy import Backoff, decide
 from collector.runs.plan import calls, digest
+from collector.wire.operations import REPORT_INSTANT_STATS
 
 __all__ = ["classify_unjudged", "is_usable", "readable", "recover", "settle_unjudged"]
 
@@ -88,11 +89,12 @@ async def settle_unjudged(settings: Settings, path: Path) -> None:
 
 
 def classify_unjudged(settings: Settings, landed: LandedRun, landing: Landing) -> None:
-    """Record outcomes for replies that were landed, but not judged before the program was killed."""
+    """Record outcomes for replies that were landed, but not classified before the program was killed."""
+    retry = settings.retry
+    backoff = Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds)
     for reply in landed.unjudged():
-        outcome = classify_reply(reply, settings.limits.max_reply_bytes)
-        fault_class = outcome.fault_class
-        final = fault_class is None or (
-            action_for(fault_class, reply.attempt, settings.retry.attempts) is Action.FAIL
-        )
-        landing.settle(outcome, final=final)
+        operation = REPORT_INSTANT_STATS
+        outcome, meaning = classify_reply(operation, reply, settings.limits.max_reply_bytes)
+        charged = reply.attempt - 1
+        decision = decide(operation, meaning, charged, backoff, 0.0)
+        landing.settle(outcome, final=decision.wait_seconds is None)

@@ -10,9 +10,10 @@ from bisect import bisect_left
 from collections import deque
 
 from collector.config import Settings
+from collector.domain.values import Call
 from collector.landing import LandedRun
 from collector.runs.plan import calls_of, pairs_of
-from collector.scheduling.dispatch import SessionQueue, SessionStep, Unstarted
+from collector.scheduling.dispatch import SessionQueue, SessionStep, Tries, Unstarted
 from collector.scheduling.rate_gates import SessionGate
 from collector.sessions.credentials import Credentials
 
@@ -58,11 +59,13 @@ class Remaining:
             self.gates[session] = gate
         planned = enumerate(calls_of(session, self._pairs), self._first[session])
         calls = deque(
-            (call, self._attempts.get(call.call_id, 0))
-            for ordinal, call in planned
-            if not self._is_settled(ordinal)
+            (call, self._tries(call)) for ordinal, call in planned if not self._is_settled(ordinal)
         )
         return SessionQueue(session, gate, calls, steps, needs_login=has_login)
+
+    def _tries(self, call: Call) -> Tries:
+        attempts = self._attempts.get(call.call_id, 0)
+        return Tries(attempts, attempts)
 
     def _is_settled(self, ordinal: int) -> bool:
         place = bisect_left(self._settled, ordinal)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,18 @@ import structlog
 
 from collector.config import Credential, Settings
 from collector.domain.values import FaultClass, RunInfo, RunSummary
+from collector.events import (
+    EventStream,
+    Observer,
+    RunBegan,
+    RunStopping,
+)
 from collector.landing import LandedRun, Landing, landed_runs, sweep
-from collector.runs.attempt import Fetch
+from collector.runs.attempt import Attempts, ServiceState
 from collector.runs.plan import calls, digest, run_id
 from collector.runs.recovery import classify_unjudged, is_usable, readable
 from collector.runs.remaining import Remaining
-from collector.runs.workers import Progress, WorkerPool
+from collector.runs.workers import WorkerPool
 from collector.scheduling.breaker import Breaker
 from collector.scheduling.dispatch import Dispatch
 from collector.scheduling.rate_gates import ServiceGate
@@ -27,8 +33,8 @@ from collector.version import VERSION
 
 __all__ = [
     "OUTAGE",
+    "WRONG_SERVICE",
     "Collected",
-    "Progress",
     "Stop",
     "collect",
     "is_resumable",
@@ -38,6 +44,7 @@ __all__ = [
 
 _LOG = structlog.get_logger("collector")
 OUTAGE: Final = "outage"  # why a run ended whose service stayed down
+WRONG_SERVICE: Final = "not_service"  # why a run ended that was answered by something else
 _FAILURE: Final = "failure"  # why the others end when one worker failed
 _OUTAGE_SECONDS: Final = 3_600.0
 _AGENT: Final = f"ecgrid-stats/{VERSION}"
@@ -65,6 +72,11 @@ class Stop:
             self.reason = reason
             self._asked.set()
             self._on_ask()
+
+    @property
+    def is_asked(self) -> bool:
+        """The run is to end."""
+        return self._asked.is_set()
 
     async def wait(self) -> None:
         """Return when the run was asked to end."""
@@ -116,19 +128,19 @@ async def collect(
     settings: Settings,
     credentials: Mapping[str, Credential],
     stop: Stop,
-    progress: Progress | None = None,
+    observers: Iterable[Observer] = (),
     *,
     finish: bool = True,
 ) -> Collected:
     """Resume the unfinished run of this plan, or start one, and make the calls that are missing.
 
     Args:
+        observers: are told what happens, each in a thread of its own.
         finish: once no call is missing, mark the run as one that is not resumed; otherwise the caller has more to do.
 
     Raises:
         LandingError: the landing store failed; what was landed before is safe.
     """
-    progress = progress or Progress()
     landing, resumed = _open_run(settings)
     path, is_complete = landing.path, False
     try:
@@ -136,12 +148,15 @@ async def collect(
             classify_unjudged(settings, landed, landing)
         # what was just judged must be on disk before the missing calls are counted
         await landing.flush()
-        accounts = Credentials(credentials, attempts=settings.retry.attempts)
+        accounts = Credentials(credentials)
         with LandedRun.open(path) as landed:
             remaining = Remaining(settings, accounts, landed)
-        progress.planned, progress.settled = remaining.planned, remaining.settled
-        await _perform(settings, accounts, landing, remaining, stop, progress)
-        is_complete = progress.settled == progress.planned
+            was_answered = landed.summary().ok + landed.summary().empty > 0
+        with EventStream(observers) as events:
+            events.emit(RunBegan(path.stem, remaining.planned, remaining.settled))
+            run = _Run(settings, accounts, landing, remaining, stop, events)
+            settled = await run.perform(was_answered=was_answered)
+        is_complete = remaining.settled + settled == remaining.planned
         if is_complete and finish:
             landing.finish(time.time_ns() // 1_000)
     finally:
@@ -180,77 +195,103 @@ def _open_run(settings: Settings) -> tuple[Landing, bool]:
     return Landing.create(folder, info, calls(settings)), False
 
 
-async def _perform(
-    settings: Settings,
-    credentials: Credentials,
-    landing: Landing,
-    remaining: Remaining,
-    stop: Stop,
-    progress: Progress,
-) -> None:
-    """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened.
+@dataclass(slots=True)
+class _Run:
+    """One invocation's work on a run: the parts, put together."""
 
-    Raises:
-        LandingError: the landing store failed.
-    """
-    limits = settings.limits
-    dispatch = Dispatch(
-        remaining.queues, concurrency=limits.concurrency, per_session=limits.per_session_concurrency
-    )
-    breaker = Breaker(
-        dispatch.hold,
-        dispatch.release,
-        lambda: stop.ask(OUTAGE),
-        sessions_left=lambda: dispatch.sessions_left,
-        longest_seconds=_longest_outage(settings, stop),
-    )
-    async with transport_of(settings) as transport:
-        fetch = Fetch(settings, transport, credentials, landing, breaker)
-        gate = ServiceGate(limits.requests_per_second)
-        gates = remaining.gates
-        worker = WorkerPool(settings, credentials, landing, fetch, dispatch, gate, gates, progress)
-        most = (len(remaining.queues) or 1) * limits.per_session_concurrency
-        count = min(limits.concurrency, most)
+    settings: Settings
+    credentials: Credentials
+    landing: Landing
+    remaining: Remaining
+    stop: Stop
+    events: EventStream
+
+    async def perform(self, *, was_answered: bool) -> int:
+        """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened.
+
+        Args:
+            was_answered: the service has answered an earlier invocation of the run.
+
+        Returns:
+            How many calls were settled.
+
+        Raises:
+            LandingError: the landing store failed.
+        """
+        settings, limits, events = self.settings, self.settings.limits, self.events
+        dispatch = Dispatch(
+            self.remaining.queues,
+            concurrency=limits.concurrency,
+            per_session=limits.per_session_concurrency,
+        )
+        service = ServiceState(
+            self._breaker(dispatch),
+            sessions_left=lambda: dispatch.sessions_left,
+            on_wrong=lambda: self.stop.ask(WRONG_SERVICE),
+        )
+        service.wrong.is_known = was_answered
+        async with transport_of(settings) as transport:
+            attempts = Attempts(
+                settings, transport, self.credentials, service, events, self.landing
+            )
+            gate = ServiceGate(limits.requests_per_second)
+            pool = WorkerPool(
+                settings,
+                self.credentials,
+                self.landing,
+                attempts,
+                dispatch,
+                gate,
+                self.remaining.gates,
+                events,
+            )
+            most = (len(self.remaining.queues) or 1) * limits.per_session_concurrency
+            try:
+                await self._work_until_done(pool, min(limits.concurrency, most))
+            finally:
+                await pool.log_out_all()
+        return pool.settled
+
+    def _breaker(self, dispatch: Dispatch) -> Breaker:
+        return Breaker(
+            dispatch.hold,
+            dispatch.release,
+            lambda: self.stop.ask(OUTAGE),
+            sessions_left=lambda: dispatch.sessions_left,
+            longest_seconds=self._longest_outage(),
+        )
+
+    def _longest_outage(self) -> float:
+        """How long a service that is down is waited for: as configured, else until the deadline, else an hour."""
+        if self.settings.retry.max_outage_seconds is not None:
+            return self.settings.retry.max_outage_seconds
+        return float("inf") if self.stop.has_deadline else _OUTAGE_SECONDS
+
+    async def _work_until_done(self, pool: WorkerPool, count: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            failures: list[Exception] = []
+            working = [group.create_task(self._work(pool, failures)) for _ in range(count)]
+            watch = group.create_task(self._drain_when_asked(pool.dispatch, working))
+            await asyncio.wait(working)
+            watch.cancel()
+        if failures:
+            raise failures[0]
+
+    async def _work(self, pool: WorkerPool, failures: list[Exception]) -> None:
+        """A worker that fails ends the run as a signal does: a Login of another, cut off, would stay open unknown."""
         try:
-            await _work_until_done(worker, settings, stop, count)
-        finally:
-            await worker.log_out_all()
+            await pool.work()
+        except Exception as error:  # noqa: BLE001  # raised again when the others have ended
+            failures.append(error)
+            self.stop.ask(_FAILURE)
 
-
-def _longest_outage(settings: Settings, stop: Stop) -> float:
-    """How long a service that is down is waited for: as configured, else until the deadline, else an hour."""
-    if settings.retry.max_outage_seconds is not None:
-        return settings.retry.max_outage_seconds
-    return float("inf") if stop.has_deadline else _OUTAGE_SECONDS
-
-
-async def _work_until_done(worker: WorkerPool, settings: Settings, stop: Stop, count: int) -> None:
-    async with asyncio.TaskGroup() as group:
-        failures: list[Exception] = []
-        working = [group.create_task(_work(worker, stop, failures)) for _ in range(count)]
-        watch = group.create_task(_drain_on(stop, worker.dispatch, working, settings))
-        await asyncio.wait(working)
-        watch.cancel()
-    if failures:
-        raise failures[0]
-
-
-async def _work(worker: WorkerPool, stop: Stop, failures: list[Exception]) -> None:
-    """A worker that fails ends the run as a signal does: a Login of another, cut off, would stay open unknown."""
-    try:
-        await worker.work()
-    except Exception as error:  # noqa: BLE001  # raised again when the others have ended
-        failures.append(error)
-        stop.ask(_FAILURE)
-
-
-async def _drain_on(
-    stop: Stop, dispatch: Dispatch, working: list[asyncio.Task[None]], settings: Settings
-) -> None:
-    """When asked to end: hand out nothing more, and give what is in flight a bounded time."""
-    await stop.wait()
-    _LOG.warning("stopping", reason=stop.reason)
-    dispatch.close()
-    await asyncio.wait(working, timeout=settings.run.drain_seconds)
-    for task in working:
-        task.cancel()
+    async def _drain_when_asked(
+        self, dispatch: Dispatch, working: list[asyncio.Task[None]]
+    ) -> None:
+        """When asked to end: hand out nothing more, and give what is in flight a bounded time."""
+        await self.stop.wait()
+        self.events.emit(RunStopping(self.stop.reason or ""))
+        dispatch.close()
+        await asyncio.wait(working, timeout=self.settings.run.drain_seconds)
+        for task in working:
+            task.cancel()

@@ -1,82 +1,72 @@
-"""Serves work items: calls, logins, WhoAmI and logouts, each through the gates, each to a recorded end."""
+"""Serves work items: calls, Login, WhoAmI and Logout, each through the gates, each to a recorded end."""
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
-
-import structlog
 
 from collector.config import Settings
-from collector.domain.values import Call, FaultClass
-from collector.errors import (
-    CertificateError,
-    CollectorError,
-    CredentialError,
-    ServiceDownError,
-    ThrottledError,
-    TransportError,
-    WireError,
+from collector.domain.values import Call
+from collector.errors import CertificateError, CredentialError
+from collector.events import (
+    EventStream,
+    LoggedIn,
+    LoggedOut,
+    LoginFailed,
+    LogoutFailed,
+    Settled,
+    StaysOpen,
 )
 from collector.landing import Landing
-from collector.outcomes.policy import ACTIONS, Action, backoff_seconds
-from collector.runs.attempt import Admit, Fetch
-from collector.runs.attempt_result import AttemptResult
-from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
-from collector.scheduling.rate_gates import Permit, ServiceGate, SessionGate
-from collector.sessions.credentials import Credentials, LoginDelayedError
+from collector.runs.attempt import AttemptResult, Attempts, SessionAttempts
+from collector.runs.gates import PostponedError, QueueGates, SessionGates
+from collector.scheduling.dispatch import Dispatch
+from collector.scheduling.rate_gates import ServiceGate, SessionGate
+from collector.scheduling.session_queue import SessionStep, Tries, WorkItem
+from collector.sessions.credentials import Credentials
+from collector.wire.operations import LOGOUT
 
-__all__ = ["Progress", "WorkerPool"]
-
-_LOG = structlog.get_logger("collector")
-# when this many different sessions in a row are told to slow down, the service means everybody
-_THROTTLED_TOGETHER: Final = 3
-_WHO_AM_I_ATTEMPTS: Final = 2
-
-
-class _PostponedError(CollectorError):
-    """The request may not go out now: its session was paused, or the run is ending."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is; read it while `collect` works."""
-
-    planned: int = 0
-    settled: int = 0
-    failed: int = 0
+__all__ = ["WorkerPool"]
 
 
 @dataclass(slots=True)
 class WorkerPool:
-    """What the workers of one run share. Each runs `work` and has at most one request in flight."""
+    """What the workers of one run share. Each task that runs `work` has at most one request in flight.
+
+    Attributes:
+        session_gates: of the sessions with a login; their Logout may come after everything else.
+        settled: calls that came to their end in this invocation.
+    """
 
     settings: Settings
     credentials: Credentials
     landing: Landing
-    fetch: Fetch
+    attempts: Attempts
     dispatch: Dispatch
     gate: ServiceGate
     session_gates: Mapping[str, SessionGate]
-    progress: Progress
-    _throttled: set[str] = field(default_factory=set)
+    events: EventStream
+    settled: int = 0
     _waiting: set[asyncio.Task[None]] = field(default_factory=set)
-    _told: set[tuple[str, FaultClass]] = field(default_factory=set)
 
     async def work(self) -> None:
         """Serve work items until there are none."""
         while (work := await self.dispatch.next()) is not None:
-            if isinstance(work.item, Call):
-                await self._call(work, work.item)
-            elif work.item is SessionStep.LOGIN:
-                await self._log_in(work)
-            elif work.item is SessionStep.WHO_AM_I:
-                await self._ask_who(work)
-            else:
-                await self._log_out(work)
+            try:
+                await self._serve(work)
+            except PostponedError:
+                self.dispatch.put_back(work, work.queue.gate.ready_at, work.tries)
+
+    async def _serve(self, work: WorkItem) -> None:
+        if isinstance(work.item, Call):
+            await self._call(work, work.item)
+        elif work.item is SessionStep.LOGIN:
+            await self._log_in(work)
+        elif work.item is SessionStep.WHO_AM_I:
+            await self._who_am_i(work)
+        else:
+            await self._log_out(work)
 
     async def log_out_all(self) -> None:
         """Logout for every session that is still open, within `run.drain_seconds`."""
@@ -84,14 +74,19 @@ class WorkerPool:
 
         async def work() -> None:
             for session in left:
-                exchange = self.fetch.exchange(session, self._admit_logout(session))
+                # a label whose calls were settled earlier has no queue; it is listed where it shares its login
+                gate = self.session_gates.get(session) or SessionGate(
+                    self.settings.limits.per_session_per_second
+                )
+                gates = SessionGates(self.gate, gate)
                 try:
-                    await self.credentials.log_out(session, exchange)
+                    failed = await self.credentials.log_out(
+                        session, self.attempts.of(session, gates)
+                    )
                 except CertificateError:
                     return
-                except (TransportError, WireError):
-                    if self.fetch.is_service_down:  # nor would the next one be heard
-                        return
+                if failed is not None and self.attempts.service.is_down:
+                    return  # nor would the next one be heard
 
         with contextlib.suppress(TimeoutError):
             async with (
@@ -101,103 +96,42 @@ class WorkerPool:
                 for _ in range(self.settings.limits.concurrency):
                     group.create_task(work())
         for session in self.credentials.open_logins():
-            _LOG.error("not logged out: the session stays open at the service", session=session)
+            self.events.emit(StaysOpen(session))
 
-    def _admit(self, work: WorkItem) -> Admit:
-        queue = work.queue
-
-        async def admit() -> Permit:
-            permit = await self.gate.acquire_while(lambda: self.dispatch.wants(work))
-            if permit is None:
-                raise _PostponedError
-            try:
-                if queue.gate.ready_at > time.monotonic():
-                    raise _PostponedError
-                await queue.gate.acquire()
-                permit.session = queue.gate
-            except BaseException:
-                permit.ended()
-                raise
-            self.dispatch.sent(work)
-            return permit
-
-        return admit
-
-    def _admit_logout(self, session: str) -> Admit:
-        """The same gates for the last request of a session, without the dispatch, which is closed by then."""
-        # a label whose calls were settled earlier has no queue; it is listed where it shares its login
-        limit = self.settings.limits.per_session_per_second
-        gate = self.session_gates.get(session) or SessionGate(limit)
-
-        async def admit() -> Permit:
-            await asyncio.sleep(gate.ready_at - time.monotonic())
-            permit = await self.gate.acquire()
-            try:
-                await gate.acquire()
-            except BaseException:
-                permit.ended()
-                raise
-            return permit
-
-        return admit
+    def _attempts(self, work: WorkItem) -> SessionAttempts:
+        return self.attempts.of(work.queue.session, QueueGates(self.gate, self.dispatch, work))
 
     async def _call(self, work: WorkItem, call: Call) -> None:
-        queue, number = work.queue, work.attempts + 1
+        queue = work.queue
         if self.credentials.needs_login(queue.session):
             # another label with the same login lost the session
             queue.needs_login = True
-            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
-            return
-        try:
-            verdict = await self.fetch.attempt(call, number, self._admit(work))
-        except _PostponedError:
-            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
-            return
-        self.landing.settle(verdict.outcome, final=verdict.wait_seconds is None)
-        self._heed(queue, verdict)
+            raise PostponedError
+        result = await self._attempts(work).call(call, work.tries)
+        self.landing.settle(result.outcome, final=result.wait_seconds is None)
         queue.needs_login = self.credentials.needs_login(queue.session)
-        if verdict.wait_seconds is not None:
-            not_before = time.monotonic() + verdict.wait_seconds
-            self.dispatch.put_back(work, not_before, verdict.outcome.attempts)
-            return
-        self._count(call, verdict)
-        self.dispatch.done(work)
+        if result.wait_seconds is not None:
+            not_before = time.monotonic() + result.wait_seconds
+            self.dispatch.put_back(work, not_before, result.tries)
+        else:
+            self._settle(call, result)
+            self.dispatch.done(work)
 
-    def _count(self, call: Call, verdict: AttemptResult) -> None:
-        self.progress.settled += 1
-        outcome = verdict.outcome
-        if outcome.fault_class is not None:
-            self.progress.failed += 1
-            kind = (call.session, outcome.fault_class)
-            log = _LOG.debug if kind in self._told else _LOG.warning
-            self._told.add(kind)  # the ledger has them all; a log needs one of each
-            log(
-                "call failed",
-                session=call.session,
-                windows=[call.window1.minutes, call.window2.minutes],
-                fault=outcome.fault_class.value,
-                attempts=outcome.attempts,
-                said=outcome.fault_text,
+    def _settle(self, call: Call, result: AttemptResult) -> None:
+        outcome = result.outcome
+        self.settled += 1
+        self.events.emit(
+            Settled(
+                call.call_id,
+                call.session,
+                "ReportInstantStats",
+                f"{call.window1.minutes}-{call.window2.minutes}",
+                outcome.state,
+                outcome.attempts,
+                outcome.fault_class,
+                outcome.fault_text,
             )
-
-    def _heed(self, queue: SessionQueue, verdict: AttemptResult) -> None:
-        """Pause the gate that the service speaks of: one session's, or the whole service's."""
-        outcome = verdict.outcome
-        if outcome.fault_class is not FaultClass.THROTTLED:
-            if outcome.http_status is not None:
-                self._throttled.clear()
-            return
-        wait = verdict.throttled_seconds or verdict.wait_seconds or 0.0
-        self._pause(queue, outcome.http_status, wait)
-
-    def _pause(self, queue: SessionQueue, status: int | None, wait_seconds: float) -> None:
-        until = time.monotonic() + wait_seconds
-        queue.gate.pause_until(until)
-        self._throttled.add(queue.session)
-        # 429: this client asks too often; 503: the service cannot serve anybody (RFC 6585, RFC 9110)
-        if status == 503 or len(self._throttled) >= _THROTTLED_TOGETHER:
-            _LOG.warning("the service asks for a pause", seconds=round(wait_seconds, 1))
-            self.gate.pause_until(until)
+        )
 
     async def _log_in(self, work: WorkItem) -> None:
         queue = work.queue
@@ -211,21 +145,14 @@ class WorkerPool:
             queue.gate.pause_until(ready_at)
             self.dispatch.done(work)
             return
-        exchange = self.fetch.exchange(queue.session, self._admit(work))
-        try:
-            await self.credentials.log_in(queue.session, exchange)
-        except CredentialError as error:
-            _LOG.error("no Login for this session", session=queue.session, said=str(error))
-        except LoginDelayedError as error:
-            wait = max(self._backoff(error.attempt), error.retry_after or 0.0)
-            until = time.monotonic() + wait
-            queue.gate.pause_until(
-                self.credentials.delay_login(queue.session, error.attempt, until)
-            )
-        except ServiceDownError as error:  # a Retry-After holds for probes too
-            self.gate.pause_until(time.monotonic() + (error.retry_after or 0.0))
-        except _PostponedError:
-            pass  # the queue still needs its login, and asks again when it may
+        with contextlib.suppress(PostponedError):  # the queue asks for its Login again when it may
+            try:
+                if await self.credentials.log_in(queue.session, self._attempts(work)):
+                    self.events.emit(LoggedIn(queue.session))
+                else:
+                    queue.gate.pause_until(self.credentials.login_ready_at(queue.session))
+            except CredentialError as error:
+                self.events.emit(LoginFailed(queue.session, str(error)))
         self._login_ended(work)
 
     async def _wait_for_login(self, work: WorkItem) -> None:
@@ -239,52 +166,34 @@ class WorkerPool:
         queue.answered = False  # one request at a time until the new SessionID has proved itself
         self.dispatch.done(work)
 
-    async def _ask_who(self, work: WorkItem) -> None:
-        queue, number = work.queue, work.attempts + 1
-        try:
-            facts = await self.fetch.ask_who(queue.session, self._admit(work))
-        except _PostponedError:
-            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
-            return
-        except ThrottledError as error:
-            wait = max(self._backoff(number), error.retry_after or 0.0)
-            self._pause(queue, error.status, wait)
-            self._put_back(work, wait, self.settings.retry.attempts)
-            return
-        self.landing.note(facts)
+    async def _who_am_i(self, work: WorkItem) -> None:
+        queue = work.queue
+        found, decision = await self._attempts(work).who_am_i(work.tries.charged)
+        self.landing.note(found)
         queue.needs_login = self.credentials.needs_login(queue.session)
-        fault = facts.fault_class
-        may_help = fault is not None and ACTIONS[fault] is not Action.FAIL
-        attempts = _WHO_AM_I_ATTEMPTS if may_help else 0
-        self._put_back(work, self._backoff(number), attempts)
+        self._again_or_done(work, decision.wait_seconds, decision.charged)
 
     async def _log_out(self, work: WorkItem) -> None:
-        queue, number = work.queue, work.attempts + 1
-        try:
-            exchange = self.fetch.exchange(queue.session, self._admit(work))
-            await self.credentials.log_out(queue.session, exchange)
-        except _PostponedError:
-            self.dispatch.put_back(work, queue.gate.ready_at, work.attempts)
-        except (TransportError, WireError) as error:
-            _LOG.warning("Logout failed", session=queue.session, said=str(error))
-            retry_after = error.retry_after if isinstance(error, ThrottledError) else None
-            wait = max(self._backoff(number), retry_after or 0.0)
-            if not self._put_back(work, wait, self.settings.retry.attempts):
-                self.credentials.stays_open(queue.session)
-        else:
+        session, attempts = work.queue.session, self._attempts(work)
+        failed = await self.credentials.log_out(session, attempts)
+        if failed is None:
+            self.events.emit(LoggedOut(session))
             self.dispatch.done(work)
+            return
+        self.events.emit(LogoutFailed(session, failed.text))
+        decision = attempts.decide(LOGOUT, failed, work.tries.charged)
+        if not self._again_or_done(work, decision.wait_seconds, decision.charged):
+            self.credentials.stays_open(session)
 
-    def _put_back(self, work: WorkItem, wait_seconds: float, attempts: int) -> bool:
-        """Have an step tried again, unless that was tried often enough; whether it will be."""
-        number = work.attempts + 1
-        will_be = number < attempts and not self.fetch.is_service_down
-        if will_be:
-            self.dispatch.put_back(work, time.monotonic() + wait_seconds, number)
-        else:
+    def _again_or_done(self, work: WorkItem, wait_seconds: float | None, charged: int) -> bool:
+        """Have a step tried again, unless that would not help; whether it will be.
+
+        While the service is down it would not: WhoAmI and Logout come when the calls are settled, and nobody waits for
+        them.
+        """
+        if wait_seconds is None or self.attempts.service.is_down:
             self.dispatch.done(work)
-        return will_be
-
-    def _backoff(self, attempt: int) -> float:
-        retry = self.settings.retry
-        jitter = random.random()  # noqa: S311  # it spreads retries in time: nothing to guess
-        return backoff_seconds(attempt, retry.backoff_seconds, retry.max_backoff_seconds, jitter)
+            return False
+        tries = Tries(work.tries.sent + 1, charged)
+        self.dispatch.put_back(work, time.monotonic() + wait_seconds, tries)
+        return True

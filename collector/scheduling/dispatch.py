@@ -12,9 +12,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from collector.domain.values import Call
-from collector.scheduling.session_queue import Place, SessionQueue, SessionStep, Unstarted, WorkItem
+from collector.scheduling.session_queue import (
+    Place,
+    SessionQueue,
+    SessionStep,
+    Tries,
+    Unstarted,
+    WorkItem,
+)
 
-__all__ = ["Dispatch", "SessionQueue", "SessionStep", "Unstarted", "WorkItem"]
+__all__ = ["Dispatch", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
 
 _SLOW_SECONDS: Final = 0.25  # a session is never slow below this
 _SLOW_FACTOR: Final = 4.0  # slow: this many times the typical latency
@@ -79,11 +86,11 @@ class Dispatch:
         self._place(work.queue)
         self._pass_on()
 
-    def put_back(self, work: WorkItem, not_before: float, attempts: int) -> None:
+    def put_back(self, work: WorkItem, not_before: float, tries: Tries) -> None:
         """The work's item is to be tried again, not before an instant (monotonic seconds)."""
         self._release(work)
         self._number += 1
-        entry = (not_before, self._number, work.item, attempts)
+        entry = (not_before, self._number, work.item, tries)
         heapq.heappush(work.queue.delayed, entry)
         self._place(work.queue)
         self._pass_on()
@@ -193,25 +200,25 @@ class Dispatch:
         return count
 
     def _take(self, queue: SessionQueue) -> WorkItem:
-        item, attempts = self._next_item(queue)
+        item, tries = self._next_item(queue)
         self._out += 1
         queue.in_flight += 1
         queue.unsent += 1
         self._slow_in_flight += queue.slow
         queue.place = Place.BLOCKED
-        return WorkItem(queue, item, attempts, self._holds)
+        return WorkItem(queue, item, tries, self._holds)
 
-    def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, int]:
+    def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, Tries]:
         if queue.needs_login and queue.in_flight == 0:
-            return SessionStep.LOGIN, 0
+            return SessionStep.LOGIN, Tries()
         # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
         by = time.monotonic() if self._held_until is None else 0.0
         if queue.delayed and (queue.delayed[0][0] <= by or not queue.calls):
-            _, _, item, attempts = heapq.heappop(queue.delayed)
-            return item, attempts
+            _, _, item, tries = heapq.heappop(queue.delayed)
+            return item, tries
         if queue.calls:
             return queue.calls.popleft()
-        return queue.finally_.popleft(), 0
+        return queue.finally_.popleft(), Tries()
 
     def _place(self, queue: SessionQueue) -> None:
         """Put the queue where it belongs after something about it changed."""

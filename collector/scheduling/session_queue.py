@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from collector.domain.values import Call
 from collector.scheduling.rate_gates import SessionGate
 
-__all__ = ["Place", "SessionQueue", "SessionStep", "Unstarted", "WorkItem"]
+__all__ = ["Place", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
 
 
 class SessionStep(Enum):
@@ -30,18 +31,30 @@ class Place(Enum):
     DONE = "gave everything"
 
 
+class Tries(NamedTuple):
+    """How often an item was tried.
+
+    Attributes:
+        sent: requests sent for it.
+        charged: attempts that count against its budget.
+    """
+
+    sent: int = 0
+    charged: int = 0
+
+
 @dataclass(slots=True)
 class WorkItem:
     """One item in the hands of a worker.
 
     Attributes:
-        attempts: tries of the call before this one.
+        tries: those of the item before this one.
         holds: how often everything had been held when it was handed out.
     """
 
     queue: "SessionQueue"
     item: Call | SessionStep
-    attempts: int = 0
+    tries: Tries = Tries()
     holds: int = 0
 
 
@@ -57,10 +70,10 @@ class SessionQueue:
 
     session: str
     gate: SessionGate
-    calls: deque[tuple[Call, int]]
+    calls: deque[tuple[Call, Tries]]
     finally_: deque[SessionStep]
     needs_login: bool = False
-    delayed: list[tuple[float, int, Call | SessionStep, int]] = field(default_factory=list)
+    delayed: list[tuple[float, int, Call | SessionStep, Tries]] = field(default_factory=list)
     in_flight: int = 0
     unsent: int = 0
     answered: bool = False

@@ -5,61 +5,43 @@ this run: account lock-out is real. Replies to Login hold credentials and are ne
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from collector.config import ApiKey, Credential, Login
 from collector.domain.secret import Secret
 from collector.domain.values import FaultClass
-from collector.errors import (
-    CollectorError,
-    CredentialError,
-    ThrottledError,
-    TransportError,
-    WireError,
-)
-from collector.outcomes.policy import classify_error, classify_fault_at
+from collector.errors import CredentialError
+from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning
+from collector.outcomes.policy import Decision, ends_session
 from collector.wire.operations import LOGIN, LOGOUT, Operation
-from collector.wire.replies import Fault, Payload
+from collector.wire.replies import Payload
 from collector.wire.requests import Argument
 
-__all__ = ["Answered", "Credentials", "Exchange", "LoginDelayedError", "LoginFailedError"]
+__all__ = ["Asker", "Credentials", "LoginFailedError"]
+
+_STRIKES: Final = 3  # refusals in a row after which a credential is not sent any more in this run
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A reply opened: payload or fault, and the HTTP status and Retry-After that came with it.
+class Asker(Protocol):
+    """Sends operations for one session, and says what is done about what comes back."""
 
-    Attributes:
-        told: the class of a fault that came as a page, where its status tells more than its words.
-    """
+    async def ask(self, operation: Operation, arguments: Mapping[str, Argument]) -> Meaning:
+        """Send one request through the rate gates; what it came to, secrets masked in its text."""
 
-    content: Payload | Fault
-    status: int
-    retry_after: float | None = None
-    told: FaultClass | None = None
-
-
-# sends one operation through the rate gates and opens the reply; raises TransportError or WireError
-Exchange = Callable[[Operation, Mapping[str, Argument]], Awaitable[Answered]]
-
-_PERMANENT: Final = frozenset(
-    {
-        FaultClass.AUTHENTICATION,
-        FaultClass.AUTHORISATION,
-        FaultClass.PARAMETER,
-        FaultClass.NOT_FOUND,
-        FaultClass.TOO_LARGE,
-        FaultClass.UNCLASSIFIED,
-    }
-)
-
-_NOT_DONE: Final = frozenset({FaultClass.THROTTLED, FaultClass.SERVER})
-
-
-_STRIKES: Final = 3  # then a key is not sent any more in this run: account lock-out is real
+    def decide(
+        self,
+        operation: Operation,
+        meaning: Meaning,
+        charged: int,
+        *,
+        failed_before: int | None = None,
+        is_free: bool = False,
+        may_log_in: bool = True,
+    ) -> Decision:
+        """What the policy says about it; the arguments are those of `policy.decide`."""
 
 
 class LoginFailedError(CredentialError):
@@ -74,31 +56,20 @@ class LoginFailedError(CredentialError):
         self.fault_class = fault_class
 
 
-class LoginDelayedError(CollectorError):
-    """Login failed in a way that may pass; try again later.
-
-    Attributes:
-        attempt: how many Login requests in a row have failed.
-        retry_after: seconds the service asked for, if it did.
-    """
-
-    def __init__(self, attempt: int, retry_after: float | None) -> None:
-        super().__init__(f"Login failed for now (attempt {attempt})")
-        self.attempt, self.retry_after = attempt, retry_after
-
-
 @dataclass(slots=True)
 class _Account:
     """A login and what became of it.
 
     Attributes:
         labels: the sessions that still use it; the last one to leave logs out.
+        failures: Logins in a row that failed.
+        charged: those of them that count against `retry.attempts`.
         fruitless: SessionIDs in a row that were refused without one call having been answered.
-        waits: the number of the failed Login after which `ready_at` was set.
         ready_at: no label of this credential sends the next Login before this instant (monotonic seconds).
-        left: a SessionID that a fault called gone. The service may still count the session as open: what only expired
-            fills its place until it is logged out.
+        expired: a SessionID that a fault called gone. The service may still count the session as open: what only
+            expired fills its place until it is logged out.
         stays_open: Logout was given up.
+        turn: held by the one label that sends Login or waits to.
     """
 
     login: Login
@@ -106,11 +77,10 @@ class _Account:
     session_id: Secret | None = None
     refusal: CredentialError | None = None
     failures: int = 0
-    retry_after: float | None = None
+    charged: int = 0
     fruitless: int = 0
-    waits: int = 0
     ready_at: float = 0.0
-    left: Secret | None = None
+    expired: Secret | None = None
     stays_open: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -118,8 +88,7 @@ class _Account:
 class Credentials:
     """The SessionIDs of all sessions of a run."""
 
-    def __init__(self, credentials: Mapping[str, Credential], *, attempts: int) -> None:
-        self._attempts = attempts
+    def __init__(self, credentials: Mapping[str, Credential]) -> None:
         self._keys: dict[str, Secret] = {}
         self._strikes: dict[str, int] = {}  # faults in a row that say a key is not valid
         self._accounts: dict[str, _Account] = {}
@@ -131,6 +100,10 @@ class Credentials:
                 account = shared.setdefault(credential, _Account(credential))
                 account.labels.add(label)
                 self._accounts[label] = account
+
+    def __contains__(self, label: str) -> bool:
+        """There is a credential of that label."""
+        return label in self._keys or label in self._accounts
 
     def has_login(self, label: str) -> bool:
         """The session needs a Login (and a Logout)."""
@@ -161,8 +134,7 @@ class Credentials:
         if label in self._keys:
             return (self._keys[label],)
         account = self._accounts[label]
-        own = (account.login.password,)
-        known = (account.session_id, account.left, *own)
+        known = (account.session_id, account.expired, account.login.password)
         return tuple(each for each in known if each is not None)
 
     def unspoken(self, label: str) -> tuple[Secret, ...]:
@@ -170,7 +142,7 @@ class Credentials:
         own = self.secrets(label)
         return own if label in self._keys else (*own, self._accounts[label].login.name)
 
-    def answered(self, label: str) -> None:
+    def accepted(self, label: str) -> None:
         """The service accepted this session's SessionID."""
         if label in self._accounts:
             self._accounts[label].fruitless = 0
@@ -189,37 +161,37 @@ class Credentials:
             self._strikes[label] = self._strikes.get(label, 0) + 1
             return False
         if account.session_id == session_id:
-            account.session_id, account.left = None, session_id
+            account.session_id, account.expired = None, session_id
             account.fruitless += 1
             if account.fruitless >= _STRIKES:
                 account.refusal = CredentialError("Login succeeds, but its SessionIDs are refused")
         return account.refusal is None
 
-    async def log_in(self, label: str, exchange: Exchange) -> None:
-        """Make sure there is a SessionID: one Login, whoever else waits for it.
+    async def log_in(self, label: str, asker: Asker) -> bool:
+        """Make sure there is a SessionID: one Login, whoever else waits for it; whether there is one now.
+
+        False: Login failed in a way that may pass, and the next one of this credential may be sent at `login_ready_at`.
 
         Raises:
-            CredentialError: the service refuses this credential.
-            LoginDelayedError: it failed in a way that may pass.
+            CredentialError: the service refuses this credential, or Login failed too often.
         """
         account = self._accounts[label]
         failures = account.failures
         async with account.turn:
-            if account.session_id is not None:
-                return
             if account.refusal:
                 raise account.refusal
-            if account.failures > failures:  # the Login that was waited for has failed
-                raise LoginDelayedError(account.failures, account.retry_after)
-            await _clear(account, exchange)
+            if account.session_id is not None or account.failures > failures:
+                return account.session_id is not None  # what was waited for has come to its end
+            if account.expired is not None:  # logged out once, whatever comes of it, to make room
+                await asker.ask(LOGOUT, {"SessionID": account.expired})
+                account.expired = None
             arguments = {"LoginName": account.login.name, "Password": account.login.password}
-            try:
-                answered = await exchange(LOGIN, arguments)
-            except (TransportError, WireError) as error:
-                retry_after = error.retry_after if isinstance(error, ThrottledError) else None
-                self._failed(account, classify_error(error), str(error), retry_after)
-            else:
-                self._opened(account, answered)
+            meaning = await asker.ask(LOGIN, arguments)
+            if meaning.payload is not None:
+                self._open(account, meaning.payload)
+                return True
+            self._delay(account, meaning, asker)
+            return False
 
     def login_ready_at(self, label: str) -> float:
         """Before this instant (monotonic seconds) no Login may be sent: one of this credential has failed."""
@@ -234,12 +206,58 @@ class Credentials:
         async with self._accounts[label].turn:
             pass
 
-    def delay_login(self, label: str, attempt: int, until: float) -> float:
-        """When the next Login of this credential may be sent; who learns of a failure first decides for all labels."""
+    def open_logins(self) -> list[str]:
+        """The labels whose credential has an open session at the service."""
+        return [
+            label
+            for label, account in self._accounts.items()
+            if account.session_id or account.expired
+        ]
+
+    async def log_out(self, label: str, asker: Asker) -> Meaning | None:
+        """End the session at the service once no label uses it any more; what stood in the way, None if nothing did.
+
+        Most faults are an end too: there is no such session any more.
+        """
         account = self._accounts[label]
-        if account.waits != attempt:
-            account.waits, account.ready_at = attempt, until
-        return account.ready_at
+        account.labels.discard(label)
+        session_id = account.session_id or account.expired
+        if account.labels or session_id is None:
+            return None
+        meaning = await asker.ask(LOGOUT, {"SessionID": session_id})
+        if not ends_session(meaning):
+            return meaning
+        account.session_id = account.expired = None
+        return None
+
+    def stays_open(self, label: str) -> None:
+        """Logout was given up: nobody needs to wait for the room that it would have made."""
+        self._accounts[label].stays_open = True
+
+    def _open(self, account: _Account, answer: Payload) -> None:
+        session_id = answer.field("SessionID") or answer.text
+        if not session_id.strip("0-"):  # .NET's empty GUID is no session either
+            account.refusal = CredentialError("Login was refused: the answer holds no SessionID")
+            raise account.refusal
+        account.session_id = Secret(session_id)
+        account.failures = account.charged = 0
+
+    def _delay(self, account: _Account, meaning: Meaning, asker: Asker) -> None:
+        """When the next Login may be sent, or why there will be none."""
+        fault_class = meaning.fault_class or FaultClass.UNCLASSIFIED
+        # the sessions of this very run may fill a cap: each that ends makes room
+        is_free = fault_class is FaultClass.THROTTLED and self._others_are_in(account)
+        before = account.charged
+        decision = asker.decide(
+            LOGIN, meaning, before, failed_before=account.failures, is_free=is_free
+        )
+        account.failures += 1
+        account.charged = decision.charged
+        if decision.wait_seconds is not None:
+            account.ready_at = time.monotonic() + decision.wait_seconds
+        else:
+            account.refusal = _refusal(fault_class, meaning.text, account.charged)
+            raise account.refusal
 
     def _others_are_in(self, account: _Account) -> bool:
         return any(
@@ -247,79 +265,24 @@ class Credentials:
             for other in self._accounts.values()
         )
 
-    def open_logins(self) -> list[str]:
-        """The labels whose credential has an open session at the service."""
-        return [
-            label for label, account in self._accounts.items() if account.session_id or account.left
-        ]
 
-    async def log_out(self, label: str, exchange: Exchange) -> None:
-        """End the session at the service once no label uses it any more. Most faults are an end too: it was gone.
-
-        Raises:
-            TransportError, WireError: the service did not do it; the session may still be open.
-        """
-        account = self._accounts[label]
-        account.labels.discard(label)
-        if account.labels:
-            return
-        session_id = account.session_id or account.left
-        if session_id is not None:
-            await _logged_out(session_id, exchange)
-            account.session_id = account.left = None
-
-    def stays_open(self, label: str) -> None:
-        """Logout was given up: nobody needs to wait for the room that it would have made."""
-        self._accounts[label].stays_open = True
-
-    def _opened(self, account: _Account, answered: Answered) -> None:
-        content = answered.content
-        if isinstance(content, Payload):
-            session_id = content.field("SessionID") or content.text
-            if session_id.strip("0-"):  # .NET's empty GUID is no session either
-                account.session_id = Secret(session_id)
-                account.failures = account.waits = 0
-                return
-            account.refusal = CredentialError("Login was refused: the answer holds no SessionID")
-            raise account.refusal
-        self._failed(account, _class_of(answered, content), str(content), answered.retry_after)
-
-    def _failed(
-        self, account: _Account, fault_class: FaultClass, text: str, retry_after: float | None
-    ) -> None:
-        account.failures += 1
-        account.retry_after = retry_after
-        if fault_class is FaultClass.THROTTLED and self._others_are_in(account):
-            # the sessions of this very run may fill a cap: each that ends makes room
-            raise LoginDelayedError(account.failures, retry_after)
-        if fault_class in _PERMANENT:
-            said = f"Login was refused ({fault_class.value}): {text}"[:500]
-            account.refusal = CredentialError(said)
-            raise account.refusal
-        if account.failures >= self._attempts:
-            said = f"Login failed {account.failures} times ({fault_class.value}): {text}"[:500]
-            account.refusal = LoginFailedError(said, fault_class)
-            raise account.refusal
-        raise LoginDelayedError(account.failures, retry_after)
+_REFUSALS: Final = frozenset(
+    {
+        FaultClass.AUTHENTICATION,
+        FaultClass.AUTHORISATION,
+        FaultClass.PARAMETER,
+        FaultClass.NOT_FOUND,
+        FaultClass.TOO_LARGE,
+        FaultClass.UNCLASSIFIED,
+    }
+)
 
 
-async def _clear(account: _Account, exchange: Exchange) -> None:
-    """Log out what is said to be gone, before the next Login; once, whatever comes of it."""
-    if account.left is not None:
-        with contextlib.suppress(TransportError, WireError):
-            await _logged_out(account.left, exchange)
-        account.left = None
-
-
-async def _logged_out(session_id: Secret, exchange: Exchange) -> None:
-    answered = await exchange(LOGOUT, {"SessionID": session_id})
-    content = answered.content
-    if isinstance(content, Fault) and _class_of(answered, content) in _NOT_DONE:
-        raise WireError(f"Logout failed: {content}")
-
-
-def _class_of(answered: Answered, fault: Fault) -> FaultClass:
-    if answered.told is not None:
-        return answered.told
-    has_retry_after = answered.retry_after is not None
-    return classify_fault_at(answered.status, fault, has_retry_after=has_retry_after)
+def _refusal(fault_class: FaultClass, text: str, attempts: int) -> CredentialError:
+    """Why there will be no SessionID: the credential was refused, or Login came to nothing too often."""
+    if fault_class in _REFUSALS:
+        return CredentialError(
+            f"Login was refused ({fault_class.value}): {text}"[:FAULT_TEXT_LIMIT]
+        )
+    said = f"Login failed {attempts} times ({fault_class.value}): {text}"[:FAULT_TEXT_LIMIT]
+    return LoginFailedError(said, fault_class)

@@ -4,10 +4,10 @@ import re
 from typing import Final
 
 from collector.domain.values import FaultClass, WhoAmI
-from collector.outcomes.classify_reply import FAULT_TEXT_LIMIT
+from collector.outcomes.meaning import FAULT_TEXT_LIMIT
 from collector.wire.replies import Payload
 
-__all__ = ["facts", "no_whoami"]
+__all__ = ["no_whoami", "whoami"]
 
 _BEYOND: Final = 2**31  # the contract says int and short; anything else is not one of its numbers
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
@@ -18,7 +18,7 @@ def no_whoami(session: str, asked_at_us: int, fault_class: FaultClass, text: str
     return WhoAmI(session, asked_at_us, fault_class=fault_class, fault_text=text[:FAULT_TEXT_LIMIT])
 
 
-def facts(session: str, asked_at_us: int, payload: Payload) -> WhoAmI:
+def whoami(session: str, asked_at_us: int, payload: Payload) -> WhoAmI:
     """The fields of SessionInfo, by the names the contract gives them."""
 
     def number(name: str) -> int | None:

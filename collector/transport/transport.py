@@ -69,7 +69,9 @@ class Transport:
     ) -> None:
         await self._connections.close()
 
-    async def send(self, request: Request, on_sent: Callable[[], None] = lambda: None) -> Received:
+    async def send(
+        self, request: Request, on_sent: Callable[[], None] = lambda: None, *, fresh: bool = False
+    ) -> Received:
         """The reply to `request`; the time limit starts now. `on_sent` is called when it has been written.
 
         Raises:

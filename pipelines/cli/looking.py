@@ -1,9 +1,8 @@
 """The commands that change nothing: check, plan, status."""
 
-import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,13 @@ from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
 from collector.runs.plan import digest, estimate, pairs_of
 from collector.runs.preflight import Finding, preflight
-from collector.runs.run import is_resumable
+from collector.runs.run import Stop, is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
+from pipelines.cli.streams import printed, said
 from pipelines.cli.working import ready
 from pipelines.errors import PublicationError
 from pipelines.exit_code import ExitCode
-from pipelines.nightly import lake_of
+from pipelines.nightly import lake_of, until_stopped
 from pipelines.storage_root import storage_writable
 
 if TYPE_CHECKING:
@@ -46,13 +46,48 @@ def check(door: Door, config: Path) -> None:
     refused credential is asked for once.
     """
     settings, known = ready(door, config)
-    findings = [*_storage(settings), *asyncio.run(_asked(settings, known))]
+    findings = list(_storage(settings))
+    for finding in findings:
+        _tell(door, finding)
+    stopped = until_stopped(partial(_ask, door, settings, known, findings), settings)
     good = all(finding.good for finding in findings)
     reached = any(finding.about == "clock" for finding in findings)
     code = ExitCode.DONE if good else ExitCode.CALLS_FAILED if reached else ExitCode.FAILED
-    result = {"findings": [asdict(finding) for finding in findings], "exit_code": int(code)}
-    lines = [f"{'ok ' if each.good else 'BAD'} {each.about}: {each.said}" for each in findings]
-    finish(door, result, "\n".join(lines), code)
+    code = code if stopped is None else ExitCode.STOPPED
+    result = {
+        "findings": [asdict(finding) for finding in findings],
+        "stopped": stopped,
+        "exit_code": int(code),
+    }
+    bad = sum(not finding.good for finding in findings)
+    summed = f"{len(findings)} looked at, {bad or 'none'} bad"
+    finish(door, result, summed if stopped is None else f"stopped ({stopped}); {summed}", code)
+
+
+def _tell(door: Door, finding: Finding, place: str = "") -> None:
+    """Say a finding as soon as it is made: on stdout, or where that is for JSON, on stderr."""
+    line = f"{'ok ' if finding.good else 'BAD'} {finding.about}{place}: {finding.said}"
+    if door.as_json:
+        said(line)
+    else:
+        printed(line)
+
+
+async def _ask(
+    door: Door,
+    settings: Settings,
+    known: Mapping[str, Credential],
+    findings: list[Finding],
+    stop: Stop,
+) -> str | None:
+    """Ask the service, telling and adding to the findings as they come; why it was stopped, if it was."""
+    sessions = 0
+    async for finding in preflight(settings, known, stop):
+        is_session = finding.about.startswith("session ")
+        sessions += is_session
+        _tell(door, finding, f" ({sessions} of {len(known)})" if is_session else "")
+        findings.append(finding)
+    return stop.reason
 
 
 @click.command()
@@ -157,7 +192,3 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         yield Finding("lake", good=False, said=str(error))
     else:
         yield Finding("lake", good=True, said=f"{settings.storage.lake} can be written and read")
-
-
-async def _asked(settings: Settings, known: dict[str, Credential]) -> list[Finding]:
-    return [finding async for finding in preflight(settings, known)]

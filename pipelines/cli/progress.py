@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from collector.runs.run import Progress
+from collector.observers import Progress
 
 __all__ = ["shown"]
 

@@ -15,7 +15,7 @@ import click
 
 from collector.config import credentials
 from collector.errors import ConfigError
-from collector.runs.run import Progress
+from collector.observers import EventLog, Progress
 from collector.simulator import Population, Simulator, Switches, serve
 from pipelines.cli.door import Door, finish, shared_options
 from pipelines.cli.loading import configured
@@ -146,7 +146,9 @@ def demo(door: Door, root: Path) -> None:
         progress = Progress()
         with shown(progress):
             targets = configured(settings, root)
-            night = run_night(settings, credentials(settings, root), None, progress, targets)
+            night = run_night(
+                settings, credentials(settings, root), None, (progress, EventLog()), targets
+            )
     table = root / "lake" / "instant_stats"
     shown_by = (
         f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""

@@ -8,8 +8,9 @@ import click
 import structlog
 
 from collector.config import Credential, Settings, credentials
+from collector.observers import EventLog, Progress
 from collector.runs.plan import repeated
-from collector.runs.run import Progress
+from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown
@@ -57,7 +58,7 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     targets = configured(settings, config.parent)
     progress = Progress()
     with storage_lock(settings.storage.root), shown(progress):
-        night = run_night(settings, known, deadline, progress, targets)
+        night = run_night(settings, known, deadline, (progress, EventLog()), targets)
     finish(door, asdict(night), night_said(night, settings), night.exit_code)
 
 
@@ -70,7 +71,7 @@ def collect(door: Door, config: Path, deadline: float | None) -> None:
     settings, known = ready(door, config)
     progress = Progress()
     with storage_lock(settings.storage.root), shown(progress):
-        night = collect_only(settings, known, deadline, progress)
+        night = collect_only(settings, known, deadline, (progress, EventLog()))
     finish(door, asdict(night), night_said(night, settings), night.exit_code)
 
 
@@ -136,6 +137,13 @@ def night_said(night: Night, settings: Settings) -> str:
     for check, count in (night.checks or {}).items():
         lines.append(f"check {check}: {count} answers did not pass")
     lines += loads_said(night.loads or {})
-    if night.stopped is not None:
+    if night.stopped == WRONG_SERVICE:
+        lines.append(
+            f"stopped: {settings.service.url} is answered by a web server that is not the service; is service.url"
+            " right? `ecgrid-stats check` looks closer, `ecgrid-stats run` again resumes the run"
+        )
+    elif night.exit_code == ExitCode.FAILED:
+        lines.append("not one of the planned calls was answered; `ecgrid-stats check` looks closer")
+    elif night.stopped is not None:
         lines.append(f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The night: collect, normalize, publish, load. Decides the order and the exit code; the work is done elsewhere."""
 
-from pipelines.nightly.collecting import DEADLINE
+from pipelines.nightly.collecting import DEADLINE, until_stopped
 from pipelines.nightly.night import Night
 from pipelines.nightly.publishing import lake_of, load_published, normalize_landed
 from pipelines.nightly.sequence import collect_only, run_night
@@ -13,4 +13,5 @@ __all__ = [
     "load_published",
     "normalize_landed",
     "run_night",
+    "until_stopped",
 ]

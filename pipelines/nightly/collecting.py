@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from collector.config import Credential, Settings
-from collector.runs.run import Collected, Progress, Stop, collect
+from collector.events import Observer
+from collector.runs.run import Collected, Stop, collect
 from pipelines.last_resort import LastResort, end_now
 
-__all__ = ["DEADLINE", "collect_now"]
+__all__ = ["DEADLINE", "collect_now", "until_stopped"]
+
+_T = TypeVar("_T")
 
 try:
     import uvloop
@@ -26,27 +29,41 @@ def collect_now(
     settings: Settings,
     credentials: Mapping[str, Credential],
     deadline_seconds: float | None,
-    progress: Progress,
+    observers: Iterable[Observer],
     *,
     finish: bool,
 ) -> Collected:
     """Fan out and land, until it is done, a signal comes or the deadline; `finish` marks the run as complete."""
+    seconds = deadline_seconds or settings.run.deadline_seconds
+
+    def work(stop: Stop) -> Awaitable[Collected]:
+        return collect(settings, credentials, stop, observers, finish=finish)
+
+    return until_stopped(work, settings, seconds)
+
+
+def until_stopped(
+    work: Callable[[Stop], Awaitable[_T]], settings: Settings, deadline_seconds: float | None = None
+) -> _T:
+    """What `work` comes to in an event loop; SIGINT, SIGTERM and the deadline ask it to stop.
+
+    A second signal ends the process at once, and so does the clock where something hangs after the first.
+    """
     drain = settings.run.drain_seconds
     last_resort = LastResort(2 * drain + max(drain, _LEAST_GRACE_SECONDS))
 
-    async def work() -> Collected:
-        seconds = deadline_seconds or settings.run.deadline_seconds
-        stop = Stop(has_deadline=seconds is not None, on_ask=last_resort.arm)
+    async def main() -> _T:
+        stop = Stop(has_deadline=deadline_seconds is not None, on_ask=last_resort.arm)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _on_signal, stop, number)
-        if seconds is not None:
-            loop.call_later(seconds, stop.ask, DEADLINE)
-        return await collect(settings, credentials, stop, progress, finish=finish)
+        if deadline_seconds is not None:
+            loop.call_later(deadline_seconds, stop.ask, DEADLINE)
+        return await work(stop)
 
     try:
         with last_resort, asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
-            return runner.run(work())
+            return runner.run(main())
     finally:  # the loop leaves the system's own handlers behind, which end a process without a word
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)

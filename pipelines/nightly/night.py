@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from collector.domain.values import FaultClass, RunSummary
-from collector.runs.run import Collected
+from collector.runs.run import WRONG_SERVICE, Collected
 from pipelines.exit_code import ExitCode
 
 __all__ = ["Night", "night_of"]
@@ -65,7 +65,12 @@ def night_of(
             for name in ("planned", "ok", "empty", "failed", "not_attempted", "attempts")
         }
     is_behind = any(not load.caught_up for load in (loads or {}).values())
-    if collected.stopped is not None:
+    answered = counts["ok"] + counts["empty"]
+    if collected.stopped == WRONG_SERVICE or not (
+        collected.stopped or answered or not counts["planned"]
+    ):
+        exit_code = ExitCode.FAILED
+    elif collected.stopped is not None:
         exit_code = ExitCode.STOPPED
     elif counts["failed"] or counts["not_attempted"] or is_behind:
         exit_code = ExitCode.CALLS_FAILED

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from collector.config import Credential, Settings
-from collector.runs.run import OUTAGE, Progress
+from collector.events import Observer
+from collector.runs.run import OUTAGE, WRONG_SERVICE
 from pipelines.errors import StorageError
 from pipelines.nightly.collecting import DEADLINE, collect_now
 from pipelines.nightly.earlier import catch_up, finish
@@ -24,11 +25,11 @@ def collect_only(
     settings: Settings,
     credentials: Mapping[str, Credential],
     deadline_seconds: float | None,
-    progress: Progress,
+    observers: Sequence[Observer],
 ) -> Night:
     """Fan out and land; publish nothing."""
     started = time.monotonic()
-    collected = collect_now(settings, credentials, deadline_seconds, progress, finish=True)
+    collected = collect_now(settings, credentials, deadline_seconds, observers, finish=True)
     return night_of(collected, collected.summary, None, started)
 
 
@@ -36,7 +37,7 @@ def run_night(
     settings: Settings,
     credentials: Mapping[str, Credential],
     deadline_seconds: float | None,
-    progress: Progress,
+    observers: Sequence[Observer],
     targets: Sequence[Target] = (),
 ) -> Night:
     """Collect, publish what was landed, load it. A run stopped by a signal is not published: it is to be resumed.
@@ -45,8 +46,8 @@ def run_night(
     """
     started = time.monotonic()
     _check_lake(settings)
-    collected = collect_now(settings, credentials, deadline_seconds, progress, finish=False)
-    if collected.stopped not in (None, DEADLINE, OUTAGE):
+    collected = collect_now(settings, credentials, deadline_seconds, observers, finish=False)
+    if collected.stopped not in (None, DEADLINE, OUTAGE, WRONG_SERVICE):
         return night_of(collected, collected.summary, None, started)
     normalized = publish(settings, collected.path)
     catch_up(settings, collected.path)

@@ -22,6 +22,8 @@ FLOORS = {
     "collector.landing": 3,
     "collector.transport": 3,
     "collector.outcomes": 4,
+    "collector.events": 2,
+    "collector.observers": 3,
     "collector.sessions": 5,
     "collector.runs": 6,
     "pipelines.contract": 0,

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.values import Binding, CallId, FaultClass, LandedReply, Outcome, State
-from collector.outcomes.classify_reply import FAULT_TEXT_LIMIT, classify_reply, date_us
+from collector.outcomes.classify_reply import classify_reply
+from collector.outcomes.meaning import FAULT_TEXT_LIMIT
+from collector.wire.http_dates import date_us
+from collector.wire.operations import REPORT_INSTANT_STATS
 from tests.collector.replies_by_hand import Recorded, dataset, fault, plain, sample
 
 LIMIT = 10_000
@@ -33,7 +36,7 @@ def judged(reply: Recorded, headers: dict[str, str] | None = None, *, cut: bool 
         received_at_us=51_000,
         cut=cut,
     )
-    return classify_reply(landed, LIMIT)
+    return classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0]
 
 
 def test_an_answer() -> None:
@@ -88,7 +91,9 @@ VERDICTS = [  # what came back, its headers, its class
     ("empty-503-wait", plain(503, ""), {"retry-after": "soon"}, FaultClass.THROTTLED),
     ("html-200", plain(200, "<html>Welcome</html>", "text/html"), {}, FaultClass.NOT_SERVICE),
     ("html-403", plain(403, "<html>No</html>", "text/html"), {}, FaultClass.AUTHORISATION),
-    ("html-404", plain(404, "<html>No</html>", "text/html"), {}, FaultClass.NOT_FOUND),
+    ("html-404", plain(404, "<html>No</html>", "text/html"), {}, FaultClass.NOT_SERVICE),
+    ("text-404", plain(404, "Not Found", "text/plain"), {}, FaultClass.NOT_SERVICE),
+    ("empty-404", plain(404, ""), {}, FaultClass.NOT_SERVICE),
     ("html-502", plain(502, "<html>Bad Gateway</html>", "text/html"), {}, FaultClass.SERVER),
     ("text-500", plain(500, "strange", "text/plain"), {}, FaultClass.UNCLASSIFIED),
     ("text-502", plain(502, "upstream connect error", "text/plain"), {}, FaultClass.SERVER),

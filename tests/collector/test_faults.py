@@ -1,8 +1,8 @@
 import pytest
 
 from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
+from collector.outcomes.classification import classify_fault
 from collector.outcomes.classify_reply import classify_reply
-from collector.outcomes.policy import classify_fault
 from collector.wire.operations import REPORT_INSTANT_STATS
 from collector.wire.replies import Fault, open_reply
 from tests.collector.replies_by_hand import BINDINGS, Recorded, fault, plain, sample
@@ -22,7 +22,7 @@ def class_of(reply: Recorded) -> FaultClass | None:
     landed = LandedReply(
         CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", reply.status, reply.headers, reply.body, 1, 2
     )
-    outcome = classify_reply(landed, LIMIT)
+    outcome, _ = classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)
     assert (outcome.state is State.FAILED) == (outcome.fault_class is not None)
     assert outcome.fault_text is None or len(outcome.fault_text) <= 500
     return outcome.fault_class
@@ -209,7 +209,7 @@ def test_fault_texts_can_be_written_anywhere() -> None:
     landed = LandedReply(
         CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", 200, {"content-type": "x/\udcff"}, b"x", 1, 2
     )
-    (classify_reply(landed, LIMIT).fault_text or "").encode()
+    (classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0].fault_text or "").encode()
 
 
 @pytest.mark.parametrize("text", ["", "ok", "session", "limit", "the service is fine", "Login"])

@@ -218,12 +218,12 @@ def test_any_reply_can_be_judged(
     landed = LandedReply(
         CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", status, names, body, 1, 2, cut=cut
     )
-    outcome = classify_reply(landed, 10_000)
+    outcome = classify_reply(REPORT_INSTANT_STATS, landed, 10_000)[0]
     assert outcome.state in (State.OK, State.EMPTY, State.FAILED)
     assert (outcome.state is State.FAILED) == (outcome.fault_class in set(FaultClass))
     assert (outcome.answer_attempt is None) == (outcome.state is State.FAILED)
     (outcome.fault_text or "").encode()
-    assert outcome == classify_reply(landed, 10_000)
+    assert outcome == classify_reply(REPORT_INSTANT_STATS, landed, 10_000)[0]
 
 
 def test_no_file_is_read_and_nothing_is_fetched(tmp_path: object) -> None:

@@ -1,120 +1,218 @@
-from datetime import UTC, datetime
-from email.utils import format_datetime, formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import collector.errors
 from collector.domain.values import FaultClass
-from collector.errors import TransportError, WireError
+from collector.outcomes.meaning import Meaning
 from collector.outcomes.policy import (
-    ACTIONS,
-    Action,
-    action_for,
+    Backoff,
+    Circumstances,
+    Decision,
+    Pauses,
+    SlowDowns,
+    WrongService,
     backoff_seconds,
-    classify_error,
-    classify_status,
-    retry_after_seconds,
+    decide,
+    ends_session,
 )
-from collector.wire.replies import NotServiceError
-
-NOW = 1_705_320_000.0  # Mon, 15 Jan 2024 12:00:00 GMT
-
-
-def subclasses(kind: type[Exception]) -> list[type[Exception]]:
-    """A class and everything below it."""
-    return [kind, *(found for below in kind.__subclasses__() for found in subclasses(below))]
-
-
-def test_every_class_has_an_action() -> None:
-    """No fault class was forgotten in the table."""
-    assert set(ACTIONS) == set(FaultClass)
-    assert set(ACTIONS.values()) == set(Action)
-
-
-@pytest.mark.parametrize(
-    "kind", [*subclasses(TransportError), *subclasses(WireError)], ids=lambda kind: kind.__name__
+from collector.wire.operations import (
+    LOGIN,
+    LOGOUT,
+    NOW_UTC,
+    REPORT_INSTANT_STATS,
+    VERSION,
+    WHO_AM_I,
+    Operation,
 )
-def test_every_error_is_classified(kind: type[Exception]) -> None:
-    """Whatever transport and wire can raise has a class of its own kind."""
-    expected = {
-        "ReplyTooLargeError": FaultClass.TOO_LARGE,
-        "ReplyTimeoutError": FaultClass.TIMEOUT,
-        "NotServiceError": FaultClass.NOT_SERVICE,
-        "ThrottledError": FaultClass.THROTTLED,
-    }
-    default = FaultClass.TRANSPORT if issubclass(kind, TransportError) else FaultClass.MALFORMED
-    assert classify_error(kind.__new__(kind)) is expected.get(kind.__name__, default)
-    assert kind.__name__ in collector.errors.__all__ or kind is NotServiceError
+from collector.wire.replies import Payload
 
-
-def test_other_errors_are_not_hidden() -> None:
-    """A programming error is no fault of the service."""
-    with pytest.raises(TypeError, match="KeyError"):
-        classify_error(KeyError("x"))
-
-
-STATUSES = {
-    200: None,
-    204: None,
-    301: FaultClass.NOT_SERVICE,
-    302: FaultClass.NOT_SERVICE,
-    304: FaultClass.NOT_SERVICE,
-    400: FaultClass.PARAMETER,
-    401: FaultClass.AUTHORISATION,
-    403: FaultClass.AUTHORISATION,
-    404: FaultClass.NOT_FOUND,
-    405: FaultClass.NOT_FOUND,
-    407: FaultClass.PARAMETER,
-    408: FaultClass.TIMEOUT,
-    413: FaultClass.PARAMETER,
-    415: FaultClass.PARAMETER,
-    429: FaultClass.THROTTLED,
-    500: FaultClass.SERVER,
-    502: FaultClass.SERVER,
-    503: FaultClass.SERVER,
-    504: FaultClass.SERVER,
-    599: FaultClass.SERVER,
+ATTEMPTS = 4
+BACKOFF = Backoff(ATTEMPTS, base_seconds=0.5, cap_seconds=3.0)
+ANSWER = Meaning(Payload(None), status=200)
+F = FaultClass
+PASSING = {F.THROTTLED, F.SERVER, F.NOT_SERVICE, F.MALFORMED, F.TRANSPORT, F.TIMEOUT, F.DAMAGED}
+# operation -> class -> how often it is made in all where it comes to nothing else; once where not named
+MADE: dict[Operation, dict[FaultClass, int]] = {
+    REPORT_INSTANT_STATS: {
+        **dict.fromkeys({*PASSING, F.AUTHENTICATION}, ATTEMPTS),
+        F.UNCLASSIFIED: 2,
+    },
+    LOGIN: dict.fromkeys(PASSING, ATTEMPTS),
+    LOGOUT: dict.fromkeys(PASSING, ATTEMPTS),
+    WHO_AM_I: {
+        **dict.fromkeys({*PASSING, F.AUTHENTICATION, F.UNCLASSIFIED}, 2),
+        F.THROTTLED: ATTEMPTS,
+    },
+    VERSION: {},
+    NOW_UTC: {},
 }
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_statuses(status: int) -> None:
-    """What a status alone tells; 503 asks for patience only with a Retry-After."""
-    assert classify_status(status, has_retry_after=False) is STATUSES[status]
-    expected = FaultClass.THROTTLED if status == 503 else STATUSES[status]
-    assert classify_status(status, has_retry_after=True) is expected
+def failed(fault_class: FaultClass, status: int | None = 500, **more: Any) -> Meaning:
+    """A request that came to a fault of that class."""
+    return Meaning(None, fault_class, "said", status)._replace(**more)
+
+
+def decided(
+    operation: Operation, meaning: Meaning, charged: int = 0, jitter: float = 1.0, **more: bool
+) -> Decision:
+    """What the policy says."""
+    return decide(operation, meaning, charged, BACKOFF, jitter, Circumstances(**more))
 
 
 @pytest.mark.parametrize("fault_class", FaultClass)
-def test_the_last_attempt_fails(fault_class: FaultClass) -> None:
-    """No class is retried beyond the attempts that are allowed."""
-    for attempts in (1, 2, 5):
-        assert action_for(fault_class, attempts, attempts) is Action.FAIL
-        assert action_for(fault_class, attempts + 1, attempts) is Action.FAIL
+@pytest.mark.parametrize("operation", MADE, ids=lambda operation: operation.name)
+def test_how_often_a_request_is_made(operation: Operation, fault_class: FaultClass) -> None:
+    """Every operation and every class of fault: made again within its own budget, and charged for it."""
+    charged, made = 0, 0
+    while made < 20:
+        made += 1
+        decision = decided(operation, failed(fault_class), charged)
+        assert decision.charged == charged + 1
+        charged = decision.charged
+        if decision.wait_seconds is None:
+            break
+    assert made == MADE[operation].get(fault_class, 1)
 
 
 @pytest.mark.parametrize("fault_class", FaultClass)
-def test_actions_before_the_last_attempt(fault_class: FaultClass) -> None:
-    """An unclassified fault is tried once more; every other class as its table says; nobody gets RETRY_ONCE."""
-    actions = [action_for(fault_class, attempt, 4) for attempt in (1, 2, 3)]
-    if fault_class is FaultClass.UNCLASSIFIED:
-        assert actions == [Action.RETRY, Action.FAIL, Action.FAIL]
-    else:
-        assert actions == [ACTIONS[fault_class]] * 3
+def test_one_attempt_is_one(fault_class: FaultClass) -> None:
+    """With `retry.attempts = 1` nothing is made again."""
+    for operation in MADE:
+        once = Backoff(1, 0.5, 3.0)
+        assert decide(operation, failed(fault_class), 0, once, 1.0).wait_seconds is None
 
 
-def test_who_is_never_retried() -> None:
-    """Arguments, rights, refused credentials and too large replies do not get better."""
-    failing = {one for one in FaultClass if ACTIONS[one] is Action.FAIL}
-    assert failing == {
-        FaultClass.AUTHORISATION,
-        FaultClass.PARAMETER,
-        FaultClass.NOT_FOUND,
-        FaultClass.TOO_LARGE,
-        FaultClass.CREDENTIAL,
-        FaultClass.QUARANTINED,
+def test_an_answer_ends_it() -> None:
+    """Nothing more is to be done, and nobody pauses."""
+    assert decided(REPORT_INSTANT_STATS, ANSWER, 2) == Decision(None, 3)
+
+
+def test_a_refused_session_is_not_asked_again_where_no_login_helps() -> None:
+    """An API key that is refused stays refused; a session that ended is asked again at once after its Login."""
+    gone = failed(F.AUTHENTICATION)
+    assert decided(REPORT_INSTANT_STATS, gone, may_log_in=False).wait_seconds is None
+    assert decided(REPORT_INSTANT_STATS, gone).wait_seconds == 0.0
+
+
+def test_probes_of_an_outage_are_free() -> None:
+    """While the service is down a failure says nothing about the call: asked for ever, charged never, no wait added."""
+    outage = failed(F.TRANSPORT, None, is_outage=True)
+    assert decided(REPORT_INSTANT_STATS, outage, 3, is_down=True) == Decision(0.0, 3)
+    # what the service itself said while it was taken to be down is no probe
+    assert decided(REPORT_INSTANT_STATS, failed(F.SERVER), 3, is_down=True).wait_seconds is None
+
+
+def test_a_retry_after_holds_for_probes() -> None:
+    """A service that is down and says until when is not asked before."""
+    down = failed(F.THROTTLED, 503, is_outage=True, slows_everybody=True, retry_after_seconds=9.0)
+    expected = Decision(9.0, 2, Pauses.EVERYBODY, 9.0)
+    assert decided(REPORT_INSTANT_STATS, down, 2, is_down=True) == expected
+
+
+def test_what_another_call_has_paid_for_is_free() -> None:
+    """A session that ends for many calls at once costs one of them an attempt."""
+    assert decided(REPORT_INSTANT_STATS, failed(F.AUTHENTICATION), 3, is_free=True) == Decision(
+        0.0, 3
+    )
+
+
+@pytest.mark.parametrize("operation", MADE, ids=lambda operation: operation.name)
+def test_who_pauses(operation: Operation) -> None:
+    """A 429 pauses its session, a 503 with Retry-After everybody, and so does a streak; whatever the operation."""
+    told = failed(F.THROTTLED, 429, asks_to_slow_down=True, retry_after_seconds=7.0)
+    assert decided(operation, told)[2:] == (Pauses.SESSION, 7.0)
+    assert decided(operation, told, is_streak=True)[2:] == (Pauses.EVERYBODY, 7.0)
+    overloaded = told._replace(status=503, slows_everybody=True)
+    assert decided(operation, overloaded)[2:] == (Pauses.EVERYBODY, 7.0)
+    assert decided(operation, failed(F.SERVER), is_streak=True)[2:] == (Pauses.NOBODY, 0.0)
+
+
+def test_the_longer_wait_counts() -> None:
+    """Backoff and Retry-After are both heeded: the longer one is the wait."""
+    for retry_after, expected in ((0.2, 1.0), (5.0, 5.0), (None, 1.0)):
+        told = failed(F.THROTTLED, 429, retry_after_seconds=retry_after)
+        assert decided(REPORT_INSTANT_STATS, told, 1).wait_seconds == expected
+
+
+def test_waits_grow_with_failures_that_are_not_charged() -> None:
+    """A Login that finds no room is not charged, but asks less and less often."""
+    cap = failed(F.THROTTLED)
+    waits = [
+        decide(
+            LOGIN, cap, 0, BACKOFF, 1.0, Circumstances(is_free=True, failed_before=n)
+        ).wait_seconds
+        for n in range(5)
+    ]
+    assert waits == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_three_slow_downs_in_a_row_are_meant_for_everybody() -> None:
+    """Whatever the operations; an answer or another fault in between begins anew, no reply at all does not."""
+    told = failed(F.THROTTLED, 429, asks_to_slow_down=True)
+    for between, expected in ((ANSWER, False), (failed(F.SERVER), False), (None, True)):
+        heard = SlowDowns()
+        for meaning in (told, told, between or failed(F.TRANSPORT, None), told):
+            assert not heard.means_everybody
+            heard.heard(meaning)
+        assert heard.means_everybody is expected
+
+
+PAGE = failed(F.NOT_SERVICE, 404, is_web_page=True)
+
+
+def heard(*told: tuple[str, Meaning], left: int = 10) -> list[bool]:
+    """Whether after each of these the service is taken for the wrong one."""
+    wrong = WrongService()
+    return [wrong.heard(session, meaning, left) for session, meaning in told]
+
+
+def test_pages_from_everybody_are_not_the_service() -> None:
+    """Five pages, to three sessions or all that are left, and no word of the service yet."""
+    assert heard(*((f"s{n % 3}", PAGE) for n in range(5))) == [False] * 4 + [True]
+    assert heard(*((f"s{n % 2}", PAGE) for n in range(9))) == [False] * 9
+    assert heard(*((f"s{n % 2}", PAGE) for n in range(5)), left=2) == [False] * 4 + [True]
+    assert heard(*(("s0", PAGE) for n in range(5)), left=1) == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    [ANSWER, failed(F.AUTHENTICATION), failed(F.SERVER), failed(F.UNCLASSIFIED)],
+    ids=["answer", "refusal", "fault", "unknown"],
+)
+def test_a_service_that_spoke_is_the_service(meaning: Meaning) -> None:
+    """After one word of it, pages are those of an outage."""
+    told = [("s0", PAGE), ("s1", meaning), *((f"s{n}", PAGE) for n in range(20))]
+    assert not any(heard(*told))
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        failed(F.TRANSPORT, None, is_outage=True),
+        failed(F.SERVER, 502, is_outage=True),
+        failed(F.MALFORMED, 200),
+    ],
+    ids=["nothing", "proxy", "broken"],
+)
+def test_what_says_nothing_about_who_answers(meaning: Meaning) -> None:
+    """Nothing, a proxy's page at 5xx or broken bytes prove neither."""
+    told = [("s0", meaning), *((f"s{n % 3}", PAGE) for n in range(5))]
+    assert heard(*told) == [False] * 5 + [True]
+
+
+def test_ends_of_sessions() -> None:
+    """A Logout that is answered or refused has ended its session; one that was not heard has not."""
+    assert ends_session(ANSWER)
+    ending = {each for each in FaultClass if ends_session(failed(each))}
+    assert ending == {
+        F.AUTHENTICATION,
+        F.AUTHORISATION,
+        F.PARAMETER,
+        F.NOT_FOUND,
+        F.UNCLASSIFIED,
     }
 
 
@@ -134,53 +232,3 @@ def test_backoff_is_bounded(attempt: int, base: float, cap: float, random: float
 def test_backoff_doubles() -> None:
     """The base, then twice as much each time, then the cap."""
     assert [backoff_seconds(n, 0.5, 3.0, 1.0) for n in range(1, 6)] == [0.5, 1.0, 2.0, 3.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("5", 5.0),
-        (" 5 ", 5.0),
-        ("300", 300.0),
-        ("301", 300.0),
-        ("9" * 400, 300.0),
-        ("0", None),
-        ("-5", None),
-        ("+5", None),
-        ("1.5", None),
-        ("5, 5", None),
-        ("\u0665", None),
-        ("²", None),
-        ("", None),
-        ("soon", None),
-        ("Mon, 15 Jan 2024 12:01:00 GMT", 60.0),
-        ("Monday, 15-Jan-24 12:01:00 GMT", 60.0),
-        ("Mon, 15 Jan 2024 11:59:00 GMT", None),
-        ("Mon, 15 Jan 2024 12:00:00 GMT", None),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 300.0),
-        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
-        ("Mon, 99 Jan 2024 99:99:99 GMT", None),
-        ("1 Jan 2024 00:00:00 +9999999999", None),
-    ],
-)
-def test_retry_after(value: str | None, expected: float | None) -> None:
-    """Seconds or a date, at most the cap; what is past, absurd or unreadable asks for nothing."""
-    assert retry_after_seconds(value, NOW, 300.0) == expected
-
-
-@given(st.text(max_size=40) | st.from_regex(r"[ -~]{0,30}\d+:\d+:\d+ [+-]\d{4,12}"))
-def test_retry_after_takes_anything(value: str) -> None:
-    """No header raises, and none asks for more than the cap."""
-    seconds = retry_after_seconds(value, NOW, 300.0)
-    assert seconds is None or 0 < seconds <= 300
-
-
-@given(st.integers(1, 299))
-def test_retry_after_dates_count_from_now(seconds: int) -> None:
-    """A date as servers write it is that many seconds away by the clock that is given."""
-    for date in (
-        formatdate(NOW + seconds, usegmt=True),
-        format_datetime(datetime.fromtimestamp(NOW + seconds, UTC)),
-    ):
-        assert retry_after_seconds(date, NOW, 300.0) == seconds

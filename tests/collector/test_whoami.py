@@ -2,7 +2,7 @@ import pytest
 from lxml import etree
 
 from collector.domain.secret import MASK, Secret, mask
-from collector.sessions.whoami import facts
+from collector.sessions.whoami import whoami
 from collector.wire.replies import Payload
 
 
@@ -23,7 +23,7 @@ from collector.wire.replies import Payload
 def test_numbers_of_who_am_i(text: str, number: int | None) -> None:
     """A number that is none of the contract's is not known; it fits the tables and ends no run."""
     info = etree.fromstring(f"<SessionInfo><NetworkID>{text}</NetworkID></SessionInfo>")
-    assert facts("acme", 1, Payload(info)).network_id == number
+    assert whoami("acme", 1, Payload(info)).network_id == number
 
 
 def test_a_session_id_that_contains_the_login_name() -> None:

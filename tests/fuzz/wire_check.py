@@ -6,9 +6,9 @@ from typing import Final
 from collector.domain.secret import Secret, mask
 from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
 from collector.errors import WireError
-from collector.outcomes.classify_reply import classify_reply, date_us
-from collector.outcomes.policy import retry_after_seconds
+from collector.outcomes.classify_reply import classify_reply
 from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us, retry_after_seconds
 from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, SAMPLES, sample
@@ -79,11 +79,11 @@ def _check_opened(operation: Operation, status: int, content_type: str, body: by
 
 def _check_judged(status: int, headers: dict[str, str], body: bytes) -> None:
     landed = LandedReply(CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", status, headers, body, 1, 2)
-    outcome = classify_reply(landed, LIMIT)
+    outcome, _ = classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)
     assert outcome.state in (State.OK, State.EMPTY, State.FAILED)
     assert (outcome.state is State.FAILED) == (outcome.fault_class in set(FaultClass))
     assert len((outcome.fault_text or "").encode()) <= 4 * 500
-    assert outcome == classify_reply(landed, LIMIT)
+    assert outcome == classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0]
 
 
 def _check_headers(value: bytes) -> None:

@@ -121,7 +121,7 @@ async def test_a_file_where_the_landing_store_belongs(night: Ground, command: st
 
 async def test_landing_store_of_another_version(night: Ground) -> None:
     """It is no damage: the message says who can read it, and the file stays where it is."""
-    assert (await night.run("collect")).code == 1
+    assert (await night.run("collect")).code == 5
     (path,) = (night.folder / "data" / "landing").glob("*.db")
     with contextlib.closing(sqlite3.connect(path)) as store:
         store.execute("PRAGMA user_version = 99")

@@ -32,6 +32,7 @@ from collector.landing import LandedRun, Landing
 from collector.outcomes.classify_reply import classify_reply
 from collector.runs.recovery import classify_unjudged, is_usable
 from collector.runs.run import unfinished
+from collector.wire.operations import REPORT_INSTANT_STATS
 from pipelines.contract import TABLES
 from pipelines.lake import Lake, Sizes, snapshot
 from pipelines.nightly.earlier import catch_up
@@ -239,7 +240,7 @@ class Nights(RuleBasedStateMachine):
         asyncio.run(landing.land(reply))
         ran.landed[call.call_id, attempt] = kind, reply.body
         if judged:
-            outcome = classify_reply(reply, 1 << 20)
+            outcome, _ = classify_reply(REPORT_INSTANT_STATS, reply, 1 << 20)
             assert outcome.state == STATES[kind]
             landing.settle(outcome, final=kind != "fault" or attempt == ATTEMPTS)
         else:

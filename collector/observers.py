@@ -1,0 +1,156 @@
+"""Observers of a run that come with the collector: how far it is, what it did in numbers, the log. Change nothing."""
+
+import logging
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from collector.domain.values import FaultClass, State
+from collector.events import (
+    BreakerClosed,
+    BreakerOpened,
+    BreakerStillOpen,
+    Event,
+    LoginFailed,
+    LogoutFailed,
+    OutageGaveUp,
+    Paused,
+    Replied,
+    Retried,
+    RunBegan,
+    RunStopping,
+    Sent,
+    Settled,
+    StaysOpen,
+    WrongServiceFound,
+)
+
+__all__ = ["Counts", "EventLog", "Progress"]
+
+_LOG: Final = structlog.get_logger("collector")
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; read it while the run goes on.
+
+    Attributes:
+        planned: calls of the plan; 0 until the run has begun.
+        settled: calls in their final state, those of earlier invocations included.
+        failed: calls that failed in this invocation.
+        is_waiting: the service is down, and the run waits for it.
+    """
+
+    planned: int = 0
+    settled: int = 0
+    failed: int = 0
+    is_waiting: bool = False
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case Settled():
+                self.settled += 1
+                self.failed += event.state is State.FAILED
+            case RunBegan():
+                self.planned, self.settled = event.planned, event.settled
+            case BreakerOpened():
+                self.is_waiting = True
+            case BreakerClosed():
+                self.is_waiting = False
+            case _:
+                pass
+
+
+@dataclass(slots=True)
+class Counts:
+    """What this invocation of a run did, in numbers.
+
+    Attributes:
+        sent: requests by operation.
+        replied: ends of requests by class of fault; None for answers.
+        retried: requests that were to be made again, by class of fault.
+        paused_seconds: waits that the service asked for, added up; those of different sessions may overlap.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    replied: Counter[FaultClass | None] = field(default_factory=Counter)
+    retried: Counter[FaultClass] = field(default_factory=Counter)
+    paused_seconds: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case Sent():
+                self.sent[event.operation] += 1
+            case Replied():
+                self.replied[event.fault_class] += 1
+            case Retried():
+                self.retried[event.fault_class] += 1
+            case Paused():
+                self.paused_seconds += event.seconds
+            case _:
+                pass
+
+
+class EventLog:
+    """The log lines of a run: what a person at night needs to read, once each."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, FaultClass | None]] = set()
+
+    def __call__(self, event: Event) -> None:
+        """Write the line that belongs to an event, if one does."""
+        if isinstance(event, Settled):
+            self._settled(event)
+        elif isinstance(event, Paused):
+            if event.session is None:
+                _LOG.warning("the service asks for a pause", seconds=round(event.seconds, 1))
+        elif (line := _LINES.get(type(event))) is not None:
+            level, text = line
+            _LOG.log(level, text, **_readable(event))
+
+    def _settled(self, event: Settled) -> None:
+        """The ledger has every failed call; a log needs one of each kind for each session."""
+        if event.state is not State.FAILED:
+            return
+        kind = (event.session, event.fault_class)
+        level = logging.DEBUG if kind in self._told else logging.WARNING
+        self._told.add(kind)
+        _LOG.log(
+            level,
+            "call failed",
+            session=event.session,
+            operation=event.operation,
+            asked=event.asked,
+            fault=event.fault_class.value if event.fault_class else None,
+            attempts=event.attempts,
+            said=event.said,
+        )
+
+
+# event -> level and text of its line; its fields follow
+_LINES: Final[dict[type[Event], tuple[int, str]]] = {
+    LoginFailed: (logging.ERROR, "no Login for this session"),
+    LogoutFailed: (logging.WARNING, "Logout failed"),
+    StaysOpen: (logging.ERROR, "not logged out: the session stays open at the service"),
+    BreakerOpened: (
+        logging.WARNING,
+        "the service does not answer: the run waits, and asks now and then",
+    ),
+    BreakerStillOpen: (logging.INFO, "the service still does not answer"),
+    BreakerClosed: (logging.WARNING, "the service answers again"),
+    OutageGaveUp: (logging.ERROR, "the service did not come back"),
+    WrongServiceFound: (logging.ERROR, "a web server answers that is not the service"),
+    RunStopping: (logging.WARNING, "stopping"),
+}
+
+
+def _readable(event: Event) -> dict[str, Any]:
+    """The fields of an event, seconds to a tenth."""
+    return {
+        name: round(value, 1) if isinstance(value, float) else value
+        for name, value in asdict(event).items()
+    }
