@@ -11,6 +11,7 @@ from tests.nightly.ground import Ground, population, switches
 
 CONFIG = """[limits]
 requests_per_second = 100
+per_session_per_second = 100
 [retry]
 backoff_seconds = 0.05
 max_backoff_seconds = 0.2
