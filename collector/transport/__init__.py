@@ -1,10 +1,9 @@
-"""A request out, a reply in, over aiohttp's connections. The only place that names aiohttp as a client.
+"""A request out, a reply in, by aiohttp's ClientSession. The only place that names aiohttp as a client.
 
-Its parts: `transport` is the door, `exchange` one request and its reply on one connection, `trouble` the client
-library's errors as ours, `resolver` the look-up of host names.
+Its parts: `client` is the door, `error_mapping` the client library's errors as ours, `resolver` the look-up of host
+names.
 """
 
-from collector.transport.exchange import Received
-from collector.transport.transport import Transport
+from collector.transport.client import Received, Transport
 
 __all__ = ["Received", "Transport"]

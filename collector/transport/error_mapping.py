@@ -1,12 +1,14 @@
 """The client library's errors as ours: the one seam at which they are translated."""
 
+import asyncio
 import errno
 import os
 import ssl
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from typing import Final
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
 from collector.domain.trust import certificate_fault
 from collector.errors import (
@@ -17,30 +19,92 @@ from collector.errors import (
     TransportError,
 )
 
-__all__ = ["Sending", "translated"]
+__all__ = ["NotResentError", "Sending", "UnaskedError", "translated"]
+
+_NO_TLS: Final = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+)
 
 
-@dataclass(slots=True)
+class NotResentError(Exception):
+    """The connection of a request failed; raised in aiohttp's place, so that it does not send the request again.
+
+    Attributes:
+        error: what aiohttp said.
+    """
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class UnaskedError(TransportError):
+    """A reply was there before its request had been written, so it is the reply to nothing, or to another request."""
+
+    def __init__(self) -> None:
+        super().__init__("the server sent data before the request")
+
+
 class Sending:
-    """How far one request came, and on which kind of connection."""
+    """How far one request came, and on which kind of connection.
 
-    sent_at_us: int = 0
-    reused: bool = False
-    answered: bool = False
-    is_late: bool = False
+    Attributes:
+        has_body: its body is written after its headers.
+        sent_at_us: the client's clock as it was written; 0 before.
+        reused: its connection has served another request before.
+        answered: the headers of a reply came.
+        is_broken: its connection was closed before its body had come whole.
+        may_be_answered: a turn of the event loop has passed since the request was written. What came from the network
+            after that wakes whoever waits for it one turn later at the earliest, so a reply that is there sooner had
+            come before the request was written.
+    """
+
+    __slots__ = (
+        "_on_sent",
+        "answered",
+        "has_body",
+        "is_broken",
+        "may_be_answered",
+        "reused",
+        "sent_at_us",
+    )
+
+    def __init__(self, on_sent: Callable[[], None], *, has_body: bool) -> None:
+        self._on_sent = on_sent
+        self.has_body = has_body
+        self.sent_at_us = 0
+        self.reused = False
+        self.answered = False
+        self.is_broken = False
+        self.may_be_answered = False
+
+    def written(self) -> None:
+        """The request is written now: aiohttp calls this right before it gives the bytes to the socket."""
+        if not self.sent_at_us:
+            self.sent_at_us = time.time_ns() // 1_000
+            asyncio.get_running_loop().call_soon(self._turn)
+            self._on_sent()
+
+    def _turn(self) -> None:
+        self.may_be_answered = True
 
 
 def translated(error: Exception, sending: Sending) -> TransportError | CertificateError:
     """What an error that came of a request means for its call."""
+    if isinstance(error, NotResentError):
+        error = error.error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateError(certificate_fault(cause))
     text = f"{type(error).__name__}: {_said(error)}".rstrip(": ")[:300]
-    if isinstance(error, DroppedError):
-        return error
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectError(text)
+    if sending.is_broken:
+        return TransportError("the reply is broken: the connection was closed within its body")
     if isinstance(error, TimeoutError) and not sending.sent_at_us:
         return ConnectError("no connection in time")
     if isinstance(error, TimeoutError):
@@ -51,13 +115,13 @@ def translated(error: Exception, sending: Sending) -> TransportError | Certifica
 
 
 def _said(error: Exception) -> str:
-    """Never the URL: in the http-get binding the credential is in its query."""
-    if isinstance(error, HttpProcessingError):
-        said = f"{error.code} {error.message}"
+    """What happened, in words; never the URL: in the http-get binding the credential is in its query."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        said = f"cannot connect to {error.host}:{error.port}{_cause(error.os_error)}"
     elif isinstance(error, aiohttp.ClientResponseError):
         said = f"{error.status} {error.message}"
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        said = f"cannot connect to {error.host}:{error.port}: {_cause(error.os_error)}"
+    elif isinstance(error, aiohttp.ServerDisconnectedError):
+        said = "the connection was closed before the reply had come"
     else:
         said = "" if isinstance(error, aiohttp.InvalidURL) else str(error)
     return said.encode("utf-8", errors="replace").decode()
@@ -65,12 +129,20 @@ def _said(error: Exception) -> str:
 
 def _cause(error: OSError) -> str:
     """In the system's words; errors of a look-up have numbers below 0 and words of their own."""
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or str(error)
+        if reason in _NO_TLS:
+            return (
+                " with TLS: what listens there does not speak it; is the port in service.url right?"
+            )
+        return f" with TLS: {reason}"
     if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
+        return f": {os.strerror(error.errno)}"
+    return f": {error.strerror or error}"
 
 
 def _is_drop(error: Exception) -> bool:
-    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
-        return True
+    """The other side closed the connection; a part of a reply that came before is in the error's message."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)
     return isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)

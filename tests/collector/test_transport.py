@@ -23,10 +23,11 @@ LIMIT = 10_000
 KEY = "fake-key-0001"
 
 
-def transport(timeout_seconds: float = 5.0) -> Transport:
+def transport(timeout_seconds: float = 5.0, kept_seconds: float = 30.0) -> Transport:
     """A transport as a run has it."""
     return Transport(
         timeout_seconds=timeout_seconds,
+        kept_seconds=kept_seconds,
         max_reply_bytes=LIMIT,
         user_agent="test-agent",
     )
@@ -379,63 +380,14 @@ async def test_connections_are_reused() -> None:
     assert served.connections == 1
 
 
-async def test_kept_connection_that_speaks_unasked() -> None:
-    """What comes between two requests is the reply to neither."""
-    spoken = asyncio.Event()
-
-    async def behave(peer: Peer) -> None:
-        await peer.request()
-        await peer.say(OK)
-        await asyncio.sleep(0.05)
-        await peer.say(OK.replace(b"ok", b"no"))
-        spoken.set()
-        await answering_all(peer)
-
-    async with serving(behave) as served, transport() as sender:
-        await sender.send(post(served.url))
-        await spoken.wait()
-        await asyncio.sleep(0.05)
-        assert (await sender.send(post(served.url))).reply.body == b"ok"
-        assert served.connections == 2
-
-
-def speaking_first(data: bytes) -> Callable[[Peer], Awaitable[None]]:
-    """A server that says something before it is asked, as proxies do that are at their limit."""
-
-    async def behave(peer: Peer) -> None:
-        await peer.say(data)
-        await answering_all(peer)
-
-    return behave
-
-
-@pytest.mark.parametrize(("before", "data"), [("taken", OK), ("taken", OK[:20]), ("written", OK)])
-async def test_new_connection_that_speaks_unasked(
-    before: str, data: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was said before the request was written is not the reply to it, and the connection is given up."""
-    async with serving(speaking_first(data)) as served, transport() as sender:
-        connections = sender._exchanges._connections
-        place, name = (connections._pool, "connect") if before == "taken" else (connections, "take")
-        real = getattr(place, name)
-
-        async def late(*args: object) -> object:
-            found = await real(*args)
-            await asyncio.sleep(0.05)  # until it has been heard
-            return found
-
-        monkeypatch.setattr(place, name, late)
-        for number in (1, 2):
-            with pytest.raises(TransportError, match="spoke before it was asked") as refused:
-                await sender.send(post(served.url))
-            assert type(refused.value) is TransportError
-            assert served.connections == number
-        assert served.heads == []
+async def never_answering(peer: Peer) -> None:
+    """A server that reads and says nothing."""
+    await peer.reader.read()
 
 
 async def test_cancelled_while_a_connection_is_made() -> None:
     """At whatever turn of the event loop: nothing is left open, and nothing was sent."""
-    async with serving(answering_all) as served, transport() as sender:
+    async with serving(never_answering) as served, transport() as sender:
         for turns in range(12):
             task = asyncio.create_task(sender.send(post(served.url)))
             for _ in range(turns):
@@ -445,17 +397,6 @@ async def test_cancelled_while_a_connection_is_made() -> None:
                 await task
         await asyncio.sleep(0.05)
         assert served.ended == served.connections > 0
-
-
-async def test_unused_connections_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that a busy moment left are closed while others are used."""
-    monkeypatch.setattr("collector.transport.connections._KEPT_SECONDS", 0.1)
-    async with serving(answering_all) as served, transport() as sender:
-        await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
-        for _ in range(5):
-            await asyncio.sleep(0.05)
-            await sender.send(post(served.url))
-        assert (served.connections, served.ended) == (3, 2)
 
 
 async def test_more_requests_than_connections() -> None:
@@ -483,16 +424,6 @@ async def test_kept_connection_is_for_its_own_server() -> None:
     assert [(len(served.heads), served.connections) for served in (one, other)] == [(2, 1), (2, 1)]
 
 
-async def test_kept_connection_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was idle for long may be cut off on the way, and nobody says so."""
-    monkeypatch.setattr("collector.transport.connections._KEPT_SECONDS", 0.05)
-    async with serving(answering_all) as served, transport() as sender:
-        for pause in (0.0, 0.1, 0.0):
-            await asyncio.sleep(pause)
-            await sender.send(post(served.url))
-    assert served.connections == 2
-
-
 async def test_connection_that_the_server_will_close() -> None:
     """`Connection: close` is believed at once."""
 
@@ -505,45 +436,6 @@ async def test_connection_that_the_server_will_close() -> None:
         for _ in range(3):
             await sender.send(post(served.url))
     assert served.connections == 3
-
-
-async def test_requests_of_one_turn() -> None:
-    """They are written together; one whose connection was lost meanwhile is not, and takes no other with it."""
-    sent: list[str] = []
-    async with serving(answering_all) as served, transport() as sender:
-        # so that nothing but writing is left to do
-        await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
-        tasks = [
-            asyncio.create_task(sender.send(post(served.url), partial(sent.append, name)))
-            for name in "abc"
-        ]
-        await asyncio.sleep(0)
-        assert not sent
-        assert len(sender._exchanges._unwritten) == 3
-        sender._exchanges._unwritten[1][0].abort()
-        replies = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(reply) for reply in replies] == [Received, DroppedError, Received]
-        assert sent == ["a", "b", "c"]
-        assert len(served.heads) == 3 + 2
-
-
-async def test_requests_to_a_service_that_takes_its_time() -> None:
-    """They are written one by one."""
-
-    async def behave(peer: Peer) -> None:
-        while True:
-            await peer.request()
-            await asyncio.sleep(0.03)
-            await peer.say(OK)
-
-    async with serving(behave) as served, transport() as sender:
-        exchanges = sender._exchanges
-        for _ in range(40):
-            await asyncio.gather(*(sender.send(post(served.url)) for _ in range(3)))
-        tasks = [asyncio.create_task(sender.send(post(served.url))) for _ in range(3)]
-        await asyncio.sleep(0)
-        assert exchanges._unwritten == []
-        assert all(reply.reply.body == b"ok" for reply in await asyncio.gather(*tasks))
 
 
 async def test_cancelled_while_it_waits() -> None:
@@ -604,6 +496,94 @@ async def test_each_request_has_its_own_headers() -> None:
 async def test_nothing_slips_in_a_header(mark: str) -> None:
     """A value that would end its line is not sent."""
     async with serving(answering(OK)) as served, transport() as sender:
-        with pytest.raises(TransportError, match="line break"):
+        with pytest.raises(TransportError, match="header injection"):
             await sender.send(Request("POST", served.url, {"X": f"a{mark}Y: b"}, b""))
         assert served.heads == []
+
+
+async def test_kept_connection_that_speaks_unasked() -> None:
+    """What comes between two requests is the reply to neither, and its connection is not used again."""
+    spoken, busy = asyncio.Event(), asyncio.Event()
+
+    async def behave(peer: Peer) -> None:
+        if peer.served.connections == 2:  # another request, in flight meanwhile
+            await peer.request()
+            await busy.wait()
+            await peer.say(OK)
+        if peer.served.connections > 1:
+            await answering_all(peer)
+        await peer.request()
+        await peer.say(OK)
+        await asyncio.sleep(0.05)
+        await peer.say(OK.replace(b"ok", b"no"))
+        spoken.set()
+        await answering_all(peer)
+
+    async with serving(behave) as served, transport() as sender:
+        await sender.send(post(served.url))
+        in_flight = asyncio.create_task(
+            sender.send(post(served.url.replace("127.0.0.1", "localhost")))
+        )
+        await spoken.wait()
+        await asyncio.sleep(0.05)
+        with pytest.raises(TransportError, match="sent data before the request"):
+            await sender.send(post(served.url))
+        for _ in range(3):
+            assert (await sender.send(post(served.url))).reply.body == b"ok"
+        busy.set()
+        assert (await in_flight).reply.body == b"ok"
+
+
+@BOTH
+async def test_idle_connection_is_not_kept_for_ever(request_of: Callable[[str], Request]) -> None:
+    """One that was idle for long may be cut off on the way, and nobody says so."""
+    async with serving(answering_all) as served, transport(kept_seconds=0.05) as sender:
+        for pause in (0.0, 0.2, 0.0):
+            await asyncio.sleep(pause)
+            await sender.send(request_of(served.url))
+    assert served.connections == 2
+
+
+@BOTH
+async def test_nothing_is_sent_again_without_a_permit(request_of: Callable[[str], Request]) -> None:
+    """A kept connection that is closed as a request is written to it: whoever sends is told, and asks for leave."""
+    sent: list[int] = []
+
+    async def behave(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await peer.request()  # and close without a word
+
+    async with serving(behave) as served, transport() as sender:
+        await sender.send(request_of(served.url), partial(sent.append, 1))
+        with pytest.raises(DroppedError):
+            await sender.send(request_of(served.url), partial(sent.append, 2))
+        assert sent == [1, 2]
+        assert len(served.heads) == 2
+        assert (await sender.send(request_of(served.url))).reply.body == b"ok"
+
+
+async def test_a_fresh_connection_is_one() -> None:
+    """What must not go out twice goes over a connection that was not used before and is not used again."""
+    async with serving(answering_all) as served, transport() as sender:
+        for _ in range(2):
+            await sender.send(post(served.url))
+        for _ in range(2):
+            await sender.send(post(served.url), fresh=True)
+        await sender.send(post(served.url))
+    assert served.connections == 3
+
+
+async def test_no_tls_where_it_is_spoken_to() -> None:
+    """TLS to a port of plain HTTP: the sentence names host and port, and what is wrong."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.reader.read(1)
+        await peer.say(OK.replace(b"200 OK", b"400 Bad Request"))
+
+    async with serving(behave) as served, transport() as sender:
+        with pytest.raises(
+            ConnectError, match="with TLS: what listens there does not speak it"
+        ) as refused:
+            await sender.send(post(served.url.replace("http:", "https:")))
+    assert served.url.split("/")[2] in str(refused.value)

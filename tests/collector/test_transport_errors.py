@@ -22,15 +22,21 @@ def subclasses(kind: type[BaseException]) -> Iterable[type[BaseException]]:
 
 CLIENT_ERRORS = sorted({*subclasses(aiohttp.ClientError)}, key=lambda kind: kind.__qualname__)
 ASKED = f"http://127.0.0.1/x?SessionID={KEY}"
-SENDINGS = [
-    Sending(sent_at_us=sent, reused=reused, answered=answered)
+
+
+def sendings() -> list[Sending]:
+    """Requests that came so far and no further."""
+    found = []
     for sent, reused, answered in (
         (0, False, False),
         (1, False, False),
         (1, True, False),
         (1, True, True),
-    )
-]
+    ):
+        sending = Sending(lambda: None, has_body=True)
+        sending.sent_at_us, sending.reused, sending.answered = sent, reused, answered
+        found.append(sending)
+    return found
 
 
 def made(kind: Any) -> Any:
@@ -49,9 +55,9 @@ def made(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", CLIENT_ERRORS, ids=lambda kind: kind.__qualname__)
-def test_every_client_error_istranslated(kind: type[Exception]) -> None:
+def test_every_client_error_is_translated(kind: type[Exception]) -> None:
     """Whatever the client library raises becomes one of ours; its text can be written anywhere and holds no URL."""
-    for sending in SENDINGS:
+    for sending in sendings():
         ours = translated(made(kind), sending)
         assert type(ours).__name__ in collector.errors.__all__
         assert KEY not in str(ours)
