@@ -13,7 +13,8 @@ CollectorError
 ├── TransportError            nothing usable came back: retry
 │   ├── ConnectError          no connection was made, so nothing was sent
 │   ├── DroppedError          a reused connection was closed before a byte came back
-│   └── ReplyTimeoutError     the time limit passed after the request was sent
+│   ├── ReplyTimeoutError     the time limit passed after the request was sent
+│   └── UnaskedError          a reply was there before its request had been written
 └── CredentialError           this credential is refused; only its sessions fail
 """
 
@@ -32,6 +33,7 @@ __all__ = [
     "ReplyTimeoutError",
     "ReplyTooLargeError",
     "TransportError",
+    "UnaskedError",
     "WireError",
 ]
 
@@ -90,6 +92,13 @@ class DroppedError(TransportError):
 
 class ReplyTimeoutError(TransportError):
     """The request was sent and no complete reply came within the time limit."""
+
+
+class UnaskedError(TransportError):
+    """A reply was there before its request had been written, so it is the reply to nothing, or to another request."""
+
+    def __init__(self) -> None:
+        super().__init__("the server sent data before the request")
 
 
 class CredentialError(CollectorError):

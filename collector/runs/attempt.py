@@ -301,13 +301,10 @@ class SessionAttempts:
             try:
                 if is_login and shared.landing is not None:
                     shared.landing.count_login()
-                received = await shared.transport.send(request, on_sent, fresh=is_login)
+                return await shared.transport.send(request, on_sent, fresh=is_login)
             except DroppedError:
                 if is_again or is_login:
                     raise
-            else:
-                permit.replied()
-                return received
             finally:
                 permit.ended()
         raise AssertionError("unreachable: the second send returns or raises")

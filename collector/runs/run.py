@@ -13,8 +13,12 @@ import structlog
 from collector.config import Credential, Settings
 from collector.domain.values import FaultClass, RunInfo, RunSummary
 from collector.events import (
+    BreakerClosed,
+    BreakerOpened,
+    BreakerStillOpen,
     EventStream,
     Observer,
+    OutageGaveUp,
     RunBegan,
     RunStopping,
 )
@@ -225,7 +229,11 @@ class _Run:
             per_session=limits.per_session_concurrency,
         )
         service = ServiceState(
-            self._breaker(dispatch),
+            Breaker(
+                _OutageListener(dispatch, self.stop, events),
+                sessions_left=lambda: dispatch.sessions_left,
+                longest_seconds=self._longest_outage(),
+            ),
             sessions_left=lambda: dispatch.sessions_left,
             on_wrong=lambda: self.stop.ask(WRONG_SERVICE),
         )
@@ -251,15 +259,6 @@ class _Run:
             finally:
                 await pool.log_out_all()
         return pool.settled
-
-    def _breaker(self, dispatch: Dispatch) -> Breaker:
-        return Breaker(
-            dispatch.hold,
-            dispatch.release,
-            lambda: self.stop.ask(OUTAGE),
-            sessions_left=lambda: dispatch.sessions_left,
-            longest_seconds=self._longest_outage(),
-        )
 
     def _longest_outage(self) -> float:
         """How long a service that is down is waited for: as configured, else until the deadline, else an hour."""
@@ -295,3 +294,31 @@ class _Run:
         await asyncio.wait(working, timeout=self.settings.run.drain_seconds)
         for task in working:
             task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _OutageListener:
+    """What an outage means for a run: requests are held, everybody is told, and the run ends if it lasts too long."""
+
+    dispatch: Dispatch
+    stop: Stop
+    events: EventStream
+
+    def hold(self, until: float) -> None:
+        self.dispatch.hold(until)
+
+    def release(self) -> None:
+        self.dispatch.release()
+
+    def opened(self, said: str) -> None:
+        self.events.emit(BreakerOpened(said))
+
+    def still_down(self, said: str, next_in_seconds: float) -> None:
+        self.events.emit(BreakerStillOpen(said, next_in_seconds))
+
+    def closed(self, after_seconds: float) -> None:
+        self.events.emit(BreakerClosed(after_seconds))
+
+    def gave_up(self, after_seconds: float) -> None:
+        self.events.emit(OutageGaveUp(after_seconds))
+        self.stop.ask(OUTAGE)

@@ -3,20 +3,17 @@
 Closed, all is well. When FAILURES requests in a row have failed, of CALLS different calls or Logins in SESSIONS
 different sessions (or all that are left), it opens: requests are held, and one goes out as a probe, after PROBE_SECONDS
 first and then after twice as long each time, at most MOST_SECONDS. A probe that is answered closes it. A session or
-call that failed while the service answered others has trouble of its own and is not counted: waiting would not mend it.
-So has a session that was never answered in a run in which others were, unless SESSIONS such sessions fail in a row: it
-may be the last one left, when nobody else is asked any more who could tell.
+call that failed while the service answered others has trouble of its own and is not counted: waiting would not help it.
+Nor does a session count that was never answered in a run in which others were, unless SESSIONS such sessions fail in a
+row: it may be the last one left, when nobody else is asked any more who could tell. A breaker that has given up stays
+open: what is still answered then (a Logout, say) brings no call back.
 """
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-import structlog
-
-__all__ = ["CALLS", "FAILURES", "MOST_SECONDS", "PROBE_SECONDS", "SESSIONS", "Breaker"]
-
-_LOG = structlog.get_logger("collector")
+__all__ = ["CALLS", "FAILURES", "MOST_SECONDS", "PROBE_SECONDS", "SESSIONS", "Breaker", "Listener"]
 
 FAILURES: Final = 5
 CALLS: Final = 3  # fewer are not worth waiting for: they have their attempts
@@ -25,28 +22,47 @@ PROBE_SECONDS: Final = 1.0
 MOST_SECONDS: Final = 60.0
 
 
+class Listener(Protocol):
+    """Who is told what the breaker does; all times in seconds."""
+
+    def hold(self, until: float) -> None:
+        """Send nothing before an instant of the breaker's clock, and then one request as a probe."""
+
+    def release(self) -> None:
+        """The service answers again: send as before."""
+
+    def opened(self, said: str) -> None:
+        """The service does not answer; `said` is what the last failure was."""
+
+    def still_down(self, said: str, next_in_seconds: float) -> None:
+        """A probe has failed; so long until the next one."""
+
+    def closed(self, after_seconds: float) -> None:
+        """A probe was answered, so long after the breaker opened."""
+
+    def gave_up(self, after_seconds: float) -> None:
+        """The service did not come back in the longest time that is waited for it."""
+
+
 class Breaker:
     """The state of one run's service.
 
     Args:
-        hold: called with the instant (of `now`, in seconds) before which nothing may be sent, and then one request.
-        release: called when the service answers again.
-        give_up: called when it did not for `longest_seconds`.
+        listener: is told what to do, and what has happened.
         sessions_left: how many sessions have something left to do.
+        longest_seconds: how long a service that is down is waited for.
         now: the clock, in seconds.
     """
 
     def __init__(
         self,
-        hold: Callable[[float], None],
-        release: Callable[[], None],
-        give_up: Callable[[], None],
+        listener: Listener,
         *,
         sessions_left: Callable[[], int],
         longest_seconds: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._hold, self._release, self._give_up = hold, release, give_up
+        self._listener = listener
         self._sessions_left = sessions_left
         self._longest = longest_seconds
         self._now = now
@@ -56,6 +72,7 @@ class Breaker:
         self._troubled: set[str] = set()  # sessions that failed while others were answered
         self._troubled_items: set[str] = set()
         self._opened_at: float | None = None
+        self._has_given_up = False
         self._probe_at = 0.0
         self._wait = PROBE_SECONDS
         self._said = ""  # of the last failure
@@ -70,10 +87,12 @@ class Breaker:
         self._answered.add(session)
         if not (self._in_a_row or self._troubled or self._troubled_items):
             return
+        if self._has_given_up:
+            return
         if self._opened_at is not None:
-            _LOG.warning("the service answers again", after_seconds=self._seconds_open())
+            self._listener.closed(self._seconds_open())
             self._opened_at = None
-            self._release()
+            self._listener.release()
         else:
             for failing, items in self._failing.items():
                 self._troubled_items |= items
@@ -85,7 +104,7 @@ class Breaker:
         self._troubled_items.discard(item or "")
 
     def failed(self, session: str, item: str, said: str = "") -> None:
-        """Nothing came, or what came was not from the service; `said` is what it was, for the log."""
+        """Nothing came, or what came was not from the service; `said` is what it was."""
         self._said = said
         if self._opened_at is not None:
             if self._now() >= self._probe_at:  # else it was on its way when the breaker opened
@@ -109,26 +128,23 @@ class Breaker:
     def _open(self) -> None:
         self._opened_at = self._now()
         self._wait = PROBE_SECONDS
-        _LOG.warning(
-            "the service does not answer: the run waits, and asks now and then", said=self._said
-        )
+        self._listener.opened(self._said)
         self._hold_on(self._longest)
 
     def _wait_longer(self) -> None:
         self._wait = min(self._wait * 2, MOST_SECONDS)
         left = self._longest - self._seconds_open()
-        if left <= 0:
-            _LOG.error("the service did not come back", after_seconds=self._seconds_open())
-            self._give_up()
-        else:
-            seconds = min(self._wait, left)
-            _LOG.info("the service still does not answer", said=self._said, next_in_seconds=seconds)
+        if left > 0:
+            self._listener.still_down(self._said, min(self._wait, left))
+        elif not self._has_given_up:
+            self._has_given_up = True
+            self._listener.gave_up(self._seconds_open())
         self._hold_on(left)
 
     def _hold_on(self, left: float) -> None:
         """Until the next probe; the last one goes out when the time is up."""
         self._probe_at = self._now() + (min(self._wait, left) if left > 0 else self._wait)
-        self._hold(self._probe_at)
+        self._listener.hold(self._probe_at)
 
     def _seconds_open(self) -> float:
-        return 0.0 if self._opened_at is None else round(self._now() - self._opened_at, 3)
+        return 0.0 if self._opened_at is None else self._now() - self._opened_at

@@ -13,6 +13,7 @@ from typing import Final
 
 from collector.domain.values import Call
 from collector.scheduling.session_queue import (
+    NEVER_TRIED,
     Place,
     SessionQueue,
     SessionStep,
@@ -210,7 +211,7 @@ class Dispatch:
 
     def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, Tries]:
         if queue.needs_login and queue.in_flight == 0:
-            return SessionStep.LOGIN, Tries()
+            return SessionStep.LOGIN, NEVER_TRIED
         # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
         by = time.monotonic() if self._held_until is None else 0.0
         if queue.delayed and (queue.delayed[0][0] <= by or not queue.calls):
@@ -218,7 +219,7 @@ class Dispatch:
             return item, tries
         if queue.calls:
             return queue.calls.popleft()
-        return queue.finally_.popleft(), Tries()
+        return queue.finally_.popleft(), NEVER_TRIED
 
     def _place(self, queue: SessionQueue) -> None:
         """Put the queue where it belongs after something about it changed."""

@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.domain.values import Call
 from collector.scheduling.rate_gates import SessionGate
 
-__all__ = ["Place", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
+__all__ = ["NEVER_TRIED", "Place", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
 
 
 class SessionStep(Enum):
@@ -43,6 +43,9 @@ class Tries(NamedTuple):
     charged: int = 0
 
 
+NEVER_TRIED: Final = Tries()
+
+
 @dataclass(slots=True)
 class WorkItem:
     """One item in the hands of a worker.
@@ -54,7 +57,7 @@ class WorkItem:
 
     queue: "SessionQueue"
     item: Call | SessionStep
-    tries: Tries = Tries()
+    tries: Tries = NEVER_TRIED
     holds: int = 0
 
 

@@ -20,8 +20,8 @@ from yarl import URL
 
 from collector.domain.trust import trust
 from collector.domain.values import Reply
-from collector.errors import ConfigError
-from collector.transport.error_mapping import NotResentError, Sending, UnaskedError, translated
+from collector.errors import ConfigError, UnaskedError
+from collector.transport.error_mapping import NotResentError, Sending, translated
 from collector.transport.resolver import Resolver
 from collector.wire.requests import Request
 
@@ -134,6 +134,7 @@ class Transport:
             ConnectError: nothing was sent.
             DroppedError: a reused connection was closed before any byte came back.
             ReplyTimeoutError: no complete reply within the time limit.
+            UnaskedError: what came was there before the request.
             TransportError: anything else on the way.
         """
         sending = Sending(on_sent, has_body=request.body is not None)

@@ -19,7 +19,7 @@ from collector.errors import (
     TransportError,
 )
 
-__all__ = ["NotResentError", "Sending", "UnaskedError", "translated"]
+__all__ = ["NotResentError", "Sending", "translated"]
 
 _NO_TLS: Final = (
     "WRONG_VERSION_NUMBER",
@@ -39,13 +39,6 @@ class NotResentError(Exception):
     def __init__(self, error: aiohttp.ClientError) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-class UnaskedError(TransportError):
-    """A reply was there before its request had been written, so it is the reply to nothing, or to another request."""
-
-    def __init__(self) -> None:
-        super().__init__("the server sent data before the request")
 
 
 class Sending:

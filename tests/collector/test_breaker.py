@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.domain.values import Call, Window
 from collector.scheduling.breaker import FAILURES, MOST_SECONDS, Breaker
-from collector.scheduling.dispatch import Dispatch, SessionQueue, WorkItem
+from collector.scheduling.dispatch import Dispatch, SessionQueue, Tries, WorkItem
 from collector.scheduling.rate_gates import SessionGate
 from tests.collector.virtual_time import Clock, run
 
@@ -25,19 +25,40 @@ class Watched:
     holds: list[float] = field(default_factory=list)
     released: int = 0
     given_up: list[float] = field(default_factory=list)
+    told: list[tuple[object, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(
-            self.holds.append,
-            self._release,
-            lambda: self.given_up.append(self.now),
+            self,
             sessions_left=lambda: self.sessions,
             longest_seconds=self.longest,
             now=lambda: self.now,
         )
 
-    def _release(self) -> None:
+    def hold(self, until: float) -> None:
+        """Nothing is sent before then."""
+        self.holds.append(until)
+
+    def release(self) -> None:
+        """All may send again."""
         self.released += 1
+
+    def opened(self, said: str) -> None:
+        """The service is taken to be down."""
+        self.told.append(("opened", said))
+
+    def still_down(self, said: str, next_in_seconds: float) -> None:
+        """A probe has failed."""
+        self.told.append(("still down", said, next_in_seconds))
+
+    def closed(self, after_seconds: float) -> None:
+        """The service is there again."""
+        self.told.append(("closed", after_seconds))
+
+    def gave_up(self, after_seconds: float) -> None:
+        """It did not come back."""
+        self.told.append(("gave up", after_seconds))
+        self.given_up.append(self.now)
 
     def fail(self, *sessions: str) -> None:
         """One request of each fails."""
@@ -167,6 +188,35 @@ LATENCY = 0.05
 CONCURRENCY = 8
 
 
+def test_what_is_told() -> None:
+    """When it opened and why, each probe that failed and when the next one goes out, and when it closed."""
+    watched = Watched()
+    for number in range(FAILURES):
+        watched.breaker.failed(f"s{number}", f"c{number}", "refused")
+    assert watched.told == [("opened", "refused")]
+    watched.now = 1.25
+    watched.breaker.failed("s9", "c9", "reset")
+    assert watched.told[1:] == [("still down", "reset", 2.0)]
+    watched.now = 3.5
+    watched.breaker.answered("s9", "c9")
+    assert watched.told[2:] == [("closed", 3.5)]
+
+
+def test_what_is_answered_after_it_gave_up() -> None:
+    """A Logout that is heard brings no call back: nobody is told that the service answers again."""
+    watched = Watched(longest=1.0)
+    for number in range(FAILURES):
+        watched.breaker.failed(f"s{number}", f"c{number}")
+    watched.now = 2.0
+    watched.breaker.failed("s9", "c9")
+    assert watched.told[-1] == ("gave up", 2.0)
+    watched.breaker.answered("s9", "Logout of s9")
+    watched.breaker.failed("s9", "c9")
+    assert [each[0] for each in watched.told] == ["opened", "gave up"]
+    assert watched.released == 0
+    assert watched.breaker.is_open
+
+
 @dataclass
 class Night:
     """A run in virtual time against a service that is down between two instants."""
@@ -185,20 +235,39 @@ class Night:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(
-            self.dispatch.hold,
-            self.dispatch.release,
-            self.dispatch.close,
+            self,
             sessions_left=lambda: self.dispatch.sessions_left,
             longest_seconds=self.longest,
             now=self.clock,
         )
+
+    def hold(self, until: float) -> None:
+        """Nothing is handed out before then."""
+        self.dispatch.hold(until)
+
+    def release(self) -> None:
+        """All is handed out again."""
+        self.dispatch.release()
+
+    def opened(self, said: str) -> None:
+        """Nothing depends on it here."""
+
+    def still_down(self, said: str, next_in_seconds: float) -> None:
+        """Nothing depends on it here."""
+
+    def closed(self, after_seconds: float) -> None:
+        """Nothing depends on it here."""
+
+    def gave_up(self, after_seconds: float) -> None:
+        """The run ends."""
+        self.dispatch.close()
 
     async def work(self) -> None:
         """What a worker does."""
         while (work := await self.dispatch.next()) is not None:
             await asyncio.sleep(0.01)  # the rate gate
             if not self.dispatch.wants(work):
-                self.dispatch.put_back(work, self.clock(), work.attempts)
+                self.dispatch.put_back(work, self.clock(), work.tries)
                 continue
             await self._send(work)
 
@@ -222,7 +291,7 @@ class Night:
         self.meanwhile.append(self.clock())
         self.attempts[work.item] += 1
         self.breaker.failed(session, str(work.item))
-        self.dispatch.put_back(work, self.clock() + 0.5, work.attempts + 1)
+        self.dispatch.put_back(work, self.clock() + 0.5, Tries(work.tries.sent + 1))
 
 
 def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
@@ -233,7 +302,7 @@ def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
             SessionQueue(
                 f"s{n}",
                 SessionGate(1_000),
-                deque((Call.of(f"s{n}", Window(w), Window(w)), 0) for w in range(1, 13)),
+                deque((Call.of(f"s{n}", Window(w), Window(w)), Tries()) for w in range(1, 13)),
                 deque(),
             )
             for n in range(20)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.domain.values import Call, Window
-from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
+from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, Tries, WorkItem
 from collector.scheduling.rate_gates import SessionGate
 from collector.scheduling.session_queue import Place
 from tests.collector.virtual_time import Clock, run
@@ -22,7 +22,7 @@ def queue(
     name: str, calls: int, *, rate: float = FREE, steps: tuple[SessionStep, ...] = ()
 ) -> SessionQueue:
     """A session with so many calls, and steps for the end."""
-    planned = deque((Call.of(name, Window(n + 1), Window(n + 1)), 0) for n in range(calls))
+    planned = deque((Call.of(name, Window(n + 1), Window(n + 1)), Tries()) for n in range(calls))
     return SessionQueue(name, SessionGate(rate), planned, deque(steps))
 
 
@@ -64,7 +64,7 @@ class Crew:
                 self.ended[name] = self.clock()
                 self.dispatch.done(work)
             else:
-                self.dispatch.put_back(work, self.clock() + wait, work.attempts + 1)
+                self.dispatch.put_back(work, self.clock() + wait, Tries(work.tries.sent + 1))
 
     async def all_work(self, workers: int) -> None:
         """That many of them."""
@@ -102,7 +102,9 @@ def test_every_item_is_settled_exactly_once(
             dispatch,
             clock,
             latency=lambda _: seed.random() ** 4 * 20,
-            retries=lambda t: seed.random() * 9 if t.attempts < 3 and seed.random() < 0.4 else None,
+            retries=lambda t: (
+                seed.random() * 9 if t.tries.sent < 3 and seed.random() < 0.4 else None
+            ),
         )
         await crew.all_work(workers)
         assert await dispatch.next() is None
@@ -184,7 +186,7 @@ def test_delayed_item_comes_back_no_earlier() -> None:
         def retries(work: WorkItem) -> float | None:
             if work.queue.session != "a":
                 return None
-            seen.append((clock() - start, work.attempts))
+            seen.append((clock() - start, work.tries.sent))
             return 7.0 if len(seen) < 3 else None
 
         await Crew(Dispatch(queues, concurrency=4, per_session=1), clock, retries=retries).all_work(
@@ -206,7 +208,7 @@ def test_no_wake_ups_while_nothing_may_go_out() -> None:
         work = await dispatch.next()
         assert work is not None
         dispatch.sent(work)
-        dispatch.put_back(work, clock() + 0.1, 1)
+        dispatch.put_back(work, clock() + 0.1, Tries(1, 1))
         held = [await dispatch.next() for _ in range(2)]
         for one in held:
             assert one is not None
@@ -276,7 +278,7 @@ def test_lost_login_in_the_middle() -> None:
         one, log = queue("a", 8), list[tuple[object, int]]()
 
         def retries(work: WorkItem) -> float | None:
-            if len(crew.log) == 4 and isinstance(work.item, Call) and work.attempts == 0:
+            if len(crew.log) == 4 and isinstance(work.item, Call) and work.tries.sent == 0:
                 one.needs_login = True
                 return 0.0
             return None

@@ -49,7 +49,7 @@ def header(line: bytes) -> bytes:
     return STATUS + line + b"\r\nContent-Length: 2\r\n\r\nok"
 
 
-CASES: Final = {
+CASES: Final[dict[str, Case]] = {
     # chunks, section 7.1
     "chunks": Case(CHUNKED + b"1\r\no\r\n1\r\nk\r\n0\r\n\r\n", "open", b"ok"),
     "chunk-extension": Case(CHUNKED + b"2;a=b\r\nok\r\n0\r\n\r\n", "open", b"ok"),
@@ -111,7 +111,7 @@ CASES: Final = {
     "reset-in-headers": Case(STATUS + b"Content-Le", "reset", BROKEN),
     "reset-in-body": Case(length(b"5"), "reset", BROKEN),
 }
-LONG = {
+LONG: Final[dict[str, Case]] = {
     "trailer-overlong": Case(
         CHUNKED + b"2\r\nok\r\n0\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", "open", BROKEN
     ),

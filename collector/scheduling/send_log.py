@@ -1,0 +1,123 @@
+"""When requests were sent, by all processes that work on one storage root: what lets them share one limit.
+
+A small file of instants on the system's monotonic clock, which all processes of a machine read alike. It is locked for
+the moment that reading and writing it takes. Decides nothing but whether there is room for one more.
+"""
+
+import contextlib
+import fcntl
+import os
+from array import array
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SendLog"]
+
+# a request that was granted and is still to be written is in every window until then, or until so long after its
+# grant: a process that was killed in between leaves it behind
+UNSENT_SECONDS: Final = 60.0
+_LEAST_SECONDS: Final = 1e-6  # a wait is more than nothing, whatever is rounded
+_LOCKED_SECONDS: Final = 0.001  # the file is locked for much less; then it is tried again
+_PATIENCE: Final = (
+    1_000  # tries in a row, after which the lock is not waited for: its holder was stopped
+)
+
+
+class SendLog:
+    """The sends that lie within a period, at most `count` of them; in a file if there is one, else in memory.
+
+    Args:
+        count: how many sends a period may hold.
+        period: in seconds.
+        path: the file that all processes of a storage root share; made with mode 0600 where it is absent.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, count: int, period: float, path: Path | None = None) -> None:
+        self._count = count
+        self._period = period
+        self._sends = array("d")  # ascending
+        self._moves: list[tuple[float, float]] = []  # to be made with the next look at the file
+        self._tries = 0
+        self._file: int | None = None
+        if path is not None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._file = os.open(path, flags, 0o600)
+
+    def close(self) -> None:
+        """Write down what is still to be written, and let go of the file."""
+        if self._file is not None:
+            with contextlib.suppress(OSError), self._shared():
+                pass
+            os.close(self._file)
+            self._file = None
+
+    def reserve(self, now: float) -> tuple[float, float]:
+        """Room for one more send: 0.0 and its mark, or the seconds after which to ask again.
+
+        The mark is in every window until `sent` says when the request was written.
+        """
+        if not self._lock():
+            return _LOCKED_SECONDS, 0.0
+        with self._shared():
+            self._forget(now)
+            excess = len(self._sends) - self._count
+            if excess >= 0:
+                return max(_LEAST_SECONDS, self._sends[excess] + self._period - now), 0.0
+            mark = now + UNSENT_SECONDS
+            insort(self._sends, mark)
+            return 0.0, mark
+
+    def sent(self, mark: float, instant: float) -> None:
+        """The request of a mark counts from `instant`, and no longer from its mark."""
+        if self._file is None:
+            self._move(mark, instant)
+        else:  # until then others take it for unsent, which is on the safe side
+            self._moves.append((mark, instant))
+
+    def _forget(self, now: float) -> None:
+        """What has left the window, and what cannot be: instants of another boot of the machine."""
+        sends = self._sends
+        del sends[: bisect_right(sends, now - self._period)]
+        del sends[bisect_right(sends, now + UNSENT_SECONDS) :]
+
+    def _move(self, mark: float, instant: float) -> None:
+        place = bisect_right(self._sends, mark) - 1
+        if place >= 0 and self._sends[place] == mark:
+            del self._sends[place]  # else it was forgotten
+        insort(self._sends, instant)
+
+    def _lock(self) -> bool:
+        """Whether the file may be read and written now; another process takes microseconds for that."""
+        if self._file is None:
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._tries += 1
+            return self._tries >= _PATIENCE
+        self._tries = 0
+        return True
+
+    @contextlib.contextmanager
+    def _shared(self) -> Iterator[None]:
+        """The file's contents in `_sends`, written back at the end; our own memory where there is no file."""
+        if self._file is None:
+            yield
+            return
+        try:
+            size = os.fstat(self._file).st_size
+            self._sends = array("d", os.pread(self._file, size - size % 8, 0))
+            for mark, instant in self._moves:
+                self._move(mark, instant)
+            self._moves.clear()
+            yield
+            data = self._sends.tobytes()
+            os.pwrite(self._file, data, 0)
+            os.ftruncate(self._file, len(data))
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
