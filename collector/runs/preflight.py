@@ -17,7 +17,7 @@ from collector.events import EventStream
 from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply
 from collector.runs.attempt import Attempts, ServiceState
 from collector.runs.gates import PostponedError, SessionGates
-from collector.runs.run import Stop, transport_of
+from collector.runs.run import Stop, service_gate, transport_of
 from collector.scheduling.rate_gates import ServiceGate, SessionGate
 from collector.sessions.credentials import Credentials
 from collector.transport import Transport
@@ -57,7 +57,15 @@ async def preflight(
 
     A refused credential is asked for once. When `stop` is asked nothing more is sent but Logout.
     """
-    gate = ServiceGate(settings.limits.requests_per_second)
+    gate = service_gate(settings)
+    with contextlib.closing(gate):
+        async for finding in _preflight(settings, credentials, stop, gate):
+            yield finding
+
+
+async def _preflight(
+    settings: Settings, credentials: Mapping[str, Credential], stop: Stop, gate: ServiceGate
+) -> AsyncIterator[Finding]:
     async with transport_of(settings) as transport:
         is_service = True
         async for finding in _service(settings, transport, gate, stop):

@@ -12,6 +12,7 @@ import structlog
 
 from collector.config import Credential, Settings
 from collector.domain.values import FaultClass, RunInfo, RunSummary
+from collector.errors import ConfigError
 from collector.events import (
     BreakerClosed,
     BreakerOpened,
@@ -42,6 +43,7 @@ __all__ = [
     "Stop",
     "collect",
     "is_resumable",
+    "service_gate",
     "transport_of",
     "unfinished",
 ]
@@ -114,6 +116,19 @@ def transport_of(settings: Settings) -> Transport:
         ca_file=settings.service.ca_file,
         has_tls=urlsplit(settings.service.url).scheme == "https",
     )
+
+
+def service_gate(settings: Settings) -> ServiceGate:
+    """The rate gate of the service, shared by all processes that work on the storage root.
+
+    Raises:
+        ConfigError: the storage root cannot be written.
+    """
+    path = settings.storage.root / "sends"
+    try:
+        return ServiceGate(settings.limits.requests_per_second, path)
+    except OSError as error:
+        raise ConfigError(f"storage.root: {path}: {error.strerror}") from error
 
 
 def unfinished(settings: Settings) -> list[RunInfo]:
@@ -242,7 +257,7 @@ class _Run:
             attempts = Attempts(
                 settings, transport, self.credentials, service, events, self.landing
             )
-            gate = ServiceGate(limits.requests_per_second)
+            gate = service_gate(settings)
             pool = WorkerPool(
                 settings,
                 self.credentials,
@@ -258,6 +273,7 @@ class _Run:
                 await self._work_until_done(pool, min(limits.concurrency, most))
             finally:
                 await pool.log_out_all()
+                gate.close()
         return pool.settled
 
     def _longest_outage(self) -> float:

@@ -1,9 +1,9 @@
 """The rate gates: how often the whole service and each session may be sent to. Knows nothing of what is sent.
 
-asyncio-throttle is the limiter: it grants. Around it stand three things, each for what the throttle cannot know: a
-margin (what is sent evenly arrives bunched up), the log of when requests were written (a grant may be written late, and
-other processes of the same storage root send too), and pauses that the service asks for. The throttle polls, so one
-waiter at a time asks it.
+asyncio-throttle is the limiter: it grants. Around it stand four things, each for what the throttle cannot know: a
+margin (what is sent evenly arrives bunched up), an even pace (it would let go of a whole window's sends at once), the
+log of when requests were written (a grant may be written late, and other processes of the same storage root send too),
+and pauses that the service asks for. The throttle polls, so one waiter at a time asks it, when a grant is near.
 """
 
 import asyncio
@@ -18,16 +18,17 @@ from asyncio_throttle import Throttler
 
 from collector.scheduling.send_log import SendLog
 
-__all__ = ["MARGIN", "Permit", "ServiceGate", "SessionGate", "pace_of", "window_of"]
+__all__ = ["MARGIN", "Permit", "ServiceGate", "SessionGate", "window_of"]
 
 # Arrivals bunch up between here and the service. An evenly paced sender whose period was stretched by 0.4 % put 201
 # arrivals into a second at a limit of 200; with 1.5 % it did not.
 MARGIN: Final = 0.015
-_PACE_SECONDS: Final = 0.25  # each window of the throttle loses a millisecond or so: a short one loses more of the rate
+_SPREAD: Final = 0.95  # of a window, over which its sends are spread; what is left is the throttle's to make wait
+_CATCH_UP_SECONDS: Final = 0.05  # a late grant is made up for within so much
 _MOST_IN_WINDOW: Final = (
     500  # sends; of a higher rate a shorter window is watched, which is stricter
 )
-_POLLS: Final = 200  # in each window of the throttle: how much later than due it grants, at most
+_POLLS: Final = 400  # in each window of the throttle: how much later than due it grants, at most
 _JUST_AFTER_SECONDS: Final = (
     1e-6  # the throttle grants after more than its period, not when it ends
 )
@@ -44,24 +45,6 @@ def window_of(per_second: float) -> tuple[int, float]:
     count = max(1, Fraction(per_second).limit_denominator(60).numerator)
     count = min(count, _MOST_IN_WINDOW)
     return count, count / per_second
-
-
-def pace_of(per_second: float) -> tuple[int, float]:
-    """A rate as the sends that fit into a quarter of a second, at least one, and the seconds they take.
-
-    Sends that keep to this are spread over the period of `window_of`, and no burst is saved up.
-
-    >>> pace_of(500), pace_of(1.25)
-    ((125, 0.25), (1, 0.8))
-    """
-    count = max(1, int(per_second * _PACE_SECONDS))
-    return count, count / per_second
-
-
-def _throttle(per_second: float) -> Throttler:
-    count, period = pace_of(per_second)
-    stretched = period * (1 + MARGIN)
-    return Throttler(count, stretched, stretched / _POLLS)
 
 
 @dataclass(slots=True)
@@ -108,9 +91,11 @@ class ServiceGate:
 
     def __init__(self, per_second: float, shared: Path | None = None) -> None:
         count, period = window_of(per_second)
-        # stretched by less than the throttle's window, which decides as long as requests are written at once
+        # stretched by less than the throttle's window: that one decides as long as requests are written at once
         self.log = SendLog(count, period * (1 + MARGIN / 2), shared)
-        self._throttle = _throttle(per_second)
+        self._throttle = Throttler(count, period * (1 + MARGIN), period / _POLLS)
+        self._spacing = period / count * _SPREAD
+        self._due = 0.0
         self._turn = asyncio.Lock()
         self._paused_until = 0.0
 
@@ -129,9 +114,14 @@ class ServiceGate:
         """Return when a request may be sent, at once; or None, soon after it is not wanted any more."""
         async with self._turn:
             while is_wanted():
-                if (pause := self._paused_until - time.monotonic()) > 0:
-                    await asyncio.sleep(min(pause, _LOOK_UP_SECONDS))
+                wait = max(self._due, self._paused_until) - time.monotonic()
+                if wait > 0:
+                    await asyncio.sleep(min(wait, _LOOK_UP_SECONDS))
                 elif await self._throttled():
+                    now = time.monotonic()
+                    # after a pause, or at the very start, there is nothing to make up for
+                    base = self._due if now - self._due <= _CATCH_UP_SECONDS else now
+                    self._due = base + self._spacing
                     return await self._reserved(is_wanted)
             return None
 

@@ -80,10 +80,9 @@ class SendLog:
             self._moves.append((mark, instant))
 
     def _forget(self, now: float) -> None:
-        """What has left the window, and what cannot be: instants of another boot of the machine."""
-        sends = self._sends
-        del sends[: bisect_right(sends, now - self._period)]
-        del sends[bisect_right(sends, now + UNSENT_SECONDS) :]
+        """Drop what has left the window, and what cannot be: instants of another boot of the machine, or no instants."""
+        first, last = now - self._period, now + UNSENT_SECONDS
+        self._sends = array("d", sorted(each for each in self._sends if first < each <= last))
 
     def _move(self, mark: float, instant: float) -> None:
         place = bisect_right(self._sends, mark) - 1

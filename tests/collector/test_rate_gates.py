@@ -1,6 +1,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,6 @@ from collector.scheduling.rate_gates import (
     Permit,
     ServiceGate,
     SessionGate,
-    pace_of,
     window_of,
 )
 from tests.collector.virtual_time import Clock, run
@@ -61,16 +61,6 @@ def test_window_of_round_rates() -> None:
     assert window_of(100_000) == (500, 0.005)
 
 
-@given(st.floats(min_value=0.001, max_value=10_000))
-def test_pace_is_the_rate(per_second: float) -> None:
-    """A few sends, in exactly the seconds that make them the configured rate, and no longer than they must be."""
-    count, period = pace_of(per_second)
-    assert count >= 1
-    assert count / period == pytest.approx(per_second, rel=1e-12)
-    assert count == 1 or period <= 0.25
-    assert (count + 1) / per_second > 0.25 or count == 1
-
-
 @pytest.mark.parametrize("rate", RATES)
 def test_service_gate_uses_its_limit_and_never_more(rate: float) -> None:
     """Sixteen workers that always want: at least 98 % of the limit is used, and no window holds more than it."""
@@ -90,10 +80,9 @@ def test_service_gate_uses_its_limit_and_never_more(rate: float) -> None:
     sends = run(main)
     count, period = window_of(rate)
     assert most_in_a_window(sends, period) <= count
-    pace, _ = pace_of(rate)
     last = (
-        (len(sends) - 1) // pace * pace
-    )  # as far into its burst as the first send is into its own
+        (len(sends) - 1) // count * count
+    )  # as far into its window as the first send is into its own
     used = last / (sends[last] - sends[0]) / rate
     assert 0.98 <= used <= 1.0
 
@@ -128,7 +117,7 @@ def test_no_window_above_the_limit(
 
 
 def test_sends_are_spaced_and_nothing_is_saved_up() -> None:
-    """After a quiet hour the gate lets go of a quarter of a second's requests at a time, not of a burst."""
+    """After a quiet hour the gate lets go of one request at a time, not of a burst."""
 
     async def main(clock: Clock) -> list[float]:
         gate, sends = ServiceGate(10), list[float]()
@@ -140,10 +129,8 @@ def test_sends_are_spaced_and_nothing_is_saved_up() -> None:
             sends.append(clock())
         return sends
 
-    count, period = pace_of(10)
-    sends = run(main)
-    assert count == 2
-    assert most_in_a_window(sends, period * (1 + MARGIN) * 0.999) == count
+    gaps = [later - earlier for earlier, later in pairwise(run(main))]
+    assert min(gaps) >= 0.1 * 0.94
 
 
 def test_pause_holds_everybody_and_is_never_shortened() -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.nightly.conftest import MakeGround
-from tests.nightly.ground import Ground, population, switches
+from tests.nightly.ground import Ground, most_in_a_second, population, switches
 
 CONFIG = """[limits]
 requests_per_second = 100
@@ -124,3 +124,20 @@ async def test_a_service_that_goes_away(ground: MakeGround) -> None:
     assert (last["about"], last["good"]) == ("service", False)
     assert "3 sessions in a row" in last["said"]
     assert night.simulator.log.total < 40
+
+
+async def test_beside_a_run_there_is_one_limit(ground: MakeGround) -> None:
+    """What `check` sends comes out of the budget of the run that is at work on the same storage root."""
+    night = await ground(
+        population(60, 6), CONFIG.replace("requests_per_second = 100", "requests_per_second = 20")
+    )
+    run = await night.start("run")
+    await night.arrivals(10)
+    checked = await night.run("check")
+    assert checked.code == 0, checked.err
+    ended = await night.ended(run)
+    assert ended.code == 0, ended.err
+    arrived = [each.monotonic for each in night.simulator.log.arrivals]
+    assert most_in_a_second(arrived) <= 20
+    assert len(arrived) >= 200
+    assert (len(arrived) - 20) / (arrived[-1] - arrived[0]) >= 17
