@@ -1,6 +1,5 @@
 """What a landed reply means for its call. Pure: a resumed run judges what was landed before it was killed."""
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from collector.domain.values import FaultClass, LandedReply, Outcome, State
@@ -9,14 +8,14 @@ from collector.outcomes.policy import (
     classify_fault_at,
     classify_status,
     classify_unopened,
-    http_date,
     is_outage,
 )
 from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us
 from collector.wire.operations import REPORT_INSTANT_STATS
 from collector.wire.replies import Fault, open_reply
 
-__all__ = ["FAULT_TEXT_LIMIT", "classified", "classify_reply", "date_us"]
+__all__ = ["FAULT_TEXT_LIMIT", "classified", "classify_reply"]
 
 FAULT_TEXT_LIMIT: Final = 500
 
@@ -83,10 +82,3 @@ def _parsed(landed: LandedReply, limit: int) -> _Judged:
 
 def _failed(fault_class: FaultClass, text: str, *, is_outage: bool = False) -> _Judged:
     return _Judged(State.FAILED, fault_class, text[:FAULT_TEXT_LIMIT], is_outage)
-
-
-@lru_cache(maxsize=16)  # all replies of one second have the same
-def date_us(value: str | None) -> int | None:
-    """An HTTP date in microseconds since 1970; None if absent or unreadable."""
-    instant = http_date(value or "")
-    return None if instant is None else int(instant) * 1_000_000

@@ -1,9 +1,7 @@
-"""What came back -> what to do about it, as tables; backoff and Retry-After as pure functions. Waits for nothing."""
+"""What came back -> what to do about it, as tables; backoff as a pure function. Waits for nothing."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
@@ -29,9 +27,7 @@ __all__ = [
     "classify_fault_at",
     "classify_status",
     "classify_unopened",
-    "http_date",
     "is_outage",
-    "retry_after_seconds",
 ]
 
 
@@ -293,32 +289,3 @@ def action_for(fault_class: FaultClass, attempt: int, attempts: int) -> Action:
 def backoff_seconds(attempt: int, base: float, cap: float, random: float) -> float:
     """Full jitter: `random` (0 to 1) times the doubled base, capped: random * min(cap, base * 2**(attempt - 1))."""
     return random * min(cap, base * 2.0 ** min(attempt - 1, 60))
-
-
-def retry_after_seconds(value: str | None, now: float, cap: float) -> float | None:
-    """Seconds to wait as a Retry-After header says, at most `cap`; None for absent, past or unreadable.
-
-    Args:
-        value: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
-        now: the server's clock if known, else ours, in seconds since 1970.
-    """
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        seconds = float(value[:12])
-    else:
-        instant = http_date(value)
-        if instant is None:
-            return None
-        seconds = instant - now
-    return min(seconds, cap) if seconds > 0 else None
-
-
-def http_date(value: str) -> float | None:
-    """An HTTP date in seconds since 1970; None if unreadable. One that names no zone is UTC (RFC 9110, 5.6.7)."""
-    try:
-        date = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None

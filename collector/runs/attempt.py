@@ -32,7 +32,7 @@ from collector.errors import (
 )
 from collector.landing import Landing
 from collector.landing.redaction import redacted
-from collector.outcomes.classify_reply import classified, date_us
+from collector.outcomes.classify_reply import classified
 from collector.outcomes.policy import (
     Action,
     action_for,
@@ -42,7 +42,6 @@ from collector.outcomes.policy import (
     classify_status,
     classify_unopened,
     is_outage,
-    retry_after_seconds,
 )
 from collector.runs.attempt_result import AttemptResult, class_of, refused, unanswered
 from collector.scheduling.breaker import Breaker
@@ -51,6 +50,7 @@ from collector.sessions.credentials import Answered, Credentials, Exchange
 from collector.sessions.whoami import facts, no_whoami
 from collector.transport import Received, Transport
 from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us, retry_after_seconds
 from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from collector.wire.requests import Argument, encode, masked_text

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from collector.config import Credential, Settings
 from collector.errors import CertificateError, CredentialError, TransportError, WireError
-from collector.outcomes.classify_reply import date_us
 from collector.runs.attempt import Fetch
 from collector.runs.run import transport_of
 from collector.scheduling.rate_gates import Permit, ServiceGate
 from collector.sessions.credentials import Credentials, LoginDelayedError
 from collector.transport import Transport
 from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us
 from collector.wire.namespaces import KNOWN
 from collector.wire.operations import VERSION
 from collector.wire.replies import Fault, open_reply

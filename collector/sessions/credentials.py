@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from collector.config import ApiKey, Credential, Login
+from collector.config import ApiKey, Credential, Login, Unreadable
 from collector.domain.secret import Secret
 from collector.domain.values import FaultClass
 from collector.errors import (
@@ -123,10 +123,13 @@ class Credentials:
         self._keys: dict[str, Secret] = {}
         self._strikes: dict[str, int] = {}  # faults in a row that say a key is not valid
         self._accounts: dict[str, _Account] = {}
+        self._unreadable: dict[str, Unreadable] = {}
         shared: dict[Login, _Account] = {}
         for label, credential in credentials.items():
             if isinstance(credential, ApiKey):
                 self._keys[label] = credential.key
+            elif isinstance(credential, Unreadable):
+                self._unreadable[label] = credential
             else:
                 account = shared.setdefault(credential, _Account(credential))
                 account.labels.add(label)
@@ -140,8 +143,10 @@ class Credentials:
         """The SessionID in force; None where a Login is due.
 
         Raises:
-            CredentialError: the credential was refused.
+            CredentialError: the credential was refused, or could not be read.
         """
+        if label in self._unreadable:
+            raise CredentialError(self._unreadable[label].reason)
         if label in self._keys:
             if self._strikes.get(label, 0) >= _STRIKES:
                 raise CredentialError(f"the API key was refused {_STRIKES} times in a row")

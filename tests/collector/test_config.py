@@ -82,6 +82,66 @@ def test_every_misspelt_key_gets_its_name_back(section: str, key: str, tmp_path:
     assert f"did you mean {key}?" in said
 
 
+@pytest.mark.parametrize("key", ["network_id", "mailbox_id", "ecgrid_id"])
+def test_ids_of_a_session(key: str, tmp_path: Path) -> None:
+    """Whole numbers; what is none gets label, key, value and what is right."""
+    base = GOOD["sessions"] + ("" if key == "network_id" else "\nnetwork_id = 1")
+    for good in (0, 2**31 - 1):
+        found = loaded(tmp_path, text_of(sessions=f"{base}\n{key} = {good}"))
+        assert getattr(found.sessions[0], key) == good
+    for bad in ("-1", "2147483648", "1.0", "'7'", "'x'"):
+        said = refusal(tmp_path, text_of(sessions=f"{base}\n{key} = {bad}"))
+        assert said.endswith(
+            f": session 'acme' (sessions, entry 1): {key} = {bad}: must be a whole number, 0 to 2147483647"
+        )
+    if key != "network_id":
+        said = refusal(tmp_path, text_of(sessions=f"{GOOD['sessions']}\n{key} = 0"))
+        assert f"{key} needs network_id" in said
+
+
+def test_problems_are_named_in_order(tmp_path: Path) -> None:
+    """The first three, each with its place; then only their number."""
+    text = text_of(sessions="") + "".join(
+        f'\n[[sessions]]\nlabel = "s{n}"\napi_key = "{KEY}"' for n in range(5)
+    )
+    said = refusal(tmp_path, text)
+    named = re.findall(r"session '(s\d)' \(sessions, entry (\d)\): api_key: must be", said)
+    assert named == [("s0", "1"), ("s1", "2"), ("s2", "3")]
+    assert said.endswith(" (and 2 more)")
+    three = text.rpartition("[[sessions]]")[0].rpartition("[[sessions]]")[0]
+    assert "more)" not in refusal(tmp_path, three)
+
+
+@pytest.mark.parametrize("entry", ["5", '"x"', "[]", "true"])
+def test_a_session_that_is_no_table(entry: str, tmp_path: Path) -> None:
+    """It is named by its place: it has no label."""
+    said = refusal(tmp_path, text_of(top=f"sessions = [{entry}]", sessions=""))
+    assert said.endswith("x.toml: sessions, entry 1: must be a table")
+
+
+def test_text_with_the_character_0(tmp_path: Path) -> None:
+    """It ends a name for the system: every key refuses it, `sessions_file` before it is opened."""
+    for section, key in (("top", "sessions_file"), ("service", "contact"), ("sessions", "api_key")):
+        line = f'{key} = "env:a\\u0000b"'
+        base = {"service": GOOD["service"], "sessions": 'label = "acme"', "top": ""}[section]
+        said = refusal(tmp_path, text_of(**{section: f"{base}\n{line}"}))
+        assert key in said
+        assert said.endswith("must be text without the character 0")
+    said = refusal(
+        tmp_path,
+        text_of(warehouse__iceberg='catalog_uri = "sqlite:///x"\nproperties = { a = "b\\u0000" }'),
+    )
+    assert "warehouse.iceberg.properties: " in said
+    assert "without the character 0" in said
+
+
+def test_a_long_value_is_not_shown_whole(tmp_path: Path) -> None:
+    """A message stays a message."""
+    said = refusal(tmp_path, text_of(logging=f'level = "{"x" * 5_000}"'))
+    assert len(said) < 400
+    assert "logging.level = 'xxx" in said
+
+
 def test_unknown_keys_that_resemble_nothing(tmp_path: Path) -> None:
     """They are answered with the keys there are; also at the top, in sessions and in warehouses."""
     assert "unknown key limits.zzz: known are requests_per_second" in refusal(
@@ -89,7 +149,7 @@ def test_unknown_keys_that_resemble_nothing(tmp_path: Path) -> None:
     )
     assert "unknown key limts: did you mean limits?" in refusal(tmp_path, text_of(limts="a = 1"))
     said = refusal(tmp_path, text_of(sessions=f'label = "a"\napi_kee = "{KEY}"\napi_key = "env:A"'))
-    assert "unknown key sessions.0.api_kee: did you mean api_key?" in said
+    assert "session 'a' (sessions, entry 1): unknown key api_kee: did you mean api_key?" in said
     said = refusal(tmp_path, text_of(warehouse__duckdb='path = "x"\npaht = "y"'))
     assert "unknown key warehouse.duckdb.paht: did you mean path?" in said
     assert "unknown key service.Login" in refusal(
@@ -204,10 +264,16 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
         (text_of(windows=""), "windows is missing"),
         (text_of(service='binding = "soap11"'), "service.url is missing"),
         (text_of(sessions=""), "there are none; add [[sessions]] or sessions_file"),
-        (text_of(sessions='api_key = "env:A"'), "sessions.0.label is missing"),
-        (text_of(sessions='label = ""\napi_key = "env:A"'), "sessions.0.label = ''"),
+        (text_of(sessions='api_key = "env:A"'), "sessions, entry 1: label is missing"),
+        (
+            text_of(sessions='label = ""\napi_key = "env:A"'),
+            "sessions, entry 1: label = '': must not be empty",
+        ),
         (text_of(sessions=f'label = "{"x" * 301}"\napi_key = "env:A"'), "at most 300 characters"),
-        (text_of(sessions='label = "a"'), "must have either api_key, or login_name and password"),
+        (
+            text_of(sessions='label = "a"'),
+            "x.toml: session 'a' (sessions, entry 1): must have either api_key, or login_name and password",
+        ),
         (
             text_of(sessions='label = "a"\nlogin_name = "env:A"'),
             "login_name and password belong together",
@@ -224,7 +290,7 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
         ),
         (
             text_of() + '\n[[sessions]]\nlabel = "acme"\napi_key = "env:B"',
-            "label 'acme' stands twice",
+            "label 'acme' stands twice, at sessions, entry 1 and at sessions, entry 2; labels must differ",
         ),
         (text_of(limits="concurrency = 0\nper_session_concurrency = 0"), "concurrency = 0"),
         (text_of(storage__s3='access_key = "env:K"'), "access_key and secret_key belong together"),
@@ -372,7 +438,7 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         re.sub(
             r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
-            r"|lake|endpoint|region|access|secret|session_)(\w+ = )",
+            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id)(\w+ = )",
             r"\1",
             text,
         )

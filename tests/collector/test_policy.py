@@ -1,6 +1,3 @@
-from datetime import UTC, datetime
-from email.utils import format_datetime, formatdate
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +12,8 @@ from collector.outcomes.policy import (
     backoff_seconds,
     classify_error,
     classify_status,
-    retry_after_seconds,
 )
 from collector.wire.replies import NotServiceError
-
-NOW = 1_705_320_000.0  # Mon, 15 Jan 2024 12:00:00 GMT
 
 
 def subclasses(kind: type[Exception]) -> list[type[Exception]]:
@@ -134,53 +128,3 @@ def test_backoff_is_bounded(attempt: int, base: float, cap: float, random: float
 def test_backoff_doubles() -> None:
     """The base, then twice as much each time, then the cap."""
     assert [backoff_seconds(n, 0.5, 3.0, 1.0) for n in range(1, 6)] == [0.5, 1.0, 2.0, 3.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("5", 5.0),
-        (" 5 ", 5.0),
-        ("300", 300.0),
-        ("301", 300.0),
-        ("9" * 400, 300.0),
-        ("0", None),
-        ("-5", None),
-        ("+5", None),
-        ("1.5", None),
-        ("5, 5", None),
-        ("\u0665", None),
-        ("²", None),
-        ("", None),
-        ("soon", None),
-        ("Mon, 15 Jan 2024 12:01:00 GMT", 60.0),
-        ("Monday, 15-Jan-24 12:01:00 GMT", 60.0),
-        ("Mon, 15 Jan 2024 11:59:00 GMT", None),
-        ("Mon, 15 Jan 2024 12:00:00 GMT", None),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 300.0),
-        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
-        ("Mon, 99 Jan 2024 99:99:99 GMT", None),
-        ("1 Jan 2024 00:00:00 +9999999999", None),
-    ],
-)
-def test_retry_after(value: str | None, expected: float | None) -> None:
-    """Seconds or a date, at most the cap; what is past, absurd or unreadable asks for nothing."""
-    assert retry_after_seconds(value, NOW, 300.0) == expected
-
-
-@given(st.text(max_size=40) | st.from_regex(r"[ -~]{0,30}\d+:\d+:\d+ [+-]\d{4,12}"))
-def test_retry_after_takes_anything(value: str) -> None:
-    """No header raises, and none asks for more than the cap."""
-    seconds = retry_after_seconds(value, NOW, 300.0)
-    assert seconds is None or 0 < seconds <= 300
-
-
-@given(st.integers(1, 299))
-def test_retry_after_dates_count_from_now(seconds: int) -> None:
-    """A date as servers write it is that many seconds away by the clock that is given."""
-    for date in (
-        formatdate(NOW + seconds, usegmt=True),
-        format_datetime(datetime.fromtimestamp(NOW + seconds, UTC)),
-    ):
-        assert retry_after_seconds(date, NOW, 300.0) == seconds

@@ -6,9 +6,9 @@ from typing import Final
 from collector.domain.secret import Secret, mask
 from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
 from collector.errors import WireError
-from collector.outcomes.classify_reply import classify_reply, date_us
-from collector.outcomes.policy import retry_after_seconds
+from collector.outcomes.classify_reply import classify_reply
 from collector.wire.body import decoded_body
+from collector.wire.http_dates import date_us, retry_after_seconds
 from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, SAMPLES, sample
