@@ -29,6 +29,7 @@ _FORMS: Final = (  # what a validator's kind of error starts with -> what would 
     ("too_short", "must have at least {min_length} entry"),
     ("string_too_short", "must not be empty"),
     ("string_too_long", "must have at most {max_length} characters"),
+    ("string_pattern", "must be names of letters, digits and _, joined by dots"),
     ("string", "must be text"),
     ("bool", "must be true or false"),
     ("int", "must be a whole number"),
@@ -75,7 +76,7 @@ class Document:
 
 def explained(error: ValidationError, document: Document) -> str:
     """The first problems in one sentence, and how many more there are."""
-    details = error.errors(include_url=False)
+    details = error.errors()
     locations = {detail["loc"] for detail in details}
     # a list is called empty because its entries were refused: the entries are the cause
     outer = {location[:depth] for location in locations for depth in range(len(location))}

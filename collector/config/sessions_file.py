@@ -4,9 +4,8 @@ import csv
 import difflib
 import itertools
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.errors import ConfigError
 
@@ -18,8 +17,7 @@ _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _MAX_DIGITS: Final = 20  # more than any number that is allowed; the rest stays text and is refused
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsFile:
+class SessionsFile(NamedTuple):
     """The sessions of a CSV file.
 
     Attributes:
@@ -99,7 +97,7 @@ def _rows_of(path: Path, reader: "csv.DictReader[str]", separator: str) -> Sessi
         if not cells:
             continue
         text = "".join(cells.values())
-        if len(columns) > 1 and len(cells) == 1 and any(each in text for each in others):
+        if len(cells) == 1 and any(each in text for each in others):
             # a whole session in one cell, its credential too: nothing of it is shown
             raise ConfigError(
                 f"{where}: must have its cells separated by {_SEPARATORS[separator]}, as the first line has"

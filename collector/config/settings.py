@@ -339,7 +339,7 @@ class Iceberg(_Section):
     catalog_uri: Annotated[str, AfterValidator(_catalog_uri)]
     catalog_name: Annotated[str, Field(min_length=1)] = "ecgrid"
     location: str | None = None
-    namespace: Annotated[str, Field(pattern=r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")] = "ecgrid"
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")] = "ecgrid"
     properties: Annotated[dict[str, str], AfterValidator(_secrets_referred)] = {}
 
 

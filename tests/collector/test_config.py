@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from collector.config import ApiKey, Login, Settings, credentials, load, s3_secrets
 from collector.domain.values import Binding, Pairing
 from collector.errors import ConfigError
+from tests.collector.certificates import authority
 
 ROOT = Path(__file__).parents[2]
 KEY = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -344,6 +345,122 @@ def test_a_credential_in_the_file_is_refused_and_never_shown(text: str, tmp_path
 def test_addresses_that_are_allowed(url: str, tmp_path: Path) -> None:
     """Plain http to this machine; https to any."""
     assert loaded(tmp_path, text_of(service=f'url = "{url}"')).service.url == url
+
+
+NUMBERS: list[
+    tuple[str, str, float, float, float | None]
+] = [  # least, most (0 excluded: 1e-9), default
+    ("service", "timeout_seconds", 1e-9, 86_400, 60),
+    ("limits", "requests_per_second", 1e-9, 100_000, 1.5),
+    ("limits", "per_session_per_second", 1e-9, 100_000, 1.0),
+    ("limits", "concurrency", 1, 1_000, 8),
+    ("limits", "per_session_concurrency", 1, 1_000, 2),
+    ("limits", "max_reply_bytes", 1_024, 2**30, 16 * 2**20),
+    ("retry", "attempts", 1, 20, 4),
+    ("retry", "backoff_seconds", 1e-9, 86_400, 0.5),
+    ("retry", "max_backoff_seconds", 1e-9, 86_400, 30),
+    ("retry", "max_retry_after_seconds", 1e-9, 86_400, 300),
+    ("retry", "max_outage_seconds", 1e-9, 604_800, None),
+    ("run", "resume_within_seconds", 0, 2_592_000, 21_600),
+    ("run", "deadline_seconds", 1e-9, 604_800, None),
+    ("run", "drain_seconds", 1e-9, 86_400, 60),
+    ("storage", "keep_landing_days", 1, 3_650, 30),
+    ("storage", "compacted_file_mib", 1, 65_536, 128),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "least", "most", "default"), NUMBERS, ids=[key for _, key, *_ in NUMBERS]
+)
+def test_the_range_of_a_number(
+    section: str, key: str, least: float, most: float, default: float | None, tmp_path: Path
+) -> None:
+    """The ends are allowed, what is beyond them is refused, and so is a number in quotes."""
+
+    def text(value: object) -> str:
+        return text_of(**{section: f"{GOOD.get(section, '')}\n{key} = {value}"})
+
+    def found(whole: str) -> object:
+        return getattr(getattr(loaded(tmp_path, whole), section), key)
+
+    assert found(text_of()) == default
+    for good in (least, most):
+        assert found(text(good)) == good
+    for bad in (0 if least == 1e-9 else least - 1, most + 1, f"'{most}'", "true"):
+        assert f"{section}.{key} = " in refusal(tmp_path, text(bad))
+
+
+def test_every_number_has_its_range() -> None:
+    """The guard of the test above."""
+    kinds = {
+        (name, key)
+        for name, kind in SECTIONS.items()
+        for key, field in kind.model_fields.items()
+        if re.search(r"\b(int|float)\b", repr(field.annotation)) and name != "windows"
+    }
+    assert kinds == {(section, key) for section, key, *_ in NUMBERS}
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "said"),
+    [
+        ("postgres = { dsn = 'env:A', schema = '' }", "postgres.schema: must not be empty"),
+        (f"postgres = {{ dsn = 'env:A', schema = '{'x' * 64}' }}", "must have at most 63 char"),
+        ("iceberg = { catalog_uri = 'http://me:word@h/' }", "must have no credentials in it"),
+        ("iceberg = { catalog_uri = 'http://h/?a_token=word' }", "must have no credentials in it"),
+        ("iceberg = { catalog_uri = 'http://h/x?a=1&password=word' }", "must have no credentials"),
+        ("iceberg = { catalog_uri = 'x', catalog_name = '' }", "catalog_name: must not be empty"),
+        ("iceberg = { catalog_uri = 'x', namespace = 'a-b' }", "namespace: must be names of"),
+        (
+            "iceberg = { catalog_uri = 'x', properties = { 's3.secret' = 'word' } }",
+            "s3.secret must be env:NAME or file:PATH",
+        ),
+        (
+            "iceberg = { catalog_uri = 'x', properties = { 's3.token' = 'file://word' } }",
+            "s3.token must be env:NAME or file:PATH",
+        ),
+    ],
+)
+def test_bad_warehouses(warehouse: str, said: str, tmp_path: Path) -> None:
+    """Refused without a part of the value: it may be a password."""
+    found = refusal(tmp_path, text_of(warehouse=warehouse))
+    assert said in found
+    assert "word" not in found.replace("password", "")
+
+
+@pytest.mark.parametrize(
+    "warehouse",
+    [
+        f"postgres = {{ dsn = 'file:x', schema = '{'x' * 63}' }}",
+        "iceberg = { catalog_uri = 'env:PASSWORD', catalog_name = 'a', namespace = 'a.b_1' }",
+        "iceberg = { catalog_uri = 'sqlite:///x/catalog.db', properties = { 's3.key' = 'env:A' } }",
+        "iceberg = { catalog_uri = 'http://me@h:1/x', properties = { 's3.region' = 'x' } }",
+    ],
+)
+def test_good_warehouses(warehouse: str, tmp_path: Path) -> None:
+    """References, and addresses without a password."""
+    assert loaded(tmp_path, text_of(warehouse=warehouse)).warehouse.raw is False
+
+
+@pytest.mark.parametrize(
+    "lake", ["s3://bucket/x", "elsewhere/lake", "hdfs://user@host/x", "s3://bucket/x?region=eu"]
+)
+def test_good_lakes(lake: str, tmp_path: Path) -> None:
+    """A folder, or an address without a credential."""
+    assert loaded(tmp_path, text_of(storage=f'lake = "{lake}"')).storage.lake == lake
+
+
+def test_a_private_authority_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    """Its path is relative to the file; what is there must hold certificates."""
+    text = text_of(service=f'{GOOD["service"]}\nca_file = "ca/x.pem"')
+    said = refusal(tmp_path, text)
+    assert "service.ca_file = 'ca/x.pem': No such file or directory; must be a readable" in said
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "x.pem").write_text("no certificate")
+    assert "service.ca_file = 'ca/x.pem': must hold certificates" in refusal(tmp_path, text)
+    _, certificate = authority(tmp_path)
+    certificate.replace(tmp_path / "ca" / "x.pem")
+    assert loaded(tmp_path, text).service.ca_file == tmp_path / "ca" / "x.pem"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

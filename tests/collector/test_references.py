@@ -11,6 +11,7 @@ from collector.config import (
     Unreadable,
     credentials,
     load,
+    referred,
     require_readable,
 )
 from collector.domain.secret import Secret
@@ -112,6 +113,54 @@ def test_what_is_no_file(kind: str, tmp_path: Path) -> None:
         os.mkfifo(place, 0o600)
     said = refusal(tmp_path, api_key=f"file:{place}")
     assert "not a regular file" in said or "Is a directory" in said
+
+
+def test_the_longest_secret(tmp_path: Path) -> None:
+    """What is as long as may be is read whole."""
+    private(tmp_path / "key", b"f" * 65_536)
+    (found,) = credentials(settings_of(api_key="file:key"), tmp_path).values()
+    assert found == ApiKey(Secret("f" * 65_536))
+
+
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("env:A_KEY", "fake-key-0001"),
+        ("file:key", "fake-key-0002"),
+        ("file:///var/lib/x", "file:///var/lib/x"),
+        ("env://x", "env://x"),
+        ("postgresql://host/db", "postgresql://host/db"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_a_value_that_may_be_a_reference(
+    value: str, secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is none, or an address, stands for itself."""
+    monkeypatch.setenv("A_KEY", "fake-key-0001")
+    private(tmp_path / "key", b"fake-key-0002")
+    assert referred("warehouse.x", value, tmp_path) == Secret(secret)
+
+
+def test_a_value_that_refers_to_nothing(tmp_path: Path) -> None:
+    """It is named with its key."""
+    with pytest.raises(ConfigError, match=r"^warehouse\.x = 'env:NONE_1': .* NONE_1 is not set"):
+        referred("warehouse.x", "env:NONE_1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [ApiKey(Secret("fake-1")), Login(Secret("fake-1"), Secret("fake-2")), Unreadable("gone")],
+    ids=lambda one: type(one).__name__,
+)
+def test_credentials_cannot_be_changed(credential: Credential) -> None:
+    """They are keys of tables, too."""
+    name = next(iter(credential.__dataclass_fields__))
+    with pytest.raises(AttributeError):
+        setattr(credential, name, "other")
+    assert not hasattr(credential, "__dict__")
+    assert len({credential, credential}) == 1
 
 
 def test_file_readable_through_a_link(tmp_path: Path) -> None:
@@ -341,6 +390,8 @@ def test_bad_sessions_files(content: str | bytes, said: str, tmp_path: Path) -> 
         "label ,api_key \na ,env:A \n",
         "\tlabel\t,\tapi_key\t\n\ta\t,\tenv:A\t\n",
         'label,api_key\n" a ","\u00a0env:A "\n',
+        'label; "api_key"\na; "env:A"\n',
+        "label , api_key , login_name , password , network_id , mailbox_id , ecgrid_id\na , env:A , , , , , \n",
     ],
 )
 def test_space_around_a_cell(content: str, tmp_path: Path) -> None:
