@@ -49,9 +49,9 @@ def read_sessions_file(path: Path) -> SessionsFile:
                 strict=True,
                 skipinitialspace=True,
             )
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            _check_columns(path, list(reader.fieldnames), separator)
-            return _rows_of(path, reader, separator)
+            reader.fieldnames = columns = [name.strip() for name in reader.fieldnames or ()]
+            _check_columns(path, columns, separator)
+            return _rows_of(path, reader, len(columns), separator)
     except OSError as error:
         raise ConfigError(f"sessions_file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -85,14 +85,15 @@ def _check_columns(path: Path, columns: list[str], separator: str) -> None:
     )
 
 
-def _rows_of(path: Path, reader: "csv.DictReader[str]", separator: str) -> SessionsFile:
-    columns = list(reader.fieldnames or ())
+def _rows_of(
+    path: Path, reader: "csv.DictReader[str]", columns: int, separator: str
+) -> SessionsFile:
     others = [each for each in _SEPARATORS if each != separator]
     found = SessionsFile(path, [], [])
     for row in reader:
         where = f"sessions_file {path}, line {reader.line_num}"
         if None in row:
-            raise ConfigError(f"{where}: too many cells; must be {len(columns)}")
+            raise ConfigError(f"{where}: too many cells; must be at most {columns}")
         cells = {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
         if not cells:
             continue

@@ -355,7 +355,7 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
         ("label,apikey\na,env:A", "columns label, apikey, separated by commas: must be label"),
         ("label;apikey\na;env:A", "columns label, apikey, separated by semicolons: must be label"),
         ("word-0001\tenv:A\n", "columns (unknown), separated by commas: must be label"),
-        ("label,api_key\na,env:A,env:B", "line 2: too many cells"),
+        ("label,api_key\na,env:A,env:B", "line 2: too many cells; must be at most 2"),
         ("label,api_key\na,env:A\na,env:B", "label 'a' stands twice"),
         ("label,api_key\na,fake-key-0001", "must be env:NAME or file:PATH"),
         ("label,api_key\n,env:A", "s.csv, line 2: label is missing"),

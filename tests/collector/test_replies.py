@@ -313,3 +313,18 @@ def test_what_was_opened_cannot_be_changed() -> None:
         with pytest.raises(AttributeError):
             setattr(value, name, None)
         assert not hasattr(value, "__dict__")
+
+
+def test_a_null_answer_has_no_rows_whatever_is_in_it() -> None:
+    """What says that it is null is null."""
+    content = payload(plain(200, f'<DataSet xmlns:x="{XSI}" x:nil="true">{ROW}</DataSet>'))
+    assert content.is_null
+    assert not content.has_rows
+
+
+def test_a_page_is_quoted_in_part() -> None:
+    """Two hundred characters tell which page it is."""
+    with pytest.raises(NotServiceError, match=r": x{200}$"):
+        opened(plain(200, "x" * 5_000, "text/html"))
+    with pytest.raises(NotServiceError, match=r": \(no text\)$"):
+        opened(plain(200, "<html></html>", "text/html"))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from lxml import etree
 
@@ -45,6 +47,15 @@ def test_a_dtd(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{declared}"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     with pytest.raises(WireError):
         parse(text.encode(encoding))
+
+
+def test_no_dtd_is_loaded(tmp_path: Path) -> None:
+    """Nor where it is found by the parser alone: one that is no DTD would be another error."""
+    (tmp_path / "x.dtd").write_text("<!ELEMENT no DTD at all")
+    dtd = f'<!DOCTYPE a SYSTEM "{tmp_path.as_uri()}/x.dtd">'
+    body = f'<?xml version="1.0" encoding="utf-32"?>{dtd}<a/>'.encode("utf-32")
+    with pytest.raises(WireError, match=r"^a document with a DTD$"):
+        parse(body)
 
 
 @pytest.mark.parametrize(
