@@ -1,7 +1,16 @@
-"""TOML and environment -> frozen settings, validated once at the edge. Knows nothing of the network."""
+"""TOML, CSV and environment -> frozen settings and credentials, validated once. Knows nothing of the network."""
 
 from collector.config.loading import load
-from collector.config.references import ApiKey, Credential, Login, credentials, referred, s3_secrets
+from collector.config.references import (
+    ApiKey,
+    Credential,
+    Login,
+    Unreadable,
+    credentials,
+    referred,
+    require_readable,
+    s3_secrets,
+)
 from collector.config.settings import (
     S3,
     Limits,
@@ -28,9 +37,11 @@ __all__ = [
     "SessionEntry",
     "Settings",
     "Storage",
+    "Unreadable",
     "Windows",
     "credentials",
     "load",
     "referred",
+    "require_readable",
     "s3_secrets",
 ]

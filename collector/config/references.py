@@ -1,17 +1,30 @@
-"""References to secrets (`env:NAME`, `file:PATH`) -> the credentials of the sessions."""
+"""Resolves references to secrets: `env:NAME`, `file:PATH`. Knows nothing of what the secrets are used for."""
 
 import os
 import stat
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from collector.config.settings import Settings
+from collector.config.settings import SessionEntry, Settings
 from collector.domain.secret import Secret
 from collector.errors import ConfigError
 
-__all__ = ["ApiKey", "Credential", "Login", "credentials", "referred", "s3_secrets"]
+__all__ = [
+    "ApiKey",
+    "Credential",
+    "Login",
+    "Unreadable",
+    "credentials",
+    "referred",
+    "require_readable",
+    "s3_secrets",
+]
+
+_MAX_SECRET: Final = 65_536  # characters
+_MOST_NAMED: Final = 20  # sessions in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +42,62 @@ class Login:
     password: Secret
 
 
-_MAX_SECRET: Final = 65_536
-Credential = ApiKey | Login
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A credential whose variable or file could not be read: its session cannot be asked.
+
+    Attributes:
+        reason: key and reference, what is wrong, and what would be right.
+    """
+
+    reason: str
+
+
+Credential = ApiKey | Login | Unreadable
 
 
 def credentials(settings: Settings, beside: Path) -> dict[str, Credential]:
     """The credential of every session, by label; `file:` paths are relative to the folder `beside`.
 
-    Raises:
-        ConfigError: a variable or file that is missing, empty, or readable by everyone.
+    One that refers to a variable or file that is missing, empty, or readable by everyone is `Unreadable`.
     """
+    return {entry.label: _credential(entry, beside) for entry in settings.sessions}
 
-    def secret(label: str, key: str, reference: str) -> Secret:
-        value = _resolved(f"session {label!r}: {key} = {reference!r}", reference, beside)
-        return Secret(value)
 
-    found: dict[str, Credential] = {}
-    for entry in settings.sessions:
-        if entry.api_key is not None:
-            found[entry.label] = ApiKey(key=secret(entry.label, "api_key", entry.api_key))
-        elif entry.login_name is not None and entry.password is not None:
-            found[entry.label] = Login(
-                name=secret(entry.label, "login_name", entry.login_name),
-                password=secret(entry.label, "password", entry.password),
-            )
-    return found
+def require_readable(found: Mapping[str, Credential]) -> None:
+    """Refuse to go on where no credential at all could be read.
+
+    Raises:
+        ConfigError: all are unreadable; the message names their sessions and the reasons.
+    """
+    unreadable = [
+        f"session {label!r}: {credential.reason}"
+        for label, credential in found.items()
+        if isinstance(credential, Unreadable)
+    ]
+    if not unreadable or len(unreadable) < len(found):
+        return
+    more = len(unreadable) - _MOST_NAMED
+    named = "; ".join(unreadable[:_MOST_NAMED])
+    raise ConfigError(f"{named}; and {more} more" if more > 0 else named)
+
+
+def _credential(entry: SessionEntry, beside: Path) -> Credential:
+    values: dict[str, Secret] = {}
+    reasons: list[str] = []
+    for key in ("api_key", "login_name", "password"):
+        reference: str | None = getattr(entry, key)
+        if reference is None:
+            continue
+        try:
+            values[key] = Secret(_resolved(f"{key} = {reference!r}", reference, beside))
+        except ConfigError as error:
+            reasons.append(str(error))
+    if reasons:
+        return Unreadable("; ".join(reasons))
+    if "api_key" in values:
+        return ApiKey(values["api_key"])
+    return Login(values["login_name"], values["password"])
 
 
 def referred(key: str, value: str, beside: Path) -> Secret:
@@ -84,6 +128,11 @@ def s3_secrets(settings: Settings) -> dict[str, Secret]:
 
 
 def _resolved(what: str, reference: str, beside: Path) -> str:
+    """The secret that a reference leads to, without the white space around it; `what` begins the messages.
+
+    Raises:
+        ConfigError: a variable or file that is missing, empty, no line of text, or readable by everyone.
+    """
     kind, _, target = reference.partition(":")
     if kind == "env":
         value = os.environ.get(target)
@@ -100,11 +149,13 @@ def _resolved(what: str, reference: str, beside: Path) -> str:
 
 def _read_secret_file(what: str, path: Path) -> str:
     try:
-        with open(path, encoding="utf-8-sig", opener=_at_once) as file:  # pathlib has no opener
+        with open(
+            path, encoding="utf-8-sig", opener=_open_without_waiting
+        ) as file:  # pathlib has none
             found = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(found):
                 raise ConfigError(
-                    f"{what}: {path} is no plain file; must be one, with the secret in it"
+                    f"{what}: {path} is not a regular file; must be one that holds the secret"
                 )
             mode = stat.S_IMODE(found)
             if mode & stat.S_IROTH:
@@ -123,6 +174,6 @@ def _read_secret_file(what: str, path: Path) -> str:
         raise ConfigError(f"{what}: {path} is not UTF-8 text") from error
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Opening a FIFO would wait for somebody who writes to it."""
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a FIFO, too, at once, where `open` would wait until somebody writes to it."""
     return os.open(path, flags | os.O_NONBLOCK)

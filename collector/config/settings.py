@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from collector.domain.values import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pairing
 from collector.wire.namespaces import ECGRID
 
 __all__ = [
+    "LABEL_TWICE",
+    "MAX_ID",
     "S3",
     "DuckDb",
     "Iceberg",
@@ -30,10 +41,13 @@ __all__ = [
     "Windows",
 ]
 
-_MAX_LABEL: Final = 300
-_DIRECTIONS: Final = (
-    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they reorder what follows
+LABEL_TWICE: Final = (
+    "label_twice"  # kind of a validation error; its context: label, first, second (indexes)
 )
+MAX_ID: Final = 2**31 - 1  # the service's ids are of the type int
+_MAX_LABEL: Final = 300  # characters
+# they change the direction in which what follows is shown
+_DIRECTIONS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _SECRET_NAME: Final = re.compile("key|secret|token|password|credential|sig")
 
 
@@ -69,6 +83,8 @@ def _secrets_referred(properties: dict[str, str]) -> dict[str, str]:
     for name, value in properties.items():
         if re.search(r"secret|password|token|credential|key", name) and not _is_reference(value):
             raise ValueError(f"{name} must be env:NAME or file:PATH")
+        if "\0" in name + value:
+            raise ValueError("names and values must be text without the character 0")
     return properties
 
 
@@ -145,6 +161,7 @@ def _shown_as_it_is(value: str) -> str:
 
 
 _Reference = Annotated[str, BeforeValidator(_reference)]
+_Id = Annotated[int, Field(strict=True, ge=0, le=MAX_ID)]
 _Label = Annotated[str, Field(min_length=1, max_length=_MAX_LABEL), AfterValidator(_shown_as_it_is)]
 _Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 _Severity = Literal["off", "warn", "quarantine"]
@@ -154,6 +171,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_null(cls, value: object) -> object:
+        """No name of a file, host or variable may hold the character 0: the system would cut it off there."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("must be text without the character 0")
+        return value
 
 
 class Service(_Section):
@@ -208,12 +233,21 @@ class Run(_Section):
 
 
 class SessionEntry(_Section):
-    """One session: its label, and references to an API key or to a login name and password."""
+    """One session: its label, references to an API key or to a login name and password, and what it asks about.
+
+    Attributes:
+        network_id: with it, statistics of this network are asked for; without, those of the session's own mailbox.
+        mailbox_id: of that network.
+        ecgrid_id: of that network.
+    """
 
     label: _Label
     api_key: _Reference | None = None
     login_name: _Reference | None = None
     password: _Reference | None = None
+    network_id: _Id | None = None
+    mailbox_id: _Id | None = None
+    ecgrid_id: _Id | None = None
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -222,6 +256,14 @@ class SessionEntry(_Section):
             raise ValueError("must have either api_key, or login_name and password")
         if has_login and (self.login_name is None or self.password is None):
             raise ValueError("login_name and password belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _network_of_ids(self) -> Self:
+        if self.network_id is None:
+            for name in ("mailbox_id", "ecgrid_id"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} needs network_id, the network that it belongs to")
         return self
 
 
@@ -297,7 +339,7 @@ class Iceberg(_Section):
     catalog_uri: Annotated[str, AfterValidator(_catalog_uri)]
     catalog_name: Annotated[str, Field(min_length=1)] = "ecgrid"
     location: str | None = None
-    namespace: Annotated[str, Field(pattern=r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")] = "ecgrid"
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")] = "ecgrid"
     properties: Annotated[dict[str, str], AfterValidator(_secrets_referred)] = {}
 
 
@@ -329,11 +371,14 @@ class Settings(_Section):
     def _labels_once(self) -> Self:
         if not self.sessions:
             raise ValueError("sessions: there are none; add [[sessions]] or sessions_file")
-        seen: set[str] = set()
-        for entry in self.sessions:
-            if entry.label in seen:
-                raise ValueError(
-                    f"sessions: label {entry.label!r} stands twice; labels must differ"
+        first_of: dict[str, int] = {}
+        for index, entry in enumerate(self.sessions):
+            first = first_of.setdefault(entry.label, index)
+            if first != index:
+                context = {"label": entry.label, "first": first, "second": index}
+                raise PydanticCustomError(
+                    LABEL_TWICE,
+                    "sessions: label '{label}' stands twice; labels must differ",
+                    context,
                 )
-            seen.add(entry.label)
         return self

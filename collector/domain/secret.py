@@ -12,8 +12,7 @@ from xml.sax.saxutils import escape
 __all__ = ["MASK", "Secret", "mask", "without_part"]
 
 MASK: Final = "********"
-_MIN_MASKED: Final = 6
-_LONGEST_PART: Final = 4_096  # bytes
+_MIN_MASKED: Final = 6  # characters of a secret, bytes of a part of one
 
 
 class Secret:
@@ -68,15 +67,18 @@ def mask(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
 
 
 def without_part(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]:
-    """`data`, which was cut off somewhere, without the beginning of a secret at its end; and whether there was one."""
-    lowered = data[-_LONGEST_PART:].lower()
+    """`data`, which was cut off somewhere, without the beginning of a secret at its end; and whether there was one.
+
+    A beginning of fewer than six characters is left alone.
+    """
+    spellings = _looked_for(secrets)
+    end = data[-max(map(len, spellings), default=1) :].lower()
     longest = max(
         (
             length
-            for secret in secrets
-            for spelling in _spellings(secret.reveal())
+            for spelling in spellings
             for length in range(_MIN_MASKED, len(spelling))
-            if lowered.endswith(spelling[:length])
+            if end.endswith(spelling[:length])
         ),
         default=0,
     )
@@ -85,14 +87,14 @@ def without_part(data: bytes, secrets: tuple[Secret, ...]) -> tuple[bytes, bool]
 
 @lru_cache(maxsize=1024)
 def _looked_for(secrets: tuple[Secret, ...]) -> tuple[bytes, ...]:
-    """The spellings of those that are long enough, each once."""
+    """The bytes to look for: every spelling of every secret that is long enough, each once, in lower case."""
     values = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_MASKED]
     return tuple(dict.fromkeys(spelling for value in values for spelling in _spellings(value)))
 
 
 @lru_cache(maxsize=1024)
 def _spellings(value: str) -> tuple[bytes, ...]:
-    """In lower case, as `bytes.lower` makes it."""
+    """A secret as it is and as XML, HTML, JSON or a query escapes it, in several encodings; ASCII in lower case."""
     quoted = html.escape(value)
     forms = {value, escape(value), escape(value, {'"': "&quot;"}), quoted, _dotnet_html(value)}
     forms |= {quoted.replace("&#x27;", reference) for reference in ("&#39;", "&apos;")}

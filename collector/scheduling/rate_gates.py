@@ -91,9 +91,9 @@ class ServiceGate:
 
     def __init__(self, per_second: float, shared: Path | None = None) -> None:
         count, period = window_of(per_second)
-        # stretched by less than the throttle's window: that one decides as long as requests are written at once
-        self.log = SendLog(count, period * (1 + MARGIN / 2), shared)
-        self._throttle = Throttler(count, period * (1 + MARGIN), period / _POLLS)
+        self.log = SendLog(count, period * (1 + MARGIN), shared)
+        # a little longer than that of the log: the throttle decides as long as requests are written at once
+        self._throttle = Throttler(count, period * (1 + 1.2 * MARGIN), period / _POLLS)
         self._spacing = period / count * _SPREAD
         self._due = 0.0
         self._turn = asyncio.Lock()

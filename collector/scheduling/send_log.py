@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SendLog"]
+__all__ = ["UNSENT_SECONDS", "SendLog"]
 
 # a request that was granted and is still to be written is in every window until then, or until so long after its
 # grant: a process that was killed in between leaves it behind
@@ -80,7 +80,7 @@ class SendLog:
             self._moves.append((mark, instant))
 
     def _forget(self, now: float) -> None:
-        """Drop what has left the window, and what cannot be: instants of another boot of the machine, or no instants."""
+        """Drop what has left the window, and what cannot be: those of another boot of the machine, or none at all."""
         first, last = now - self._period, now + UNSENT_SECONDS
         self._sends = array("d", sorted(each for each in self._sends if first < each <= last))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from collector.config import ApiKey, Credential, Login
+from collector.config import ApiKey, Credential, Login, Unreadable
 from collector.domain.secret import Secret
 from collector.domain.values import FaultClass
 from collector.errors import CredentialError
@@ -92,10 +92,13 @@ class Credentials:
         self._keys: dict[str, Secret] = {}
         self._strikes: dict[str, int] = {}  # faults in a row that say a key is not valid
         self._accounts: dict[str, _Account] = {}
+        self._unreadable: dict[str, Unreadable] = {}
         shared: dict[Login, _Account] = {}
         for label, credential in credentials.items():
             if isinstance(credential, ApiKey):
                 self._keys[label] = credential.key
+            elif isinstance(credential, Unreadable):
+                self._unreadable[label] = credential
             else:
                 account = shared.setdefault(credential, _Account(credential))
                 account.labels.add(label)
@@ -103,7 +106,7 @@ class Credentials:
 
     def __contains__(self, label: str) -> bool:
         """There is a credential of that label."""
-        return label in self._keys or label in self._accounts
+        return label in self._keys or label in self._accounts or label in self._unreadable
 
     def has_login(self, label: str) -> bool:
         """The session needs a Login (and a Logout)."""
@@ -113,8 +116,10 @@ class Credentials:
         """The SessionID in force; None where a Login is due.
 
         Raises:
-            CredentialError: the credential was refused.
+            CredentialError: the credential was refused, or could not be read.
         """
+        if label in self._unreadable:
+            raise CredentialError(self._unreadable[label].reason)
         if label in self._keys:
             if self._strikes.get(label, 0) >= _STRIKES:
                 raise CredentialError(f"the API key was refused {_STRIKES} times in a row")

@@ -1,4 +1,4 @@
-"""Undoes a reply's content encoding, bounded; knows nothing of what is inside."""
+"""Undoes the content encoding of a reply's body, to a limit of bytes. Knows nothing of what the body says."""
 
 import zlib
 from typing import Final
@@ -8,11 +8,13 @@ from collector.errors import ReplyTooLargeError, WireError
 __all__ = ["decoded_body", "readable_part"]
 
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
-_PIECE: Final = 1_024  # compressed bytes at a time, where damage is to be come upon late
+_PIECE: Final = (
+    1_024  # compressed bytes that are inflated at a time; where one is damaged, byte by byte
+)
 
 
 def decoded_body(body: bytes, content_encoding: str | None, limit: int) -> bytes:
-    """The body without its content encoding, at most `limit` bytes.
+    """The body without its content encoding (a Content-Encoding header, or None), at most `limit` bytes.
 
     Raises:
         ReplyTooLargeError: more than `limit` bytes.
@@ -31,9 +33,10 @@ def decoded_body(body: bytes, content_encoding: str | None, limit: int) -> bytes
 
 
 def readable_part(body: bytes, content_encoding: str, limit: int) -> tuple[bytes, int]:
-    """What can be read of a body that cannot be decoded, and how many of its bytes may hold nothing else.
+    """What can be read of a body that cannot be decoded, and how many of its bytes were looked at for that.
 
-    These are fewer than there are where the body inflates to more than `limit` bytes: the rest was not looked at.
+    At most `limit` bytes are returned; where there are more, not all of the body was looked at. An encoding that is
+    not known is not undone.
     """
     encoding = content_encoding.strip().lower()
     if encoding not in ("gzip", "x-gzip", "deflate"):
@@ -48,7 +51,7 @@ def readable_part(body: bytes, content_encoding: str, limit: int) -> tuple[bytes
         except zlib.error:
             if step == 1:
                 break
-            inflater, step = before, 1  # what inflates before the damage is wanted too
+            inflater, step = before, 1  # again, to the byte before the damage
             continue
         at += len(body[at : at + step]) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
         if len(plain) > limit:
@@ -59,7 +62,10 @@ def readable_part(body: bytes, content_encoding: str, limit: int) -> tuple[bytes
 
 
 def _deflate_bits(body: bytes) -> int:
-    """RFC 9110 means zlib; some servers send the raw stream, which never starts with the zlib method nibble 8."""
+    """Window bits of zlib for `deflate`, which means zlib's format (RFC 9110, 8.4.1.2).
+
+    Some servers send the raw stream, which never has the 8 that a zlib stream has in the low half of its first byte.
+    """
     return zlib.MAX_WBITS if body[:1] and body[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 

@@ -1,4 +1,4 @@
-"""Dates and waits as HTTP headers write them -> numbers. Pure."""
+"""Dates and delays in HTTP headers (RFC 9110: Date 6.6.1, HTTP-date 5.6.7, Retry-After 10.2.3). Reads no clock."""
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -7,7 +7,7 @@ __all__ = ["date_us", "http_date", "retry_after_seconds"]
 
 
 def http_date(value: str) -> float | None:
-    """An HTTP date in seconds since 1970; None if unreadable. One that names no zone is UTC (RFC 9110, 5.6.7)."""
+    """An HTTP-date in seconds since 1970; None if it cannot be read. One that names no time zone is in UTC."""
     try:
         date = parsedate_to_datetime(value)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
@@ -16,23 +16,23 @@ def http_date(value: str) -> float | None:
 
 
 def date_us(value: str | None) -> int | None:
-    """An HTTP date in microseconds since 1970, the start of its second; None if absent or unreadable."""
+    """A Date header in microseconds since 1970; None if it is absent or cannot be read."""
     instant = http_date(value or "")
     return None if instant is None else int(instant) * 1_000_000
 
 
 def retry_after_seconds(value: str | None, now: float, cap: float) -> float | None:
-    """Seconds to wait as a Retry-After header says, at most `cap`; None for absent, past or unreadable.
+    """Seconds to wait as a Retry-After header says, at most `cap`; None if it is absent, past or cannot be read.
 
     Args:
-        value: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
-        now: the server's clock if known, else ours, in seconds since 1970.
+        value: a number of seconds or an HTTP-date.
+        now: the server's clock if it is known, else this machine's, in seconds since 1970.
     """
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        seconds = float(value[:12])
+        seconds = float(value[:12])  # more digits would be beyond any cap
     else:
         instant = http_date(value)
         if instant is None:

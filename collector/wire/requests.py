@@ -1,9 +1,9 @@
 """An operation and its arguments -> the request of a binding, and that request with its secrets masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
@@ -37,19 +37,19 @@ class Request:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """What all requests of one operation over one binding share.
+class _Template(NamedTuple):
+    """What all requests of one operation over one binding have in common.
 
     Attributes:
-        shown: request line and headers as text; for `http-get` without the query.
-        envelope: with a place for the text of each argument; empty where there is none.
+        url: without a query.
+        head: request line and headers as text, without a query.
+        envelope: for SOAP: the body, with a `%s` for the text of each argument in its order.
     """
 
     method: str
     url: str
     headers: dict[str, str]
-    shown: str
+    head: str
     envelope: str = ""
 
 
@@ -65,12 +65,12 @@ def encode(
     Raises:
         KeyError: an argument is missing.
     """
-    form = _form(operation, binding, url, namespace)
-    values = [arguments[parameter.name] for parameter in operation.parameters]
+    template = _template(operation, binding, url, namespace)
     if binding is Binding.HTTP_GET:
-        return Request(form.method, _target(form.url, operation, values), form.headers, None)
-    content = _content(form, operation, binding, values)
-    return Request(form.method, form.url, form.headers, content.encode())
+        target = template.url + _query(operation, arguments)
+        return Request(template.method, target, template.headers, None)
+    content = _content(template, operation, arguments)
+    return Request(template.method, template.url, template.headers, content.encode())
 
 
 def masked_text(
@@ -80,67 +80,61 @@ def masked_text(
     url: str,
     namespace: str,
 ) -> str:
-    """The request as text, every secret parameter masked: what is landed beside the reply."""
-    shown = tuple(
-        [MASK if each.is_secret else arguments[each.name] for each in operation.parameters]
-    )
-    return _text(operation, shown, binding, url, namespace)
+    """The request as text, with a mask for every secret parameter: what is landed beside the reply.
 
-
-@lru_cache(maxsize=4096)  # all sessions of a run ask for the same pairs of windows
-def _text(
-    operation: Operation, values: tuple[Argument, ...], binding: Binding, url: str, namespace: str
-) -> str:
-    form = _form(operation, binding, url, namespace)
+    Raises:
+        KeyError: an argument that is no secret is missing.
+    """
+    template = _template(operation, binding, url, namespace)
+    masked = {
+        each.name: MASK if each.is_secret else arguments[each.name] for each in operation.parameters
+    }
     if binding is Binding.HTTP_GET:
-        return f"{_target(form.shown, operation, values)}\n\n"
-    return f"{form.shown}\n\n{_content(form, operation, binding, values)}"
+        return f"{template.head}{_query(operation, masked)}\n\n"
+    return f"{template.head}\n\n{_content(template, operation, masked)}"
 
 
-@lru_cache(maxsize=64)
-def _form(operation: Operation, binding: Binding, url: str, namespace: str) -> _Form:
+@lru_cache(maxsize=64)  # a run needs a handful of them, for every request
+def _template(operation: Operation, binding: Binding, url: str, namespace: str) -> _Template:
     action = f"{namespace}{operation.name}"
     if binding is Binding.HTTP_GET:
-        return _formed("GET", f"{url}/{operation.name}", {})
+        return _with_head("GET", f"{url}/{operation.name}", {})
     if binding is Binding.HTTP_POST:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return _formed("POST", f"{url}/{operation.name}", headers)
+        return _with_head("POST", f"{url}/{operation.name}", headers)
     if binding is Binding.SOAP11:
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
     else:
         headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{action}"'}
     soap = SOAP11 if binding is Binding.SOAP11 else SOAP12
     places = "".join(f"<{each.name}>%s</{each.name}>" for each in operation.parameters)
-    opened = {"soap": soap, "name": operation.name, "namespace": escape(namespace)}
-    opening, closing = (part.format(**opened).replace("%", "%%") for part in (_OPENING, _CLOSING))
-    return _formed("POST", url, headers, f"{opening}{places}{closing}")
+    names = {"soap": soap, "name": operation.name, "namespace": escape(namespace)}
+    opening, closing = (part.format(**names).replace("%", "%%") for part in (_OPENING, _CLOSING))
+    return _with_head("POST", url, headers, f"{opening}{places}{closing}")
 
 
-def _formed(method: str, url: str, headers: dict[str, str], envelope: str = "") -> _Form:
-    target = urlsplit(url)
-    path = f"{target.path}?{target.query}" if target.query else target.path
-    shown = "\n".join([f"{method} {path}", *(f"{k}: {v}" for k, v in headers.items())])
-    return _Form(method, url, headers, shown, envelope)
+def _with_head(method: str, url: str, headers: dict[str, str], envelope: str = "") -> _Template:
+    lines = [f"{method} {urlsplit(url).path}", *(f"{k}: {v}" for k, v in headers.items())]
+    return _Template(method, url, headers, "\n".join(lines), envelope)
 
 
 def _plain(value: Argument) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def _query(operation: Operation, values: Sequence[Argument]) -> list[tuple[str, str]]:
-    return [(p.name, _plain(v)) for p, v in zip(operation.parameters, values, strict=True)]
+def _pairs(operation: Operation, arguments: Mapping[str, Argument]) -> list[tuple[str, str]]:
+    return [(each.name, _plain(arguments[each.name])) for each in operation.parameters]
 
 
-def _target(url: str, operation: Operation, values: Sequence[Argument]) -> str:
-    query = urlencode(_query(operation, values), quote_via=quote)
-    return f"{url}?{query}" if query else url
+def _query(operation: Operation, arguments: Mapping[str, Argument]) -> str:
+    """The query of a GET request with its question mark; empty for an operation without parameters."""
+    query = urlencode(_pairs(operation, arguments), quote_via=quote)
+    return f"?{query}" if query else ""
 
 
-def _content(
-    form: _Form, operation: Operation, binding: Binding, values: Sequence[Argument]
-) -> str:
-    if binding is Binding.HTTP_POST:
-        return urlencode(_query(operation, values))
-    return form.envelope % tuple(
-        [value if isinstance(value, int) else escape(_plain(value)) for value in values]
-    )
+def _content(template: _Template, operation: Operation, arguments: Mapping[str, Argument]) -> str:
+    """The body: an envelope, or a form for the POST binding."""
+    pairs = _pairs(operation, arguments)
+    if template.envelope:
+        return template.envelope % tuple(escape(value) for _, value in pairs)
+    return urlencode(pairs)

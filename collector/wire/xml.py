@@ -23,6 +23,7 @@ def parse(body: bytes) -> etree._Element:
     if any(doctype in body for doctype in _DOCTYPES):
         raise WireError("a document with a DTD")
     parser = etree.XMLParser(
+        # for a DTD in an encoding that was not looked for above; it is refused below
         resolve_entities=False,
         no_network=True,
         load_dtd=False,

@@ -10,6 +10,7 @@ import click
 import structlog
 
 from collector.config import Settings
+from collector.domain.durations import parse_duration
 from collector.errors import LandingError
 from collector.landing import LandedRun, landed_runs
 from pipelines.cli.door import Door, config_option, finish, shared_options
@@ -56,19 +57,20 @@ def compact(door: Door, config: Path, target_mib: int | None) -> None:
 
 
 class _Age(click.ParamType):
-    """Days, as in `90d`."""
+    """Whole days, written as a duration such as 90d."""
 
-    name = "AGE"
+    name = "duration"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        days = value.removesuffix("d")
-        if value == days or not (days.isascii() and days.isdecimal()):
-            self.fail(f"{value!r}: must be a whole number of days, as 90d", param, ctx)
-        if not 1 <= int(days) <= _MOST_DAYS:
-            self.fail(f"{value!r}: must be 1d to {_MOST_DAYS}d", param, ctx)
-        return timedelta(days=int(days))
+        try:
+            age = timedelta(seconds=parse_duration(value))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r}: must be a whole number of days, such as 90d", param, ctx)
+        if age % timedelta(days=1) or not 1 <= age.days <= _MOST_DAYS:
+            self.fail(f"{value!r}: must be whole days, 1d to {_MOST_DAYS}d", param, ctx)
+        return age
 
 
 @click.command()

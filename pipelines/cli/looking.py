@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from collector.config import Credential, Settings
+from collector.config import Credential, Settings, Unreadable
 from collector.domain.values import RunInfo
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
@@ -19,7 +19,7 @@ from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop, is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.streams import printed, said
-from pipelines.cli.working import ready
+from pipelines.cli.working import looked_at, ready
 from pipelines.errors import PublicationError
 from pipelines.exit_code import ExitCode
 from pipelines.nightly import lake_of, until_stopped
@@ -43,9 +43,9 @@ def check(door: Door, config: Path) -> None:
     """Configuration, storage, service, clock and every session: say what is wrong before the night does.
 
     Sends Version in every known namespace, then Login, WhoAmI and Logout for each session, within the rate limit. A
-    refused credential is asked for once.
+    refused credential is asked for once. One that cannot be read is named; exit code 2 if none can.
     """
-    settings, known = ready(door, config)
+    settings, known = looked_at(door, config)
     findings = list(_storage(settings))
     for finding in findings:
         _tell(door, finding)
@@ -53,6 +53,8 @@ def check(door: Door, config: Path) -> None:
     good = all(finding.good for finding in findings)
     reached = any(finding.about == "clock" for finding in findings)
     code = ExitCode.DONE if good else ExitCode.CALLS_FAILED if reached else ExitCode.FAILED
+    if all(isinstance(each, Unreadable) for each in known.values()):
+        code = ExitCode.USAGE
     code = code if stopped is None else ExitCode.STOPPED
     result = {
         "findings": [asdict(finding) for finding in findings],

@@ -1,13 +1,15 @@
 """The commands that change something: collect, normalize, run."""
 
-import math
+import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 import structlog
 
-from collector.config import Credential, Settings, credentials
+from collector.config import Credential, Settings, Unreadable, credentials, require_readable
+from collector.domain.durations import format_duration, parse_duration
 from collector.observers import EventLog, Progress
 from collector.runs.plan import repeated
 from collector.runs.run import WRONG_SERVICE
@@ -18,29 +20,39 @@ from pipelines.exit_code import ExitCode
 from pipelines.nightly import Night, collect_only, normalize_landed, run_night
 from pipelines.storage_root import storage_lock
 
-__all__ = ["collect", "night_said", "normalize", "ready", "run"]
+__all__ = ["collect", "looked_at", "night_said", "normalize", "ready", "run"]
 
 _LOG = structlog.get_logger("ecgrid-stats")
+_LONGEST_DEADLINE: Final = 7 * 86_400  # seconds
 
 
-class _Seconds(click.FloatRange):
-    """click's own words for what is no number are about a `float range`."""
+class _Deadline(click.ParamType):
+    """Seconds, written as a duration such as 90s or 26h, or as a number of seconds."""
 
-    name = "number of seconds"
+    name = "duration"
 
-
-def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value}: must be a number of seconds")
-    return value
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value)
+            seconds = float(value) if is_number else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not 0 < seconds <= _LONGEST_DEADLINE:
+            longest = format_duration(_LONGEST_DEADLINE)
+            self.fail(f"{value!r}: must be more than 0s and at most {longest}", param, ctx)
+        return seconds
 
 
 _deadline_option = click.option(
     "--deadline",
-    type=_Seconds(min=0, min_open=True, max=604_800),
-    callback=_finite,
-    metavar="SECONDS",
-    help="Stop calling after this long, exit code 4; `run` publishes what is there. [run.deadline_seconds]",
+    type=_Deadline(),
+    metavar="DURATION",
+    help=(
+        "Stop calling after this long (90s, 30m, 26h), exit code 4; `run` publishes what is there."
+        " [run.deadline_seconds]"
+    ),
 )
 
 
@@ -106,10 +118,30 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
 
 
 def ready(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]]:
-    """Settings and credentials, with a warning for what is odd but allowed.
+    """Settings and credentials of a command that makes calls, or says what they would cost.
+
+    A credential that cannot be read fails the calls of its session alone.
 
     Raises:
-        ConfigError: something is wrong with either.
+        ConfigError: the settings are wrong, or not one credential can be read.
+    """
+    settings, known = looked_at(door, config)
+    require_readable(known)
+    unreadable = sum(isinstance(each, Unreadable) for each in known.values())
+    if unreadable:
+        _LOG.warning(
+            "credentials that cannot be read: the calls of their sessions fail; `check` names each",
+            sessions=unreadable,
+            of=len(known),
+        )
+    return settings, known
+
+
+def looked_at(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]]:
+    """Settings and credentials, readable or not, with a warning for what is odd but allowed.
+
+    Raises:
+        ConfigError: the settings are wrong.
     """
     settings = door.settings(config)
     for span in repeated(settings.windows.minutes):

@@ -1,15 +1,10 @@
-import time
 import zlib
-from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.domain.values import Binding, CallId, FaultClass, LandedReply, Outcome, State
 from collector.outcomes.classify_reply import classify_reply
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT
-from collector.wire.http_dates import date_us
 from collector.wire.operations import REPORT_INSTANT_STATS
 from tests.collector.replies_by_hand import Recorded, dataset, fault, plain, sample
 
@@ -153,35 +148,3 @@ def test_long_texts_are_cut() -> None:
     """A fault text never grows with the reply."""
     outcome = judged(plain(500, "x" * 5_000, "text/plain"))
     assert len(outcome.fault_text or "") == FAULT_TEXT_LIMIT
-
-
-@pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """This machine in another time zone."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", request.param)
-        time.tzset()
-        yield request.param
-    time.tzset()
-
-
-@pytest.mark.parametrize(
-    "date",
-    [
-        DATE,
-        "Monday, 15-Jan-24 12:00:00 GMT",
-        "Mon Jan 15 12:00:00 2024",
-        "Mon, 15 Jan 2024 12:00:00 -0000",
-        "Mon, 15 Jan 2024 13:00:00 +0100",
-    ],
-)
-def test_dates(date: str, zone: str) -> None:
-    """Every form of an HTTP date is an instant, whatever zone this machine is in."""
-    assert date_us(date) == DATE_US
-
-
-@given(st.none() | st.text(max_size=40) | st.from_regex(r"[ -~]{0,30}\d+:\d+:\d+ [+-]\d{4,12}"))
-def test_any_date_header(value: str | None) -> None:
-    """No Date header raises."""
-    found = date_us(value)
-    assert found is None or abs(found) < 2**62

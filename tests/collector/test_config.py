@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from collector.config import ApiKey, Login, Settings, credentials, load, s3_secrets
 from collector.domain.values import Binding, Pairing
 from collector.errors import ConfigError
+from tests.collector.certificates import authority
 
 ROOT = Path(__file__).parents[2]
 KEY = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -82,6 +83,66 @@ def test_every_misspelt_key_gets_its_name_back(section: str, key: str, tmp_path:
     assert f"did you mean {key}?" in said
 
 
+@pytest.mark.parametrize("key", ["network_id", "mailbox_id", "ecgrid_id"])
+def test_ids_of_a_session(key: str, tmp_path: Path) -> None:
+    """Whole numbers; what is none gets label, key, value and what is right."""
+    base = GOOD["sessions"] + ("" if key == "network_id" else "\nnetwork_id = 1")
+    for good in (0, 2**31 - 1):
+        found = loaded(tmp_path, text_of(sessions=f"{base}\n{key} = {good}"))
+        assert getattr(found.sessions[0], key) == good
+    for bad in ("-1", "2147483648", "1.0", "'7'", "'x'"):
+        said = refusal(tmp_path, text_of(sessions=f"{base}\n{key} = {bad}"))
+        assert said.endswith(
+            f": session 'acme' (sessions, entry 1): {key} = {bad}: must be a whole number, 0 to 2147483647"
+        )
+    if key != "network_id":
+        said = refusal(tmp_path, text_of(sessions=f"{GOOD['sessions']}\n{key} = 0"))
+        assert f"{key} needs network_id" in said
+
+
+def test_problems_are_named_in_order(tmp_path: Path) -> None:
+    """The first three, each with its place; then only their number."""
+    text = text_of(sessions="") + "".join(
+        f'\n[[sessions]]\nlabel = "s{n}"\napi_key = "{KEY}"' for n in range(5)
+    )
+    said = refusal(tmp_path, text)
+    named = re.findall(r"session '(s\d)' \(sessions, entry (\d)\): api_key: must be", said)
+    assert named == [("s0", "1"), ("s1", "2"), ("s2", "3")]
+    assert said.endswith(" (and 2 more)")
+    three = text.rpartition("[[sessions]]")[0].rpartition("[[sessions]]")[0]
+    assert "more)" not in refusal(tmp_path, three)
+
+
+@pytest.mark.parametrize("entry", ["5", '"x"', "[]", "true"])
+def test_a_session_that_is_no_table(entry: str, tmp_path: Path) -> None:
+    """It is named by its place: it has no label."""
+    said = refusal(tmp_path, text_of(top=f"sessions = [{entry}]", sessions=""))
+    assert said.endswith("x.toml: sessions, entry 1: must be a table")
+
+
+def test_text_with_the_character_0(tmp_path: Path) -> None:
+    """It ends a name for the system: every key refuses it, `sessions_file` before it is opened."""
+    for section, key in (("top", "sessions_file"), ("service", "contact"), ("sessions", "api_key")):
+        line = f'{key} = "env:a\\u0000b"'
+        base = {"service": GOOD["service"], "sessions": 'label = "acme"', "top": ""}[section]
+        said = refusal(tmp_path, text_of(**{section: f"{base}\n{line}"}))
+        assert key in said
+        assert said.endswith("must be text without the character 0")
+    said = refusal(
+        tmp_path,
+        text_of(warehouse__iceberg='catalog_uri = "sqlite:///x"\nproperties = { a = "b\\u0000" }'),
+    )
+    assert "warehouse.iceberg.properties: " in said
+    assert "without the character 0" in said
+
+
+def test_a_long_value_is_not_shown_whole(tmp_path: Path) -> None:
+    """A message stays a message."""
+    said = refusal(tmp_path, text_of(logging=f'level = "{"x" * 5_000}"'))
+    assert len(said) < 400
+    assert "logging.level = 'xxx" in said
+
+
 def test_unknown_keys_that_resemble_nothing(tmp_path: Path) -> None:
     """They are answered with the keys there are; also at the top, in sessions and in warehouses."""
     assert "unknown key limits.zzz: known are requests_per_second" in refusal(
@@ -89,7 +150,7 @@ def test_unknown_keys_that_resemble_nothing(tmp_path: Path) -> None:
     )
     assert "unknown key limts: did you mean limits?" in refusal(tmp_path, text_of(limts="a = 1"))
     said = refusal(tmp_path, text_of(sessions=f'label = "a"\napi_kee = "{KEY}"\napi_key = "env:A"'))
-    assert "unknown key sessions.0.api_kee: did you mean api_key?" in said
+    assert "session 'a' (sessions, entry 1): unknown key api_kee: did you mean api_key?" in said
     said = refusal(tmp_path, text_of(warehouse__duckdb='path = "x"\npaht = "y"'))
     assert "unknown key warehouse.duckdb.paht: did you mean path?" in said
     assert "unknown key service.Login" in refusal(
@@ -204,10 +265,16 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
         (text_of(windows=""), "windows is missing"),
         (text_of(service='binding = "soap11"'), "service.url is missing"),
         (text_of(sessions=""), "there are none; add [[sessions]] or sessions_file"),
-        (text_of(sessions='api_key = "env:A"'), "sessions.0.label is missing"),
-        (text_of(sessions='label = ""\napi_key = "env:A"'), "sessions.0.label = ''"),
+        (text_of(sessions='api_key = "env:A"'), "sessions, entry 1: label is missing"),
+        (
+            text_of(sessions='label = ""\napi_key = "env:A"'),
+            "sessions, entry 1: label = '': must not be empty",
+        ),
         (text_of(sessions=f'label = "{"x" * 301}"\napi_key = "env:A"'), "at most 300 characters"),
-        (text_of(sessions='label = "a"'), "must have either api_key, or login_name and password"),
+        (
+            text_of(sessions='label = "a"'),
+            "x.toml: session 'a' (sessions, entry 1): must have either api_key, or login_name and password",
+        ),
         (
             text_of(sessions='label = "a"\nlogin_name = "env:A"'),
             "login_name and password belong together",
@@ -224,7 +291,7 @@ def test_bad_values(section: str, line: str, said: str, tmp_path: Path) -> None:
         ),
         (
             text_of() + '\n[[sessions]]\nlabel = "acme"\napi_key = "env:B"',
-            "label 'acme' stands twice",
+            "label 'acme' stands twice, at sessions, entry 1 and at sessions, entry 2; labels must differ",
         ),
         (text_of(limits="concurrency = 0\nper_session_concurrency = 0"), "concurrency = 0"),
         (text_of(storage__s3='access_key = "env:K"'), "access_key and secret_key belong together"),
@@ -278,6 +345,122 @@ def test_a_credential_in_the_file_is_refused_and_never_shown(text: str, tmp_path
 def test_addresses_that_are_allowed(url: str, tmp_path: Path) -> None:
     """Plain http to this machine; https to any."""
     assert loaded(tmp_path, text_of(service=f'url = "{url}"')).service.url == url
+
+
+NUMBERS: list[
+    tuple[str, str, float, float, float | None]
+] = [  # least, most (0 excluded: 1e-9), default
+    ("service", "timeout_seconds", 1e-9, 86_400, 60),
+    ("limits", "requests_per_second", 1e-9, 100_000, 1.5),
+    ("limits", "per_session_per_second", 1e-9, 100_000, 1.0),
+    ("limits", "concurrency", 1, 1_000, 8),
+    ("limits", "per_session_concurrency", 1, 1_000, 2),
+    ("limits", "max_reply_bytes", 1_024, 2**30, 16 * 2**20),
+    ("retry", "attempts", 1, 20, 4),
+    ("retry", "backoff_seconds", 1e-9, 86_400, 0.5),
+    ("retry", "max_backoff_seconds", 1e-9, 86_400, 30),
+    ("retry", "max_retry_after_seconds", 1e-9, 86_400, 300),
+    ("retry", "max_outage_seconds", 1e-9, 604_800, None),
+    ("run", "resume_within_seconds", 0, 2_592_000, 21_600),
+    ("run", "deadline_seconds", 1e-9, 604_800, None),
+    ("run", "drain_seconds", 1e-9, 86_400, 60),
+    ("storage", "keep_landing_days", 1, 3_650, 30),
+    ("storage", "compacted_file_mib", 1, 65_536, 128),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "least", "most", "default"), NUMBERS, ids=[key for _, key, *_ in NUMBERS]
+)
+def test_the_range_of_a_number(
+    section: str, key: str, least: float, most: float, default: float | None, tmp_path: Path
+) -> None:
+    """The ends are allowed, what is beyond them is refused, and so is a number in quotes."""
+
+    def text(value: object) -> str:
+        return text_of(**{section: f"{GOOD.get(section, '')}\n{key} = {value}"})
+
+    def found(whole: str) -> object:
+        return getattr(getattr(loaded(tmp_path, whole), section), key)
+
+    assert found(text_of()) == default
+    for good in (least, most):
+        assert found(text(good)) == good
+    for bad in (0 if least == 1e-9 else least - 1, most + 1, f"'{most}'", "true"):
+        assert f"{section}.{key} = " in refusal(tmp_path, text(bad))
+
+
+def test_every_number_has_its_range() -> None:
+    """The guard of the test above."""
+    kinds = {
+        (name, key)
+        for name, kind in SECTIONS.items()
+        for key, field in kind.model_fields.items()
+        if re.search(r"\b(int|float)\b", repr(field.annotation)) and name != "windows"
+    }
+    assert kinds == {(section, key) for section, key, *_ in NUMBERS}
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "said"),
+    [
+        ("postgres = { dsn = 'env:A', schema = '' }", "postgres.schema: must not be empty"),
+        (f"postgres = {{ dsn = 'env:A', schema = '{'x' * 64}' }}", "must have at most 63 char"),
+        ("iceberg = { catalog_uri = 'http://me:word@h/' }", "must have no credentials in it"),
+        ("iceberg = { catalog_uri = 'http://h/?a_token=word' }", "must have no credentials in it"),
+        ("iceberg = { catalog_uri = 'http://h/x?a=1&password=word' }", "must have no credentials"),
+        ("iceberg = { catalog_uri = 'x', catalog_name = '' }", "catalog_name: must not be empty"),
+        ("iceberg = { catalog_uri = 'x', namespace = 'a-b' }", "namespace: must be names of"),
+        (
+            "iceberg = { catalog_uri = 'x', properties = { 's3.secret' = 'word' } }",
+            "s3.secret must be env:NAME or file:PATH",
+        ),
+        (
+            "iceberg = { catalog_uri = 'x', properties = { 's3.token' = 'file://word' } }",
+            "s3.token must be env:NAME or file:PATH",
+        ),
+    ],
+)
+def test_bad_warehouses(warehouse: str, said: str, tmp_path: Path) -> None:
+    """Refused without a part of the value: it may be a password."""
+    found = refusal(tmp_path, text_of(warehouse=warehouse))
+    assert said in found
+    assert "word" not in found.replace("password", "")
+
+
+@pytest.mark.parametrize(
+    "warehouse",
+    [
+        f"postgres = {{ dsn = 'file:x', schema = '{'x' * 63}' }}",
+        "iceberg = { catalog_uri = 'env:PASSWORD', catalog_name = 'a', namespace = 'a.b_1' }",
+        "iceberg = { catalog_uri = 'sqlite:///x/catalog.db', properties = { 's3.key' = 'env:A' } }",
+        "iceberg = { catalog_uri = 'http://me@h:1/x', properties = { 's3.region' = 'x' } }",
+    ],
+)
+def test_good_warehouses(warehouse: str, tmp_path: Path) -> None:
+    """References, and addresses without a password."""
+    assert loaded(tmp_path, text_of(warehouse=warehouse)).warehouse.raw is False
+
+
+@pytest.mark.parametrize(
+    "lake", ["s3://bucket/x", "elsewhere/lake", "hdfs://user@host/x", "s3://bucket/x?region=eu"]
+)
+def test_good_lakes(lake: str, tmp_path: Path) -> None:
+    """A folder, or an address without a credential."""
+    assert loaded(tmp_path, text_of(storage=f'lake = "{lake}"')).storage.lake == lake
+
+
+def test_a_private_authority_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    """Its path is relative to the file; what is there must hold certificates."""
+    text = text_of(service=f'{GOOD["service"]}\nca_file = "ca/x.pem"')
+    said = refusal(tmp_path, text)
+    assert "service.ca_file = 'ca/x.pem': No such file or directory; must be a readable" in said
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "x.pem").write_text("no certificate")
+    assert "service.ca_file = 'ca/x.pem': must hold certificates" in refusal(tmp_path, text)
+    _, certificate = authority(tmp_path)
+    certificate.replace(tmp_path / "ca" / "x.pem")
+    assert loaded(tmp_path, text).service.ca_file == tmp_path / "ca" / "x.pem"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -372,7 +555,7 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         re.sub(
             r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
-            r"|lake|endpoint|region|access|secret|session_)(\w+ = )",
+            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id)(\w+ = )",
             r"\1",
             text,
         )

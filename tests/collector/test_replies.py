@@ -230,3 +230,101 @@ def test_text_where_an_answer_should_be(body: str) -> None:
     """Text at a status that is no error is not the service."""
     with pytest.raises(NotServiceError, match="status 200"):
         opened(plain(200, body, "text/plain"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault("Server", "down"), "down"),
+        (Fault("", "down", "5", "busy"), "down busy [5]"),
+        (Fault("", "down", "5", "down"), "down [5]"),
+        (Fault("", "", "5", ""), "[5]"),
+        (Fault("", "", "", "busy"), "busy"),
+        (Fault("", "", "", ""), ""),
+        (Fault("", "x" * 600, "5"), "x" * 500),
+    ],
+)
+def test_a_fault_as_text(fault: Fault, said: str) -> None:
+    """What the service says, once, and its own code; never longer than is kept."""
+    assert str(fault) == said
+
+
+def test_the_parts_of_a_soap_fault() -> None:
+    """Both versions; the prefix of the code and a stack trace go, the detail is not said twice."""
+    detail = "<detail><ErrorCode>5</ErrorCode><ErrorString>a</ErrorString><ErrorMessage>b</ErrorMessage></detail>"
+    for version, inside in (
+        (Binding.SOAP11, f"<faultcode>x:Server</faultcode><faultstring>t</faultstring>{detail}"),
+        (
+            Binding.SOAP12,
+            f"<s:Code><s:Value>x:Server</s:Value></s:Code><s:Reason><s:Text>t</s:Text></s:Reason>{detail}",
+        ),
+    ):
+        body = envelope(f"<s:Fault>{inside}</s:Fault>", version, "s")
+        assert opened(plain(500, body, "text/xml")) == Fault("Server", "t", "5", "a b")
+        same = body.replace(b"<ErrorMessage>b", b"<ErrorMessage>a").replace(
+            b">t<", b">t\n   at X.Y()<"
+        )
+        assert opened(plain(500, same, "text/xml")) == Fault("Server", "t", "5", "a")
+        text = body.replace(b"<ErrorString>a", b"<ErrorString>t")
+        assert opened(plain(500, text, "text/xml")) == Fault("Server", "t", "5", "b")
+        own = body.replace(b"<detail>", b"<detail><ECGridOSSOAPErrorCode>7</ECGridOSSOAPErrorCode>")
+        assert opened(plain(500, own, "text/xml")) == Fault("Server", "t", "7", "a b")
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_faults_that_are_no_xml(status: int) -> None:
+    """JSON and text at a status that is an error; JSON that is no record is text."""
+    json = "application/json"
+    body = '{"errorCode": 5, "message": "down"}'
+    assert opened(plain(status, body, json)) == Fault("", "down", "5")
+    assert opened(plain(status, '{"message": null}', json)) == Fault("", "")
+    assert opened(plain(status, "[1]", json)) == Fault("", "[1]")
+    assert opened(plain(status, "{", json)) == Fault("", "{")
+    assert opened(plain(status, "a &lt; b\r\n   at X.Y()", "text/plain")) == Fault("", "a < b")
+
+
+@pytest.mark.parametrize("status", [200, 399])
+def test_text_below_an_error_status_is_no_fault(status: int) -> None:
+    """JSON neither: nobody asked for it."""
+    for kind in ("application/json", "text/plain"):
+        with pytest.raises(NotServiceError):
+            opened(plain(status, '{"message": "down"}', kind))
+
+
+@pytest.mark.parametrize(
+    ("status", "is_page"), [(299, False), (300, True), (399, True), (400, False)]
+)
+def test_a_redirect_is_not_the_service(status: int, *, is_page: bool) -> None:
+    """Whatever comes with it, an answer or nothing."""
+    with pytest.raises(WireError) as refused:
+        opened(plain(status, " "))
+    assert isinstance(refused.value, NotServiceError) is is_page
+    answer = replace(dataset(ROW, Binding.SOAP12), status=status)
+    if is_page:
+        with pytest.raises(NotServiceError, match=f"HTTP {status}"):
+            opened(answer)
+    else:
+        assert payload(answer).has_rows
+
+
+def test_what_was_opened_cannot_be_changed() -> None:
+    """Payload and Fault are values."""
+    for value, name in ((Payload(None), "result"), (Fault("", "x"), "text")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, None)
+        assert not hasattr(value, "__dict__")
+
+
+def test_a_null_answer_has_no_rows_whatever_is_in_it() -> None:
+    """What says that it is null is null."""
+    content = payload(plain(200, f'<DataSet xmlns:x="{XSI}" x:nil="true">{ROW}</DataSet>'))
+    assert content.is_null
+    assert not content.has_rows
+
+
+def test_a_page_is_quoted_in_part() -> None:
+    """Two hundred characters tell which page it is."""
+    with pytest.raises(NotServiceError, match=r": x{200}$"):
+        opened(plain(200, "x" * 5_000, "text/html"))
+    with pytest.raises(NotServiceError, match=r": \(no text\)$"):
+        opened(plain(200, "<html></html>", "text/html"))

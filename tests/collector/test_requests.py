@@ -147,3 +147,27 @@ def test_request_has_no_repr() -> None:
         request = encode(LOGIN, arguments_of(LOGIN, "fake-key-0001"), binding, URL, ECGRID)
         assert "fake" not in repr(request)
         assert "fake" not in str([request])
+
+
+def test_a_request_cannot_be_changed() -> None:
+    """What was encoded is what is sent."""
+    request = encode(LOGIN, arguments_of(LOGIN, "x"), Binding.SOAP12, URL, ECGRID)
+    with pytest.raises(AttributeError):
+        request.url = "https://elsewhere.invalid/"  # type: ignore[misc]  # that it cannot is what is tested
+    assert not hasattr(request, "__dict__")
+
+
+def test_the_text_of_a_request_is_what_was_sent() -> None:
+    """Method, path and query, headers, an empty line and the body: as sent, but for the mask."""
+    arguments: dict[str, Argument] = {"SessionID": Secret("fake-key"), "Minutes1": 1, "Minutes2": 2}
+    for binding in BINDINGS:
+        request = encode(REPORT_INSTANT_STATS, arguments, binding, URL, ECGRID)
+        shown = masked_text(REPORT_INSTANT_STATS, arguments, binding, URL, ECGRID)
+        head, _, body = shown.partition("\n\n")
+        line, *headers = head.split("\n")
+        target = request.url.removeprefix("https://host.invalid").replace("fake-key", "%2A" * 8)
+        assert line == f"{request.method} {target}"
+        assert headers == [f"{name}: {value}" for name, value in request.headers.items()]
+        sent = (request.body or b"").decode()
+        mask = "%2A" * 8 if binding is Binding.HTTP_POST else MASK
+        assert body == sent.replace("fake-key", mask)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from collector.config import Login
-from collector.domain.secret import MASK, Secret, mask
+from collector.domain.secret import MASK, Secret, mask, without_part
 
 ODD = "fake'<&>\" pä$s+wörd/0001"
 GUID = "FFFFFFFF-ffff-ffff-ffff-ffffffffffff"
@@ -85,12 +85,20 @@ def test_mask_finds_every_spelling(spelling: str, value: str) -> None:
     if value == ODD and spelling in ("upper", "lower"):
         value = "fake-Key-0001"
     echoed = SPELLINGS[spelling](value)
+    frame = SPELLINGS[spelling]("zzzzzz")
+    for codec in ("utf-8", "utf-16-le", "utf-16-be"):
+        for marker in ("zzzzzz", "ZZZZZZ"):
+            frame = frame.replace(marker.encode(codec), MASK.encode())
     body, masked = mask(b"<a>" + echoed + b"</a> and " + echoed, (Secret(value),))
     assert masked
-    assert echoed not in body
-    for codec in ("utf-8", "utf-16-le", "cp1252"):
-        assert value.encode(codec).lower() not in body.lower()
-    assert MASK.encode() in body
+    assert body == b"<a>" + frame + b"</a> and " + frame
+
+
+def test_what_dotnet_escapes() -> None:
+    """U+00A0 to U+00FF alone become decimal references; one more or one less would not be found."""
+    value = "fake-\u009f\u00a0\u00ff\u0100-1"
+    echoed = "fake-\u009f&#160;&#255;\u0100-1".encode()
+    assert mask(b"<" + echoed + b">", (Secret(value),)) == (b"<********>", True)
 
 
 def test_mask_leaves_everything_else() -> None:
@@ -125,3 +133,49 @@ def test_nothing_of_a_secret_stays(value: str, before: bytes, after: bytes) -> N
     body, masked = mask(before + value.encode() + after, (Secret(value),))
     assert masked
     assert value.encode().lower() not in body.lower()
+
+
+@pytest.mark.parametrize("length", range(20))
+def test_the_beginning_of_a_secret_at_the_end(length: int) -> None:
+    """Six bytes or more of a secret that was cut off are masked; fewer, and what stands before, stay."""
+    value = "Fake-Key-0001-and-more"
+    part = value[:length].upper().encode()
+    found = without_part(b"<a>" + part, (Secret("other-0002"), Secret(value)))
+    assert found == ((b"<a>********", True) if length >= 6 else (b"<a>" + part, False))
+
+
+def test_no_part_of_a_secret() -> None:
+    """What ends otherwise is the same object; so is what has a part before its end, and anything without secrets."""
+    for data in (b"", b"fake-key-00 and more", b"fake-key-0001x"):
+        for secrets in ((), (Secret(""),), (Secret("fake-key-0001"), Secret("12345"))):
+            same, masked = without_part(data, secrets)
+            assert same is data
+            assert not masked
+
+
+def test_a_part_in_another_spelling() -> None:
+    """The longest part that fits is taken, in any encoding and with any escapes."""
+    value = "fake&key&0001"
+    for data in (b"x fake&amp;ke", b"x fake%26key%26", "x fake&key".encode("utf-16-le")):
+        kept, masked = without_part(data, (Secret(value),))
+        assert masked
+        before = kept.removesuffix(b"********")
+        assert data.startswith(before)
+        assert before.replace(b"\0", b"") == b"x "
+
+
+def test_a_part_of_a_long_secret() -> None:
+    """However long it is."""
+    value = "".join(chr(97 + n * n % 26) for n in range(6_000))
+    assert without_part(b"x" + value[:5_900].encode(), (Secret(value),)) == (b"x********", True)
+
+
+@given(value=st.text(min_size=7, max_size=30), before=st.binary(max_size=20), data=st.data())
+def test_any_part_of_a_secret(value: str, before: bytes, data: st.DataObject) -> None:
+    """No part of six bytes or more stays at the end."""
+    encoded = value.encode()
+    part = encoded[: data.draw(st.integers(6, len(encoded) - 1))]
+    kept, masked = without_part(before + part, (Secret(value),))
+    assert masked
+    assert kept.endswith(MASK.encode())
+    assert len(kept) <= len(before) + len(MASK)

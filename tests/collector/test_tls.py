@@ -1,11 +1,13 @@
 """TLS with real sockets: what is right is let through, what is wrong is refused in one sentence that says which."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
 
 from collector.config import Settings, load
+from collector.domain.trust import certificate_fault
 from collector.errors import CertificateError, ConfigError, ConnectError, FatalError
 from collector.transport import Transport
 from collector.wire.requests import Request
@@ -136,3 +138,26 @@ async def test_ca_file_that_goes_away(tmp_path: Path) -> None:
     """It may be gone between the reading of the configuration and the first request."""
     with pytest.raises(ConfigError, match=r"service\.ca_file"):
         await transport(tmp_path / "ca.pem").__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (8, "was refused (words); ask who runs the service"),
+        (9, "is not valid yet (words); is this machine's clock right?"),
+        (10, "has expired (words); is this machine's clock right?"),
+        (11, "was refused"),
+        (18, "is self-signed (words); if you know the authority"),
+        (19, "was issued by an unknown authority (words); if you know the authority"),
+        (20, "was issued by an unknown authority (words); if you know the authority"),
+        (21, "was issued by an unknown authority (words); if you know the authority"),
+        (22, "was refused"),
+        (62, "is for another host name (words); does service.url name the right host?"),
+        (64, "is for another address (words); does service.url name the right host?"),
+    ],
+)
+def test_what_openssl_says(code: int, words: str) -> None:
+    """Each of its numbers for what is wrong with a certificate has a sentence that helps."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, "words"
+    assert certificate_fault(error).startswith(f"the service's certificate {words}")

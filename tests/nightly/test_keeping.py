@@ -145,6 +145,8 @@ async def test_the_replies_alone(night: Ground) -> None:
         (("--older-than", "-1d"), ("'-1d'", "whole number of days")),
         (("--older-than", "1.5d"), ("'1.5d'", "whole number of days")),
         (("--older-than", "0d"), ("'0d'", "1d to 36500d")),
+        (("--older-than", "36h"), ("'36h'", "whole days, 1d to 36500d")),
+        (("--older-than", "999999999999d"), ("'999999999999d'", "whole number of days")),
         (("--older-than", "99999d"), ("'99999d'", "1d to 36500d")),
         (("--older-than", "²d"), ("whole number of days",)),
         ((), ("--older-than",)),

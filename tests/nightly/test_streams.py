@@ -43,7 +43,7 @@ WRONG = {
     "a folder": ("status", "-c", "/"),
     "no such option": ("plan", "-c", "x.toml", "--jason"),
     "no such command": ("nightly",),
-    "not in range": ("run", "-c", "x.toml", "--deadline", "-1"),
+    "not in range": ("run", "-c", "x.toml", "--deadline", "8d"),
     "no number": ("run", "-c", "x.toml", "--deadline", "nan"),
     "no such target": ("load", "-c", "x.toml", "--target", "oracle"),
     "no such switch": ("simulate", "--switch", "latency=1"),
@@ -64,11 +64,30 @@ def test_wrong_usage_is_json_too(arguments: tuple[str, ...]) -> None:
     assert done.stderr == f"ecgrid-stats: {said['error']}\n"
 
 
-def test_a_duration_with_a_unit_is_refused() -> None:
-    """The message says what would be right."""
-    done = command("run", "-c", "x.toml", "--deadline", "5m")
+@pytest.mark.parametrize(
+    ("deadline", "said"),
+    [
+        ("5x", "'5x': must be a whole number and a unit, such as 90s, 30m, 26h or 22d"),
+        ("-1", "'-1': must be a whole number and a unit"),
+        ("nan", "'nan': must be a whole number and a unit"),
+        ("0", "'0': must be more than 0s and at most 7d"),
+        ("0m", "'0m': must be more than 0s and at most 7d"),
+        ("604801", "'604801': must be more than 0s and at most 7d"),
+        ("169h", "'169h': must be more than 0s and at most 7d"),
+    ],
+)
+def test_a_deadline_that_is_none(deadline: str, said: str) -> None:
+    """The message has the option, the value and what would be right."""
+    done = command("run", "-c", "x.toml", "--deadline", deadline)
     assert done.returncode == 2
-    assert "'--deadline': '5m' is not a valid number of seconds." in done.stderr
+    assert f"'--deadline': {said}" in done.stderr
+
+
+@pytest.mark.parametrize("deadline", ["90s", "30m", "168h", "7d", "1.5", "604800"])
+def test_a_deadline_is_a_duration_or_a_number_of_seconds(deadline: str) -> None:
+    """It is taken as it is: what is wrong is only that there is no such configuration."""
+    done = command("run", "-c", "absent.toml", "--deadline", deadline)
+    assert "absent.toml: No such file" in done.stderr
 
 
 def test_a_demo_that_is_stopped_shows_no_table(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from collector.config import ApiKey, Login, load
-from collector.config.loading import _CSV_COLUMNS
+from collector.config.sessions_file import COLUMNS
 from collector.config.settings import SessionEntry, Settings, _reference
 from collector.domain.secret import Secret
 from collector.errors import ConfigError
@@ -182,7 +182,7 @@ def test_references_are_found() -> None:
     """The guard of the test below."""
     assert {("sessions", "api_key"), ("sessions", "password")} <= set(KEYS)
     assert ("warehouse", "postgres", "dsn") in KEYS
-    assert set(_CSV_COLUMNS) == set(SessionEntry.model_fields)
+    assert set(COLUMNS) == set(SessionEntry.model_fields)
 
 
 @pytest.mark.parametrize("key", KEYS, ids=".".join)

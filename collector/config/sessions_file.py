@@ -1,0 +1,114 @@
+"""Reads the CSV file that `sessions_file` names. Knows the file's form, and nothing of what makes a session valid."""
+
+import csv
+import difflib
+import itertools
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from collector.errors import ConfigError
+
+__all__ = ["COLUMNS", "NUMBERS", "SessionsFile", "read_sessions_file"]
+
+NUMBERS: Final = ("network_id", "mailbox_id", "ecgrid_id")
+COLUMNS: Final = ("label", "api_key", "login_name", "password", *NUMBERS)
+_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_MAX_DIGITS: Final = 20  # more than any number that is allowed; the rest stays text and is refused
+
+
+class SessionsFile(NamedTuple):
+    """The sessions of a CSV file.
+
+    Attributes:
+        rows: the cells of each session that are not empty, by column.
+        lines: the line of the file on which each row ends, counted from 1.
+    """
+
+    path: Path
+    rows: list[dict[str, str | int]]
+    lines: list[int]
+
+
+def read_sessions_file(path: Path) -> SessionsFile:
+    """The rows of a sessions file whose cells are separated by commas, semicolons or tabs, as its first line shows.
+
+    White space around a cell is not part of it. A row of empty cells is passed over.
+
+    Raises:
+        ConfigError: the file cannot be read, is not CSV in UTF-8, has an unknown column or none called `label`, or a
+            row has more cells than there are columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            separator = _separator_of(head)
+            reader = csv.DictReader(
+                itertools.chain([head], file),
+                delimiter=separator,
+                strict=True,
+                skipinitialspace=True,
+            )
+            reader.fieldnames = columns = [name.strip() for name in reader.fieldnames or ()]
+            _check_columns(path, columns, separator)
+            return _rows_of(path, reader, len(columns), separator)
+    except OSError as error:
+        raise ConfigError(f"sessions_file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"sessions_file {path}: not a CSV file in UTF-8; save it as CSV UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise ConfigError(f"sessions_file {path}: not a CSV file: {error}") from error
+
+
+def _separator_of(head: str) -> str:
+    """The separator by which the first line has the most known columns; the comma if that does not tell."""
+
+    def known_columns(separator: str) -> int:
+        names = next(csv.reader([head], delimiter=separator, skipinitialspace=True), [])
+        return sum(name.strip() in COLUMNS for name in names)
+
+    return max(_SEPARATORS, key=known_columns)
+
+
+def _check_columns(path: Path, columns: list[str], separator: str) -> None:
+    is_known = set(columns) <= set(COLUMNS) and "label" in columns
+    if is_known and len(set(columns)) == len(columns):
+        return
+    # a file without its line of columns begins with a session: what resembles no column may be a credential
+    shown = [name if difflib.get_close_matches(name, COLUMNS) else "(unknown)" for name in columns]
+    raise ConfigError(
+        f"sessions_file {path}: columns {', '.join(shown) or '(none)'}, separated by"
+        f" {_SEPARATORS[separator]}: must be label and any of {', '.join(COLUMNS[1:])}, each once,"
+        " separated by commas, semicolons or tabs"
+    )
+
+
+def _rows_of(
+    path: Path, reader: "csv.DictReader[str]", columns: int, separator: str
+) -> SessionsFile:
+    others = [each for each in _SEPARATORS if each != separator]
+    found = SessionsFile(path, [], [])
+    for row in reader:
+        where = f"sessions_file {path}, line {reader.line_num}"
+        if None in row:
+            raise ConfigError(f"{where}: too many cells; must be at most {columns}")
+        cells = {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
+        if not cells:
+            continue
+        text = "".join(cells.values())
+        if len(cells) == 1 and any(each in text for each in others):
+            # a whole session in one cell, its credential too: nothing of it is shown
+            raise ConfigError(
+                f"{where}: must have its cells separated by {_SEPARATORS[separator]}, as the first line has"
+            )
+        found.rows.append({name: _value(name, cell) for name, cell in cells.items()})
+        found.lines.append(reader.line_num)
+    return found
+
+
+def _value(column: str, cell: str) -> str | int:
+    """The number in a cell of a column of numbers; what is none stays text, for the validator to refuse."""
+    is_number = column in NUMBERS and re.fullmatch(f"-?[0-9]{{1,{_MAX_DIGITS}}}", cell)
+    return int(cell) if is_number else cell
