@@ -179,10 +179,12 @@ class Outcome(NamedTuple):
     """How one planned call ended.
 
     Attributes:
-        attempts: ReportInstantStats requests sent for it.
+        attempts: requests sent for it.
         answer_attempt: the attempt whose landed reply is the answer (`ok` and `empty` only).
         fault_text: what the service or the network said, at most 500 characters, never a credential.
         observed_at_us: the server's clock (Date header), the start of that second.
+        charged: how many tries of it count against `retry.attempts`: probes of an outage do not, and a connection that
+            was refused does, though nothing was sent.
     """
 
     call_id: CallId
@@ -196,6 +198,7 @@ class Outcome(NamedTuple):
     observed_at_us: int | None = None
     latency_us: int | None = None
     reply_bytes: int | None = None
+    charged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ _BINDINGS: Final = {each.value for each in Binding}
 
 _CALLS: Final = (
     "SELECT ordinal, session, window1, window2, calls.call_id, final, state, attempts, answer_attempt, http_status,"
-    " fault_class, fault_text, requested_at_us, observed_at_us, latency_us, reply_bytes, seal"
+    " fault_class, fault_text, requested_at_us, observed_at_us, latency_us, reply_bytes, charged, seal"
     " FROM calls LEFT JOIN outcomes USING (call_id) ORDER BY ordinal"
 )
 _CALL_ID: Final = 4  # where the call's id, and with it the outcome, begins in a row of these
 _FINAL: Final = 5
-_UNTRIED: Final = (None,) * 12  # no outcome
+_UNTRIED: Final = (None,) * 13  # no outcome
 
 _REPLIES: Final = (
     "SELECT ordinal, session, window1, window2, body, call_id, attempt, binding, request, status, headers, sha256,"
@@ -104,7 +104,7 @@ def call_columns(store: sqlite3.Connection, count: int) -> Iterator[CallColumns]
     while rows := cursor.fetchmany(count):
         _verify_calls(rows)
         columns = list(zip(*rows, strict=True))
-        plan, (state, attempts, *outcome) = columns[:_FINAL], columns[_FINAL + 1 : -1]
+        plan, (state, attempts, *outcome) = columns[:_FINAL], columns[_FINAL + 1 : -2]
         if None in state:  # calls that never came to a try
             state = tuple(each or State.NOT_ATTEMPTED.value for each in state)
             attempts = tuple(each or 0 for each in attempts)

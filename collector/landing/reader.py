@@ -38,6 +38,7 @@ __all__ = ["LandedRun"]
 
 _T = TypeVar("_T")
 
+_BUSY_SECONDS: Final = 2.0  # that another program may hold the store
 _REPLIES: Final = (
     "SELECT session, window1, window2, replies.* FROM calls JOIN replies USING (call_id)"
 )
@@ -70,7 +71,7 @@ class LandedRun:
         with named_errors(path):
             if not path.is_file():
                 raise LandingError(f"landing store {path}: no such file")
-            store = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            store = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", _BUSY_SECONDS, uri=True)
             try:
                 _roll_back(path, store)
                 check_identity(path, store)
@@ -110,10 +111,10 @@ class LandedRun:
         )
         return (ordinal for (ordinal,) in self._rows(query))
 
-    def attempts(self) -> dict[CallId, int]:
-        """Attempts so far of every call that is not settled and was tried."""
-        query = "SELECT call_id, attempts FROM outcomes WHERE NOT final"
-        return {CallId(call_id): attempts for call_id, attempts in self._rows(query)}
+    def tries(self) -> dict[CallId, tuple[int, int]]:
+        """Of every call that is not settled and was tried: requests sent, and tries that count."""
+        query = "SELECT call_id, attempts, charged FROM outcomes WHERE NOT final"
+        return {CallId(call_id): (sent, charged) for call_id, sent, charged in self._rows(query)}
 
     def replies(self) -> Iterator[LandedReply]:
         """Every landed reply, in plan order, then by attempt."""

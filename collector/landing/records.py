@@ -51,7 +51,7 @@ __all__ = [
     "whoami_row",
 ]
 
-LANDING_VERSION: Final = 3
+LANDING_VERSION: Final = 4
 APPLICATION_ID: Final = (
     0x45434753  # "ECGS", in the file header: tells our files from any other SQLite file
 )
@@ -73,14 +73,14 @@ CREATE TABLE outcomes (
   call_id TEXT PRIMARY KEY, final INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
   answer_attempt INTEGER, http_status INTEGER, fault_class TEXT, fault_text TEXT,
   requested_at_us INTEGER, observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER,
-  seal INTEGER NOT NULL) WITHOUT ROWID;
+  charged INTEGER NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE whoami (
   session TEXT PRIMARY KEY, asked_at_us INTEGER NOT NULL, network_id INTEGER, mailbox_id INTEGER,
   user_id INTEGER, timeout_seconds INTEGER, open_sessions INTEGER, fault_class TEXT,
   fault_text TEXT, seal INTEGER NOT NULL) WITHOUT ROWID;
 """
 PUT_REPLY: Final = "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 PUT_WHOAMI: Final = "INSERT OR REPLACE INTO whoami VALUES (?,?,?,?,?,?,?,?,?,?)"
 PUT_VALUE: Final = "INSERT OR REPLACE INTO run VALUES (?,?)"
 ADD_LOGIN: Final = "UPDATE run SET value = value + 1 WHERE key = 'logins'"
@@ -269,6 +269,7 @@ def outcome_row(outcome: Outcome, *, final: bool) -> Row:
         outcome.observed_at_us,
         outcome.latency_us,
         outcome.reply_bytes,
+        outcome.charged,
     )
 
 

@@ -206,6 +206,7 @@ def _damaged(call: Call, attempts: int, known: Outcome | None) -> Outcome:
         requested_at_us=known.requested_at_us if known else None,
         observed_at_us=known.observed_at_us if known else None,
         latency_us=known.latency_us if known else None,
+        charged=known.charged if known else attempts,
     )
 
 

@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Final, Self
@@ -35,6 +35,10 @@ _TOGETHER: Final = 64  # at most this many rows in one statement
 _KNOWN: Final = 256  # statements that SQLite keeps prepared: each number of rows has its own
 _LATER: Final = 512  # at most this many records that nobody waits for are kept for one commit
 _LATER_SECONDS: Final = 0.25  # and no longer than this
+_LONGEST_SECONDS: Final = 60.0  # that anybody waits for the disk
+_TRY_SECONDS: Final = 0.1  # between two tries to have it
+_CLOSE_SECONDS: Final = 1.0  # that a reader is waited for, which stops nothing
+_BUSY_SECONDS: Final = 10.0  # that another program may hold the store
 _CHECKPOINT_PAGES: Final = 16_000  # 32 MB: pages that are written again and again are moved once
 
 _Record = tuple[str, Row | LandedReply, asyncio.Future[None] | None]
@@ -77,15 +81,18 @@ class Landing:
         return cls(path)
 
     @classmethod
-    def resume(cls, path: Path) -> Self:
+    def resume(cls, path: Path, is_given_up: Callable[[], bool] = lambda: False) -> Self:
         """Go on with the store of an unfinished run.
+
+        Args:
+            is_given_up: asked while another program holds the store; true ends the wait.
 
         Raises:
             LandingError: not a landing store, damaged, or not readable.
             LandingVersionError: another version wrote it.
         """
         LandedRun.open(path).close()
-        _keep_journal(path, "WAL")
+        _keep_journal(path, "WAL", is_given_up)
         return cls(path)
 
     async def land(self, reply: LandedReply) -> None:
@@ -96,7 +103,7 @@ class Landing:
         """
         done = asyncio.get_running_loop().create_future()
         self._put((PUT_REPLY, reply, done))
-        await done
+        await self._written(done)
 
     def settle(self, outcome: Outcome, *, final: bool) -> None:
         """Record how a call stands, with the next commit. A final outcome is never asked for again.
@@ -129,7 +136,7 @@ class Landing:
         """
         done = asyncio.get_running_loop().create_future()
         self._put(*self._kept(), ("SELECT 1", (), done))
-        await done
+        await self._written(done)
 
     async def close(self) -> None:
         """Write what is queued and let go of the file.
@@ -141,13 +148,29 @@ class Landing:
             self._queued += self._kept()
             self._stopping = True
         self._wake.release()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, _LONGEST_SECONDS)
+        if self._thread.is_alive():
+            raise self._late()
         if self._failure:
             raise self._failure
         # one plain file again: nothing beside it to lose, readable from read-only storage; while somebody reads, it
         # stays as it is, which is as safe
         with contextlib.suppress(LandingError):
-            await asyncio.to_thread(_keep_journal, self.path, "DELETE")
+            await asyncio.to_thread(_keep_journal, self.path, "DELETE", seconds=_CLOSE_SECONDS)
+
+    async def _written(self, done: asyncio.Future[None]) -> None:
+        """Return when the writer says so, within a bound: a disk may hang."""
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                await done
+        except TimeoutError:
+            raise self._late() from None
+
+    def _late(self) -> LandingError:
+        return LandingError(
+            f"landing store {self.path}: the disk took more than {_LONGEST_SECONDS:.0f} s to write; see to it and run"
+            " again, what was landed is safe"
+        )
 
     def _put(self, *records: _Record) -> None:
         with self._guard:  # a record put behind the writer's last look would never be answered
@@ -186,7 +209,9 @@ class Landing:
 
     def _write(self) -> None:
         try:
-            store = sqlite3.connect(self.path, isolation_level=None, cached_statements=_KNOWN)
+            store = sqlite3.connect(
+                self.path, _BUSY_SECONDS, isolation_level=None, cached_statements=_KNOWN
+            )
             with contextlib.closing(store):
                 store.execute("PRAGMA synchronous = FULL")
                 # else what is needed to undo a statement of many rows goes through a file of its own
@@ -286,20 +311,30 @@ def _resolve(waiting: list[asyncio.Future[None]], failure: LandingError | None) 
         waiting[0].get_loop().call_soon_threadsafe(tell)
 
 
-def _keep_journal(path: Path, mode: str) -> None:
-    """Switch the journal; SQLite refuses while another connection is open, so it is tried for a second."""
+def _keep_journal(
+    path: Path,
+    mode: str,
+    is_given_up: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
+) -> None:
+    """Switch the journal. SQLite refuses while another connection is at work: it is tried again for so many seconds."""
+    deadline = time.monotonic() + (_BUSY_SECONDS if seconds is None else seconds)
     with (
         named_errors(path),
-        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store,
+        contextlib.closing(sqlite3.connect(path, _TRY_SECONDS, isolation_level=None)) as store,
     ):
-        for tries_left in range(20, -1, -1):
+        while True:
             try:
                 ((now,),) = store.execute(f"PRAGMA journal_mode = {mode}").fetchall()
             except sqlite3.OperationalError:
-                if not tries_left:
+                if time.monotonic() > deadline or is_given_up():
                     raise
             else:
                 if now.upper() == mode:
                     return
-            time.sleep(0.05)
-    raise LandingError(f"landing store {path}: in use by another program")
+                if time.monotonic() > deadline or is_given_up():
+                    break
+            time.sleep(_TRY_SECONDS)
+    raise LandingError(
+        f"landing store {path}: another program holds it; run again when that has ended"
+    )

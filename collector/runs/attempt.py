@@ -130,7 +130,7 @@ class SessionAttempts:
             session_id = credentials.session_id(self._session)
         except CredentialError as error:
             outcome = refused_outcome(call, tries.sent, _class_of(error), str(error))
-            return AttemptResult(outcome, tries)
+            return _result(outcome, tries.charged)
         if session_id is None or landing is None:
             raise LookupError(f"session {self._session!r} has no SessionID: Login comes first")
         arguments: dict[str, Argument] = {
@@ -160,7 +160,7 @@ class SessionAttempts:
         self._learn(REPORT_INSTANT_STATS, call.call_id, meaning, outcome.latency_us)
         if outcome.state is not State.FAILED:
             credentials.accepted(self._session)
-            return AttemptResult(outcome, Tries(outcome.attempts, tries.charged + 1))
+            return _result(outcome, tries.charged + 1)
         is_free, may_log_in = False, True
         if meaning.fault_class is FaultClass.AUTHENTICATION:
             # a session that many calls share ends for all of them: one of them pays for that with an attempt
@@ -169,8 +169,7 @@ class SessionAttempts:
         decision = self.decide(
             REPORT_INSTANT_STATS, meaning, tries.charged, is_free=is_free, may_log_in=may_log_in
         )
-        tries = Tries(outcome.attempts, decision.charged)
-        return AttemptResult(outcome, tries, decision.wait_seconds)
+        return _result(outcome, decision.charged, decision.wait_seconds)
 
     async def who_am_i(self, charged: int) -> tuple[WhoAmI, Decision]:
         """What WhoAmI says of the session, a fault being part of that; and what is done about it."""
@@ -350,6 +349,12 @@ class SessionAttempts:
         secrets = (*more, *self._shared.credentials.unspoken(self._session))
         masked, _ = mask(text.encode(errors="replace"), secrets)
         return masked.decode(errors="replace")
+
+
+def _result(outcome: Outcome, charged: int, wait_seconds: float | None = None) -> AttemptResult:
+    """How a call stands; what its tries cost stands in the ledger too, so that a resumed run goes on with it."""
+    tries = Tries(outcome.attempts, charged)
+    return AttemptResult(outcome._replace(charged=charged), tries, wait_seconds)
 
 
 def _class_of(error: CredentialError) -> FaultClass:

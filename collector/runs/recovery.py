@@ -92,9 +92,11 @@ def classify_unjudged(settings: Settings, landed: LandedRun, landing: Landing) -
     """Record outcomes for replies that were landed, but not classified before the program was killed."""
     retry = settings.retry
     backoff = Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds)
+    tries = landed.tries()
     for reply in landed.unjudged():
         operation = REPORT_INSTANT_STATS
         outcome, meaning = classify_reply(operation, reply, settings.limits.max_reply_bytes)
-        charged = reply.attempt - 1
+        _, charged = tries.get(reply.call_id, (0, 0))
         decision = decide(operation, meaning, charged, backoff, 0.0)
+        outcome = outcome._replace(charged=decision.charged)
         landing.settle(outcome, final=decision.wait_seconds is None)

@@ -1,18 +1,18 @@
-"""What is left of a plan to do: which sessions, in which order, and a queue for each when its turn comes.
+"""What remains of a plan to be asked: which sessions, in which order, and a queue for each when its turn comes.
 
-A plan may have a million calls. None of them is held here: the calls of a session are derived from the settings again,
-as they were when the plan was made, and those that are settled are known by eight bytes each.
+The plan is the one that was frozen in the landing store when the run began, whatever the configuration says by now. It
+may have a million calls: what is held of each is the number of its pair of windows, and eight bytes if it is settled.
 """
 
 import hashlib
 from array import array
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterator
 
 from collector.config import Settings
-from collector.domain.values import Call
+from collector.domain.values import Call, Outcome, State, Window
 from collector.landing import LandedRun
-from collector.runs.plan import calls_of, pairs_of
 from collector.scheduling.dispatch import SessionQueue, SessionStep, Tries, Unstarted
 from collector.scheduling.rate_gates import SessionGate
 from collector.sessions.credentials import Credentials
@@ -32,23 +32,46 @@ class Remaining:
 
     def __init__(self, settings: Settings, credentials: Credentials, landed: LandedRun) -> None:
         self._per_second = settings.limits.per_session_per_second
-        self._pairs = pairs_of(settings.windows.minutes, settings.windows.pairing)
         self._credentials = credentials
         self._settled = array("Q", landed.settled())
-        self._attempts = landed.attempts()
-        facts = landed.whoami()
-        self._known = {each.session for each in facts if each.fault_class is None}
+        self._tries = landed.tries()
+        self._known = {each.session for each in landed.whoami() if each.fault_class is None}
+        self._pairs: list[tuple[Window, Window]] = []
+        self._pair_of = array("L")  # for each call of the plan
+        self._places: dict[str, range] = {}  # of each session's calls in the plan
+        self._read_plan(landed)
         self.gates: dict[str, SessionGate] = {}
         self.settled = len(self._settled)
         self.planned = landed.planned
-        # the place in the plan of the first call of each
-        self._first = {
-            entry.label: first
-            for number, entry in enumerate(settings.sessions)
-            if self._count_from(first := number * len(self._pairs)) < len(self._pairs)
-        }
-        # Neighbours in a list of sessions are often neighbours in trouble
-        self.queues = Unstarted(sorted(self._first, key=_digest), self._queue)
+        missing = [session for session, places in self._places.items() if self._is_missing(places)]
+        self._gone = [session for session in missing if session not in credentials]
+        # neighbours in a list of sessions are often neighbours in trouble
+        here = (session for session in missing if session in credentials)
+        self.queues = Unstarted(sorted(here, key=_digest), self._queue)
+
+    def not_attempted(self) -> Iterator[Outcome]:
+        """The calls of sessions that are not in the configuration any more, each with the reason."""
+        for session in self._gone:
+            said = f"session {session!r} is not in the configuration any more"
+            for call, tries in self._missing(session):
+                yield Outcome(
+                    call.call_id,
+                    State.NOT_ATTEMPTED,
+                    tries.sent,
+                    fault_text=said[:500],
+                    charged=tries.charged,
+                )
+
+    def _read_plan(self, landed: LandedRun) -> None:
+        numbers: dict[tuple[Window, Window], int] = {}
+        for place, call in enumerate(landed.calls()):
+            pair = (call.window1, call.window2)
+            number = numbers.setdefault(pair, len(numbers))
+            if number == len(self._pairs):
+                self._pairs.append(pair)
+            self._pair_of.append(number)
+            before = self._places.get(call.session)
+            self._places[call.session] = range(before.start if before else place, place + 1)
 
     def _queue(self, session: str) -> SessionQueue:
         has_login = self._credentials.has_login(session)
@@ -57,24 +80,23 @@ class Remaining:
         if has_login:
             steps.append(SessionStep.LOGOUT)
             self.gates[session] = gate
-        planned = enumerate(calls_of(session, self._pairs), self._first[session])
-        calls = deque(
-            (call, self._tries(call)) for ordinal, call in planned if not self._is_settled(ordinal)
+        return SessionQueue(
+            session, gate, deque(self._missing(session)), steps, needs_login=has_login
         )
-        return SessionQueue(session, gate, calls, steps, needs_login=has_login)
 
-    def _tries(self, call: Call) -> Tries:
-        attempts = self._attempts.get(call.call_id, 0)
-        return Tries(attempts, attempts)
+    def _missing(self, session: str) -> Iterator[tuple[Call, Tries]]:
+        for place in self._places[session]:
+            if not self._is_settled(place):
+                call = Call.of(session, *self._pairs[self._pair_of[place]])
+                yield call, Tries(*self._tries.get(call.call_id, ()))
 
-    def _is_settled(self, ordinal: int) -> bool:
-        place = bisect_left(self._settled, ordinal)
-        return place < len(self._settled) and self._settled[place] == ordinal
+    def _is_settled(self, place: int) -> bool:
+        found = bisect_left(self._settled, place)
+        return found < len(self._settled) and self._settled[found] == place
 
-    def _count_from(self, first: int) -> int:
-        """How many calls of the session whose first one is there are settled."""
-        settled = self._settled
-        return bisect_left(settled, first + len(self._pairs)) - bisect_left(settled, first)
+    def _is_missing(self, places: range) -> bool:
+        settled = bisect_left(self._settled, places.stop) - bisect_left(self._settled, places.start)
+        return settled < len(places)
 
 
 def _digest(session: str) -> bytes:

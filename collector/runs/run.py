@@ -151,7 +151,7 @@ async def collect(
     *,
     finish: bool = True,
 ) -> Collected:
-    """Resume the unfinished run of this plan, or start one, and make the calls that are missing.
+    """Resume the unfinished run if there is one, else start one, and make the calls that are missing.
 
     Args:
         observers: are told what happens, each in a thread of its own.
@@ -160,17 +160,18 @@ async def collect(
     Raises:
         LandingError: the landing store failed; what was landed before is safe.
     """
-    landing, resumed = _open_run(settings)
+    # SQLite and disks are waited for in threads: the event loop goes on, and hears signals
+    landing, resumed = await asyncio.to_thread(_open_run, settings, stop)
     path, is_complete = landing.path, False
+    accounts = Credentials(credentials)
     try:
-        with LandedRun.open(path) as landed:
-            classify_unjudged(settings, landed, landing)
-        # what was just judged must be on disk before the missing calls are counted
+        await asyncio.to_thread(_classify_unjudged, settings, landing)
+        # what was just classified must be on disk before the missing calls are counted
         await landing.flush()
-        accounts = Credentials(credentials)
-        with LandedRun.open(path) as landed:
-            remaining = Remaining(settings, accounts, landed)
-            was_answered = landed.summary().ok + landed.summary().empty > 0
+        remaining, was_answered = await asyncio.to_thread(_read, settings, accounts, path)
+        for outcome in remaining.not_attempted():
+            landing.settle(outcome, final=True)
+            remaining.settled += 1
         with EventStream(observers) as events:
             events.emit(RunBegan(path.stem, remaining.planned, remaining.settled))
             run = _Run(settings, accounts, landing, remaining, stop, events)
@@ -180,29 +181,46 @@ async def collect(
             landing.finish(time.time_ns() // 1_000)
     finally:
         await landing.close()
+    stopped = None if is_complete else stop.reason or "not every call was settled"
+    return await asyncio.to_thread(_collected, path, stopped, resumed=resumed)
+
+
+def _classify_unjudged(settings: Settings, landing: Landing) -> None:
+    with LandedRun.open(landing.path) as landed:
+        classify_unjudged(settings, landed, landing)
+
+
+def _read(settings: Settings, accounts: Credentials, path: Path) -> tuple[Remaining, bool]:
+    """What remains to be asked, and whether the service has answered an earlier invocation."""
     with LandedRun.open(path) as landed:
-        stopped = None if is_complete else stop.reason or "not every call was settled"
+        summary = landed.summary()
+        return Remaining(settings, accounts, landed), summary.ok + summary.empty > 0
+
+
+def _collected(path: Path, stopped: str | None, *, resumed: bool) -> Collected:
+    with LandedRun.open(path) as landed:
         return Collected(path, landed.summary(), landed.faults(), stopped, resumed)
 
 
-def is_resumable(settings: Settings, info: RunInfo, plan_digest: str) -> bool:
-    """Whether the next run of this configuration, whose plan has that digest, goes on with an unfinished run."""
+def is_resumable(settings: Settings, info: RunInfo) -> bool:
+    """Whether an unfinished run began lately enough for the next run to go on with it."""
     oldest_us = time.time_ns() // 1_000 - int(settings.run.resume_within_seconds * 1_000_000)
-    return info.plan_digest == plan_digest and info.started_at_us >= oldest_us
+    return info.started_at_us >= oldest_us
 
 
-def _open_run(settings: Settings) -> tuple[Landing, bool]:
+def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
+    """The store of the youngest run that may be resumed, whatever the configuration says by now; else of a new one."""
     folder = settings.storage.root / "landing"
     plan_digest = digest(settings)
     now_us = time.time_ns() // 1_000
     for info in reversed(unfinished(settings)):
         path = folder / f"{info.run_id}.db"
-        if is_resumable(settings, info, plan_digest):
+        if is_resumable(settings, info):
             # nothing is built on a record that is not what was written: a damaged answer is asked for again
             if not is_usable(settings, path):
                 continue
             _LOG.info("resuming", run_id=info.run_id)
-            return Landing.resume(path), True
+            return Landing.resume(path, lambda: stop.is_asked), True
     info = RunInfo(
         run_id=run_id(now_us, plan_digest),
         plan_digest=plan_digest,

@@ -14,7 +14,7 @@ from collector.config import Credential, Settings, Unreadable
 from collector.domain.values import RunInfo
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
-from collector.runs.plan import digest, estimate, pairs_of
+from collector.runs.plan import estimate, pairs_of
 from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop, is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
@@ -32,7 +32,7 @@ __all__ = ["check", "plan", "status"]
 
 _UNFINISHED: Final = {
     True: "unfinished, to be resumed by run",
-    False: "unfinished, of another plan or too old to be resumed",
+    False: "unfinished, too old to be resumed",
 }
 
 
@@ -127,7 +127,7 @@ def status(door: Door, config: Path) -> None:
     lake.check_version()
     folder = settings.storage.root / "landing"
     wrong, published = lake.wrong_files(), lake.run_ids()
-    resumes = partial(is_resumable, settings, plan_digest=digest(settings))
+    resumes = partial(is_resumable, settings)
     runs = [
         _run_status(path, lake, published, wrong.get(path.stem, []), resumes)
         for path in landed_runs(folder)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from collector.config import Credential, Settings
+from collector.errors import LandingError
 from collector.events import Observer
 from collector.runs.run import Collected, Stop, collect
 from pipelines.last_resort import LastResort, end_now
@@ -22,6 +23,7 @@ else:
     _LOOP_FACTORY = uvloop.new_event_loop
 
 DEADLINE: Final = "deadline"
+_SIGNALS: Final = (signal.SIGINT.name, signal.SIGTERM.name)
 _LEAST_GRACE_SECONDS: Final = 10.0  # to close the landing store, after the drain and Logout
 
 
@@ -59,7 +61,12 @@ def until_stopped(
             loop.add_signal_handler(number, _on_signal, stop, number)
         if deadline_seconds is not None:
             loop.call_later(deadline_seconds, stop.ask, DEADLINE)
-        return await work(stop)
+        try:
+            return await work(stop)
+        except LandingError:
+            if stop.reason in _SIGNALS:  # the store was waited for when the signal came
+                raise KeyboardInterrupt from None
+            raise
 
     try:
         with last_resort, asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:

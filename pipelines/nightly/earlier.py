@@ -10,7 +10,7 @@ import structlog
 from collector.config import Settings
 from collector.domain.values import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
-from collector.runs.plan import digest
+from collector.runs.run import is_resumable
 from pipelines.errors import PublicationError, StorageError
 from pipelines.nightly.publishing import lake_of, publish
 
@@ -38,7 +38,7 @@ def catch_up(settings: Settings, current: Path) -> None:
             with LandedRun.open(path) as landed:
                 info = landed.info
                 is_behind = info.run_id in {*torn, *wrong} or _is_behind(lake, landed)
-            is_given_up = info.finished_at_us is None and not _is_another_ones(settings, info)
+            is_given_up = info.finished_at_us is None and not is_resumable(settings, info)
             if is_given_up or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)
                 publish(settings, path)
@@ -48,13 +48,6 @@ def catch_up(settings: Settings, current: Path) -> None:
                 path.unlink()
         except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
             _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
-
-
-def _is_another_ones(settings: Settings, info: RunInfo) -> bool:
-    """Another configuration on this storage root may yet resume the run."""
-    age_seconds = time.time() - info.started_at_us / 1_000_000
-    is_young = age_seconds <= settings.run.resume_within_seconds
-    return is_young and info.plan_digest != digest(settings)
 
 
 def _is_behind(lake: "Lake", landed: LandedRun) -> bool:

@@ -194,7 +194,7 @@ async def test_provisional_outcomes(tmp_path: Path) -> None:
     await landing.flush()
     with LandedRun.open(landing.path) as landed:
         assert list(landed.settled()) == [1]
-        assert landed.attempts() == {first: 2}
+        assert landed.tries() == {first: (2, 0)}
     await landing.close()
 
 

@@ -130,6 +130,7 @@ async def test_a_service_that_goes_away(ground: MakeGround) -> None:
 async def test_beside_a_run_there_is_one_limit(ground: MakeGround, rate: int) -> None:
     """What `check` sends comes out of the budget of the run that is at work on the same storage root."""
     config = CONFIG.replace("requests_per_second = 100", f"requests_per_second = {rate}")
+    seen = []
     for _ in range(3):  # the arrivals are seen by a busy process
         night = await ground(population(60, 6), config)
         run = await night.start("run")
@@ -141,6 +142,7 @@ async def test_beside_a_run_there_is_one_limit(ground: MakeGround, rate: int) ->
         arrived = [each.monotonic for each in night.simulator.log.arrivals]
         assert len(arrived) >= 200
         used = (len(arrived) - rate) / (arrived[-1] - arrived[0]) / rate
-        if most_in_a_second(arrived) <= rate and used >= 0.9:
+        seen.append((most_in_a_second(arrived), used))
+        if seen[-1][0] <= rate and used >= 0.9:
             return
-    pytest.fail(f"{most_in_a_second(arrived)} in a second, {used:.0%} used")
+    pytest.fail(f"at most so many in a second, and the share used: {seen}")
