@@ -115,7 +115,8 @@ def _said(detail: dict[str, Any], key: str, value: object) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key}{_suggestion(location)}"
     if detail["type"] == "missing":
-        return f"{key} is missing"
+        wanted = ": must be the session's name" if location[:1] == ("sessions",) else ""
+        return f"{key} is missing{wanted}"
     wanted = _wanted(detail)
     if not key:
         return wanted

@@ -358,8 +358,11 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
         ("label,api_key\na,env:A,env:B", "line 2: too many cells; must be at most 2"),
         ("label,api_key\na,env:A\na,env:B", "label 'a' stands twice"),
         ("label,api_key\na,fake-key-0001", "must be env:NAME or file:PATH"),
-        ("label,api_key\n,env:A", "s.csv, line 2: label is missing"),
-        ("label,api_key\n \u3000 ,env:A", "s.csv, line 2: label is missing"),
+        ("label,api_key\n,env:A", "s.csv, line 2: label is missing: must be the session's name"),
+        (
+            "label,api_key\n \u3000 ,env:A",
+            "s.csv, line 2: label is missing: must be the session's name",
+        ),
         ("label,api_key\na,env:A\n a ,env:B", "label 'a' stands twice"),
         ("label,login_name\na,env:A", "belong together"),
         ("label,api_key,api_key\na,,env:A", "columns label, api_key, api_key, separated by"),
