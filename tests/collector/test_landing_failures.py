@@ -46,7 +46,7 @@ async def test_another_version_is_refused(open_it: object, tmp_path: Path) -> No
     path = await finished(tmp_path)
     changed(path, "PRAGMA user_version = 7")
     with pytest.raises(
-        LandingVersionError, match=rf"{path.name} has version 7.* version 3.*wrote it"
+        LandingVersionError, match=rf"{path.name} has version 7.* version 4.*wrote it"
     ):
         open_it(path)
 

@@ -39,11 +39,6 @@ async def test_a_stopped_run_is_resumed(ground: MakeGround, number: int) -> None
     status = (await night.run("status")).json["runs"]
     assert [(each["run_id"], each["finished"]) for each in status] == [(said["run_id"], False)]
     assert status[0]["standing"] == "unfinished, to be resumed by run, not published"
-    config = night.config.read_text()
-    night.config.write_text(config.replace("minutes = [", "minutes = [7, "))
-    (other,) = (await night.run("status")).json["runs"]
-    assert other["standing"].startswith("unfinished, of another plan or too old to be resumed")
-    night.config.write_text(config)
 
     before = len(log.arrivals)
     resumed = await night.run("run")
@@ -168,33 +163,34 @@ async def test_what_was_landed_gives_the_same_bytes_again(ground: MakeGround) ->
     assert {path: path.read_bytes() for path in night.lake.rglob("*") if path.is_file()} == files
 
 
-async def test_an_earlier_run_is_caught_up_with(ground: MakeGround) -> None:
-    """What there is of another plan's run is published; its own configuration may go on until it is too old."""
+async def test_what_was_frozen_is_asked(ground: MakeGround) -> None:
+    """Other windows in the configuration change nothing by then, and the calls of a session that is gone end."""
     night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))
     stopped = await night.interrupted(60)
     assert stopped.code == 4
     text = night.config.read_text()
-    other = text.replace("minutes = [60, ", "minutes = [")
-    night.config.write_text(other)
-    ended = await night.run("run")
-    assert ended.code == 0
-    assert ended.json["resumed"] is False
-    calls = night.table("calls")
-    first = calls[calls["run_id"] == stopped.json["run_id"]]
-    assert Counter(first["state"]) == {
-        "ok": stopped.json["ok"],
-        "not_attempted": 240 - stopped.json["ok"],
-    }
-
-    night.config.write_text(text)
+    night.config.write_text(text.replace("minutes = [60, ", "minutes = [7, "))
+    sessions = night.folder / "sessions.csv"
+    kept = sessions.read_text()
+    gone = {f"mailbox-{number:04}" for number in range(11, 21)}
+    sessions.write_text("".join(kept.splitlines(keepends=True)[:11]))
     resumed = await night.run("run")
-    assert (resumed.code, resumed.json["run_id"]) == (0, stopped.json["run_id"])
-    assert resumed.json["ok"] == 240
-    assert Counter(night.table("calls")["run_id"]) == {
-        stopped.json["run_id"]: 240,
-        ended.json["run_id"]: 240,
-    }
-    assert all(each["finished"] for each in (await night.run("status")).json["runs"])
+    said = resumed.json
+    assert (resumed.code, said["run_id"], said["resumed"]) == (1, stopped.json["run_id"], True)
+    assert said["planned"] == 240 == said["ok"] + said["not_attempted"]
+    calls = night.table("calls").set_index("session")
+    assert set(calls["window1_minutes"].unique()) >= {60}
+    assert 7 not in set(calls["window1_minutes"])
+    missing = calls[calls["state"] == "not_attempted"]
+    assert 0 < len(missing) <= 120
+    assert set(missing.index) <= gone
+    assert all(
+        text == f"session '{session}' is not in the configuration any more"
+        for session, text in missing["fault_text"].items()
+    )
+    assert set(calls[calls["state"] == "ok"].index) >= {f"mailbox-{n:04}" for n in range(1, 11)}
+    following = await night.run("run")
+    assert (following.code, following.json["planned"], following.json["resumed"]) == (0, 120, False)
 
 
 async def test_an_earlier_run_that_is_too_old_is_closed(ground: MakeGround) -> None:
