@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from collector.config import Credential, Settings
+from collector.config import Credential, Login, Settings
 from collector.domain.values import FaultClass
 from collector.errors import CertificateError, CredentialError, TransportError
 from collector.events import EventStream
@@ -163,9 +163,10 @@ class _Sessions:
     ) -> None:
         self._settings = settings
         # labels that share a login follow each other, so that no login stays open while others are let in
-        by_credential: dict[Credential, list[str]] = {}
+        by_credential: dict[Credential | str, list[str]] = {}
         for label, credential in credentials.items():
-            by_credential.setdefault(credential, []).append(label)
+            shared = credential if isinstance(credential, Login) else label
+            by_credential.setdefault(shared, []).append(label)
         self._labels = [label for labels in by_credential.values() for label in labels]
         self._credentials = Credentials(credentials)
         self._gate = gate
