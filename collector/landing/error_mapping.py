@@ -20,7 +20,7 @@ __all__ = [
 
 IMPOSSIBLE: Final = (LookupError, TypeError, ValueError)  # what contents that nobody wrote lead to
 _DAMAGE: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_WRITABLE: Final = "storage.root must be a folder that can be written; mend that and run again"
+_WRITABLE: Final = "storage.root must be a folder that can be written; put that right and run again"
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "free some space and run again, what was landed is safe",
     sqlite3.SQLITE_IOERR: (

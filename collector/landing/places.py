@@ -34,7 +34,7 @@ __all__ = [
 _ASIDE: Final = "damaged"
 _BESIDE: Final = ("-journal", "-wal", "-shm")  # what SQLite keeps next to a store
 _NEW: Final = ".new"
-_MENDED: Final = ".mended"
+_RECOVERED: Final = ".recovered"
 
 
 def landed_runs(folder: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def new_draft(path: Path) -> Path:
 
 def recovered_draft(path: Path) -> Path:
     """Where what could be saved of a damaged store is written."""
-    return path.with_name(f".{path.name}{_MENDED}")
+    return path.with_name(f".{path.name}{_RECOVERED}")
 
 
 @contextlib.contextmanager
@@ -110,20 +110,20 @@ def set_aside(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Finish or remove what a program left that was killed while it made or mended a store.
+    """Finish or remove what a program left that was killed while it made or recovered a store.
 
     Only for one who holds the storage root: drafts of others look the same.
 
     Raises:
         LandingError: a file cannot be moved or removed.
     """
-    mended = sorted(folder.glob(f".*.db{_MENDED}"))
+    recovered = sorted(folder.glob(f".*.db{_RECOVERED}"))
     begun = sorted(folder.glob(f".*.db{_NEW}"))
-    if not mended and not begun:
+    if not recovered and not begun:
         return
     with named_errors(folder):
-        for draft in mended:
-            path = draft.with_name(draft.name.removeprefix(".").removesuffix(_MENDED))
+        for draft in recovered:
+            path = draft.with_name(draft.name.removeprefix(".").removesuffix(_RECOVERED))
             # its place is free only once the draft is whole and the damaged store was moved away
             if path.exists() or draft.with_name(f"{draft.name}-journal").exists():
                 _remove(draft)

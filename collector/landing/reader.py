@@ -126,7 +126,7 @@ class LandedRun:
             "JOIN outcomes ON outcomes.call_id = replies.call_id AND answer_attempt = attempt"
         )
 
-    def unjudged(self) -> Iterator[LandedReply]:
+    def unclassified(self) -> Iterator[LandedReply]:
         """Replies whose outcome was not written before the program was killed."""
         return self._replies(
             "LEFT JOIN outcomes ON outcomes.call_id = replies.call_id"

@@ -96,11 +96,11 @@ def salvage(path: Path, plan: Iterable[Call] = (), plan_digest: str = "") -> Sal
             calls = list(plan)
         saved = Salvage(info, path, lost_calls=max(0, planned - len(calls)))
         draft = recovered_draft(path)
-        with drafted(draft, info, calls) as mended:
+        with drafted(draft, info, calls) as whole:
             for key in ("planned", "logins", "finished_at_us"):
                 if (value := values.get(key)) is not None:
-                    mended.execute(PUT_VALUE, (key, str(_number(value))))
-            _copy(store, mended, calls, saved)
+                    whole.execute(PUT_VALUE, (key, str(_number(value))))
+            _copy(store, whole, calls, saved)
     saved.aside = set_aside(path)
     with named_errors(path):
         draft.rename(path)
@@ -136,7 +136,7 @@ def _calls(store: sqlite3.Connection, planned: int) -> list[Call]:
 
 
 def _copy(
-    store: sqlite3.Connection, mended: sqlite3.Connection, calls: Sequence[Call], saved: Salvage
+    store: sqlite3.Connection, whole: sqlite3.Connection, calls: Sequence[Call], saved: Salvage
 ) -> None:
     """Replies first, since they say which outcomes still stand."""
     call_by_id = {call.call_id: call for call in calls}
@@ -149,7 +149,7 @@ def _copy(
             if call is None:
                 raise LookupError(call_id)  # damage like any other
             reply_of((call.session, call.window1.minutes, call.window2.minutes, *row))
-            mended.execute(PUT_REPLY, row)
+            whole.execute(PUT_REPLY, row)
         except _ERRORS:
             saved.lost_replies += 1
             if call is not None and isinstance(attempt, int) and 0 < attempt < 1_000:
@@ -162,15 +162,15 @@ def _copy(
         known = _row(store, "SELECT * FROM outcomes WHERE call_id = ?", call.call_id)
         outcome, kept = _outcome(call, known, landed.get(call.call_id, set()), tried, is_final)
         if kept is not None:
-            mended.execute(PUT_OUTCOME, kept)
+            whole.execute(PUT_OUTCOME, kept)
         if outcome is not None:
-            mended.execute(PUT_OUTCOME, outcome_row(outcome, final=is_final))
+            whole.execute(PUT_OUTCOME, outcome_row(outcome, final=is_final))
             saved.damaged.append(call.call_id)
     for session in dict.fromkeys(call.session for call in calls):
-        facts = _row(store, "SELECT * FROM whoami WHERE session = ?", session)
+        found = _row(store, "SELECT * FROM whoami WHERE session = ?", session)
         with contextlib.suppress(*_ERRORS):
-            whoami_of(facts or ())
-            mended.execute(PUT_WHOAMI, facts or ())
+            whoami_of(found or ())
+            whole.execute(PUT_WHOAMI, found or ())
 
 
 def _outcome(
@@ -180,7 +180,7 @@ def _outcome(
     tried: dict[CallId, int],
     is_final: bool,
 ) -> tuple[Outcome | None, tuple[Any, ...] | None]:
-    """The outcome `damaged`, or the row as it was; neither where landed replies will be judged again."""
+    """The outcome `damaged`, or the row as it was; neither where landed replies will be classified again."""
     attempts = tried.get(call.call_id, 0)
     with contextlib.suppress(*_ERRORS):
         known = outcome_of((call.call_id, *(row or ())))

@@ -1,4 +1,4 @@
-"""Landing stores that somebody damaged or a kill left half told: saved, judged, said. No network."""
+"""Recovers damaged landing stores, and classifies replies that a crash left unclassified. No network."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from collector.outcomes.policy import Backoff, decide
 from collector.runs.plan import calls, digest
 from collector.wire.operations import REPORT_INSTANT_STATS
 
-__all__ = ["classify_unjudged", "is_usable", "readable", "recover", "settle_unjudged"]
+__all__ = ["classify_leftovers", "is_usable", "readable", "recover", "settle_leftovers"]
 
 _LOG = structlog.get_logger("landing")
 
 
 def readable(settings: Settings, path: Path) -> RunInfo | None:
-    """The run of a store, mended if it must be; None if it cannot be read. One bad store is no other run's trouble."""
+    """The run of a store, recovered if it is damaged; None if it cannot be read, which hinders no other run."""
     try:
         try:
             with LandedRun.open(path) as landed:
@@ -32,7 +32,7 @@ def readable(settings: Settings, path: Path) -> RunInfo | None:
 
 
 def is_usable(settings: Settings, path: Path) -> bool:
-    """Read a whole store, body by body, and mend it if it must be; whether it can be used.
+    """Read a whole store, body by body, and recover it if it is damaged; whether it can be used.
 
     Raises:
         LandingError: the folder cannot be written.
@@ -71,29 +71,29 @@ def recover(settings: Settings, path: Path, found: LandingDamagedError) -> RunIn
     return saved.info
 
 
-async def settle_unjudged(settings: Settings, path: Path) -> None:
-    """Judge what was landed and not judged, in a run that is not resumed.
+async def settle_leftovers(settings: Settings, path: Path) -> None:
+    """Classify replies that a crash left unclassified, in a run that is not resumed.
 
     Raises:
         LandingError: the store cannot be read or written.
     """
     with LandedRun.open(path) as landed:
-        if next(landed.unjudged(), None) is None:
+        if next(landed.unclassified(), None) is None:
             return
     landing = Landing.resume(path)
     try:
         with LandedRun.open(path) as landed:
-            classify_unjudged(settings, landed, landing)
+            classify_leftovers(settings, landed, landing)
     finally:
         await landing.close()
 
 
-def classify_unjudged(settings: Settings, landed: LandedRun, landing: Landing) -> None:
+def classify_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
     """Record outcomes for replies that were landed, but not classified before the program was killed."""
     retry = settings.retry
     backoff = Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds)
     tries = landed.tries()
-    for reply in landed.unjudged():
+    for reply in landed.unclassified():
         operation = REPORT_INSTANT_STATS
         outcome, meaning = classify_reply(operation, reply, settings.limits.max_reply_bytes)
         _, charged = tries.get(reply.call_id, (0, 0))

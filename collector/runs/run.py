@@ -26,7 +26,7 @@ from collector.events import (
 from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.runs.attempt import Attempts, ServiceState
 from collector.runs.plan import calls, digest, run_id
-from collector.runs.recovery import classify_unjudged, is_usable, readable
+from collector.runs.recovery import classify_leftovers, is_usable, readable
 from collector.runs.remaining import Remaining
 from collector.runs.workers import WorkerPool
 from collector.scheduling.breaker import Breaker
@@ -132,7 +132,7 @@ def service_gate(settings: Settings) -> ServiceGate:
 
 
 def unfinished(settings: Settings) -> list[RunInfo]:
-    """The runs under the storage root for which calls are missing, oldest first; a damaged store is mended.
+    """The runs under the storage root for which calls are missing, oldest first; a damaged store is recovered.
 
     Raises:
         LandingError: the folder cannot be written.
@@ -165,7 +165,7 @@ async def collect(
     path, is_complete = landing.path, False
     accounts = Credentials(credentials)
     try:
-        await asyncio.to_thread(_classify_unjudged, settings, landing)
+        await asyncio.to_thread(_classify_leftovers, settings, landing)
         # what was just classified must be on disk before the missing calls are counted
         await landing.flush()
         remaining, was_answered = await asyncio.to_thread(_read, settings, accounts, path)
@@ -185,9 +185,9 @@ async def collect(
     return await asyncio.to_thread(_collected, path, stopped, resumed=resumed)
 
 
-def _classify_unjudged(settings: Settings, landing: Landing) -> None:
+def _classify_leftovers(settings: Settings, landing: Landing) -> None:
     with LandedRun.open(landing.path) as landed:
-        classify_unjudged(settings, landed, landing)
+        classify_leftovers(settings, landed, landing)
 
 
 def _read(settings: Settings, accounts: Credentials, path: Path) -> tuple[Remaining, bool]:

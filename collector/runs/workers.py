@@ -163,7 +163,9 @@ class WorkerPool:
     def _login_ended(self, work: WorkItem) -> None:
         queue = work.queue
         queue.needs_login = self.credentials.needs_login(queue.session)
-        queue.answered = False  # one request at a time until the new SessionID has proved itself
+        queue.has_answered = (
+            False  # one request at a time until the new SessionID has proved itself
+        )
         self.dispatch.done(work)
 
     async def _who_am_i(self, work: WorkItem) -> None:

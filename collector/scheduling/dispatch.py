@@ -1,7 +1,7 @@
 """Which request goes next: fair between sessions, so that a slow, limited or failing one holds up no other.
 
-Each session is a queue. A queue gives its items one after the other, as its own rate limit, its own concurrency and
-the waits of its retries allow; a queue that cannot give anything now costs nothing. Sends nothing itself.
+Each session has a queue, which gives its items one after the other, as the session's rate limit and concurrency and the
+waits of its retries allow. A queue that can give nothing now costs nothing. Sends nothing itself.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Final
 from collector.domain.values import Call
 from collector.scheduling.session_queue import (
     NEVER_TRIED,
-    Place,
     SessionQueue,
     SessionStep,
+    Standing,
     Tries,
     Unstarted,
     WorkItem,
@@ -141,7 +141,7 @@ class Dispatch:
     def _learn(self, queue: SessionQueue, latency: float) -> None:
         """Tell slow sessions from the others by what is typical of the others."""
         was_slow = queue.slow
-        queue.answered = True
+        queue.has_answered = True
         queue.slow = latency > self._slow_after
         if queue.slow != was_slow:
             self._slow_in_flight += queue.in_flight if queue.slow else -queue.in_flight
@@ -188,7 +188,7 @@ class Dispatch:
         return instant is not None and instant <= now and queue.in_flight < self._cap(queue)
 
     def _place_anew(self, queue: SessionQueue) -> None:
-        queue.place = Place.BLOCKED
+        queue.standing = Standing.BLOCKED
         self._place(queue)
 
     def _overdue(self, now: float) -> int:
@@ -206,7 +206,7 @@ class Dispatch:
         queue.in_flight += 1
         queue.unsent += 1
         self._slow_in_flight += queue.slow
-        queue.place = Place.BLOCKED
+        queue.standing = Standing.BLOCKED
         return WorkItem(queue, item, tries, self._holds)
 
     def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, Tries]:
@@ -219,26 +219,26 @@ class Dispatch:
             return item, tries
         if queue.calls:
             return queue.calls.popleft()
-        return queue.finally_.popleft(), NEVER_TRIED
+        return queue.closing_steps.popleft(), NEVER_TRIED
 
     def _place(self, queue: SessionQueue) -> None:
         """Put the queue where it belongs after something about it changed."""
-        if queue.place is not Place.BLOCKED:
+        if queue.standing is not Standing.BLOCKED:
             return
         if queue.unsent or queue.in_flight >= self._cap(queue):
             return
         instant = self._earliest(queue)
         if instant is None:
             if not queue.in_flight:
-                queue.place = Place.DONE
+                queue.standing = Standing.DONE
                 self._open_queues -= 1
             self._wake_one()
         elif instant <= time.monotonic():
-            queue.place = Place.READY_SLOW if queue.slow else Place.READY
+            queue.standing = Standing.READY_SLOW if queue.slow else Standing.READY
             (self._ready_slow if queue.slow else self._ready).append(queue)
             self._wake_one()
         else:
-            queue.place = Place.TIMED
+            queue.standing = Standing.TIMED
             self._number += 1
             heapq.heappush(self._timed, (instant, self._number, queue))
             if self._idle and self._timed[0][2] is queue:
@@ -246,7 +246,7 @@ class Dispatch:
 
     def _cap(self, queue: SessionQueue) -> int:
         """One request until the first reply, and while a login is due: then nobody waits beside a bad credential."""
-        return self._per_session if queue.answered and not queue.needs_login else 1
+        return self._per_session if queue.has_answered and not queue.needs_login else 1
 
     def _earliest(self, queue: SessionQueue) -> float | None:
         """When the queue may give its next item; None if it has none for now."""
@@ -254,7 +254,7 @@ class Dispatch:
             return queue.gate.ready_at
         if queue.delayed:
             return max(queue.gate.ready_at, queue.delayed[0][0])
-        if queue.finally_ and not queue.in_flight:
+        if queue.closing_steps and not queue.in_flight:
             return queue.gate.ready_at
         return None
 

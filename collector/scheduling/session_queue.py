@@ -1,4 +1,4 @@
-"""One session as `dispatch` sees it: what is left to do, in what order, and where it waits. Decides nothing."""
+"""The queue of one session: what remains to be sent, in what order, and where it stands. Decides nothing."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -9,7 +9,15 @@ from typing import Final, NamedTuple
 from collector.domain.values import Call
 from collector.scheduling.rate_gates import SessionGate
 
-__all__ = ["NEVER_TRIED", "Place", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
+__all__ = [
+    "NEVER_TRIED",
+    "SessionQueue",
+    "SessionStep",
+    "Standing",
+    "Tries",
+    "Unstarted",
+    "WorkItem",
+]
 
 
 class SessionStep(Enum):
@@ -20,8 +28,8 @@ class SessionStep(Enum):
     LOGOUT = "Logout"
 
 
-class Place(Enum):
-    """Where a queue waits."""
+class Standing(Enum):
+    """What a queue can do now."""
 
     FRESH = "never started"
     READY = "may give an item now"
@@ -48,11 +56,11 @@ NEVER_TRIED: Final = Tries()
 
 @dataclass(slots=True)
 class WorkItem:
-    """One item in the hands of a worker.
+    """One call or step of a session, handed out to a worker.
 
     Attributes:
-        tries: those of the item before this one.
-        holds: how often everything had been held when it was handed out.
+        tries: how often it was tried before.
+        holds: how often all sending had been held when it was handed out.
     """
 
     queue: "SessionQueue"
@@ -63,29 +71,34 @@ class WorkItem:
 
 @dataclass(slots=True, eq=False)
 class SessionQueue:
-    """One session: what is left to do, and what it may do now.
+    """What remains to be sent for one session, and what it may send now.
 
     Attributes:
-        calls: not tried yet, with the attempts of an earlier invocation.
-        delayed: a heap of (not before, number, item, attempts).
-        finally_: steps for the time when every call is settled.
+        calls: not tried in this invocation, with the tries of earlier ones.
+        closing_steps: taken when every call is settled.
+        needs_login: Login comes before anything else.
+        delayed: a heap of what is to be tried again: (not before, number, item, tries).
+        in_flight: items in the hands of workers.
+        unsent: those of them whose request was not written yet.
+        has_answered: a reply came since its last Login; before that it has one request in flight at a time.
+        slow: its replies take much longer than is typical.
     """
 
     session: str
     gate: SessionGate
     calls: deque[tuple[Call, Tries]]
-    finally_: deque[SessionStep]
+    closing_steps: deque[SessionStep]
     needs_login: bool = False
     delayed: list[tuple[float, int, Call | SessionStep, Tries]] = field(default_factory=list)
     in_flight: int = 0
     unsent: int = 0
-    answered: bool = False
+    has_answered: bool = False
     slow: bool = False
-    place: Place = Place.FRESH
+    standing: Standing = Standing.FRESH
 
 
 class Unstarted:
-    """Sessions that were not visited yet, in their order. A queue is made when its turn comes: most wait long."""
+    """Sessions that were not started yet, in their order. A queue is made when its turn comes: most wait long."""
 
     def __init__(self, sessions: Iterable[str], start: Callable[[str], SessionQueue]) -> None:
         self._sessions = deque(sessions)

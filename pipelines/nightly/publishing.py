@@ -10,7 +10,7 @@ import structlog
 from collector.config import Settings, s3_secrets
 from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, landed_runs, sweep
-from collector.runs.recovery import recover, settle_unjudged
+from collector.runs.recovery import recover, settle_leftovers
 from pipelines.warehouse.target import Target
 from pipelines.without_pandas import import_arrow
 
@@ -55,7 +55,7 @@ def publish(settings: Settings, path: Path) -> "Normalized":
     lake, checks = lake_of(settings), settings.quality.model_dump()
 
     def published() -> "Normalized":
-        asyncio.run(settle_unjudged(settings, path))
+        asyncio.run(settle_leftovers(settings, path))
         with LandedRun.open(path) as landed:
             return normalize(landed, lake, checks)
 

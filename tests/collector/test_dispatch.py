@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collector.domain.values import Call, Window
 from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, Tries, WorkItem
 from collector.scheduling.rate_gates import SessionGate
-from collector.scheduling.session_queue import Place
+from collector.scheduling.session_queue import Standing
 from tests.collector.virtual_time import Clock, run
 
 FREE = 10_000.0  # a session's rate that never holds anything up
@@ -74,7 +74,7 @@ class Crew:
 def everything(queues: list[SessionQueue]) -> Counter[object]:
     """What a crew has to settle: each item of each queue once."""
     calls = Counter((one.session, call) for one in queues for call, _ in one.calls)
-    return Counter(calls) + Counter((one.session, e) for one in queues for e in one.finally_)
+    return Counter(calls) + Counter((one.session, e) for one in queues for e in one.closing_steps)
 
 
 @settings(max_examples=60)
@@ -253,7 +253,7 @@ def test_slow_start() -> None:
     assert out[2:4] == [1, 2]
 
 
-def test_login_first_then_calls_then_errands() -> None:
+def test_login_first_then_calls_then_closing_steps() -> None:
     """A session that needs a Login gives nothing else before it, and its steps after its last call."""
 
     async def main(clock: Clock) -> list[object]:
@@ -342,7 +342,7 @@ def test_nothing_to_do() -> None:
     assert run(main) is None
 
 
-async def test_a_lane_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_queue_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that opens between two looks at the clock: the queue is handed out, not looked at for ever."""
     ticks = count(1)
 
@@ -358,7 +358,7 @@ async def test_a_lane_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPat
     assert first is not None
     dispatch.sent(first)
     dispatch.done(first)
-    assert one.place is Place.READY
+    assert one.standing is Standing.READY
     one.gate.ready_at = (
         next(ticks) + 1.5
     )  # later than the next look, earlier than the one after that

@@ -215,7 +215,7 @@ async def test_unjudged_replies(tmp_path: Path) -> None:
     landing.settle(outcome(CALLS[3].call_id, State.FAILED, 1), final=False)
     await landing.close()
     with LandedRun.open(landing.path) as landed:
-        found = [(one.call_id, one.attempt) for one in landed.unjudged()]
+        found = [(one.call_id, one.attempt) for one in landed.unclassified()]
     assert found == [(CALLS[1].call_id, 2), (CALLS[2].call_id, 1)]
 
 
@@ -341,7 +341,7 @@ def test_any_history_adds_up(
                 for key in landed_ones
                 if key[0] not in last or (key[1] > last[key[0]][1] and not last[key[0]][2])
             }
-            assert {(one.call_id, one.attempt) for one in landed.unjudged()} == unjudged
+            assert {(one.call_id, one.attempt) for one in landed.unclassified()} == unjudged
             sums = landed.summary()
             assert sums.planned == sums.ok + sums.empty + sums.failed + sums.not_attempted
             assert sums.not_attempted == len(CALLS) - len(last)

@@ -190,7 +190,7 @@ async def test_leftovers_of_an_earlier_crash(ground: MakeGround) -> None:
         (day / name).write_bytes(b"half")
     (night.lake / "_manifest" / f".{run_id}.json.draft").write_bytes(b"half")
     landing = data / "landing"
-    for name in (".20260101T020000Z-aaaaaa.db.new", f".{run_id}.db.mended"):
+    for name in (".20260101T020000Z-aaaaaa.db.new", f".{run_id}.db.recovered"):
         (landing / name).write_bytes(b"half")
     assert (await night.run("normalize")).code == 0
     assert (await night.run("run")).code == 0

@@ -148,7 +148,7 @@ def test_any_damage(whole: bytes, tmp_path: Path) -> None:
             assert all(each.body == answers[each.call_id] for each in run.replies())
             sums = run.summary()
             assert sums.planned == len(MANY) == run.planned
-            unjudged = sum(1 for _ in run.unjudged())
+            unjudged = sum(1 for _ in run.unclassified())
             assert sums.ok + sums.failed + unjudged == len(MANY)
     assert len(saved_replies) > 10
     assert sorted(saved_replies)[len(saved_replies) // 2] > 150
@@ -233,7 +233,7 @@ def names(folder: Path) -> list[str]:
 async def test_killed_while_mending(tmp_path: Path) -> None:
     """Before the damaged store was moved the draft is thrown away, after that it takes its place."""
     path = await stored(tmp_path, CALLS)
-    draft, original = tmp_path / f".{path.name}.mended", path.read_bytes()
+    draft, original = tmp_path / f".{path.name}.recovered", path.read_bytes()
     draft.write_bytes(original[:5000])
     (tmp_path / f".{path.name}.new").write_bytes(b"begun")
     (tmp_path / f".{path.name}.new-journal").write_bytes(b"begun")

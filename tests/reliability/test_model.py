@@ -30,7 +30,7 @@ from collector.config import Settings
 from collector.domain.values import Binding, Call, LandedReply, RunInfo, Window
 from collector.landing import LandedRun, Landing
 from collector.outcomes.classify_reply import classify_reply
-from collector.runs.recovery import classify_unjudged, is_usable
+from collector.runs.recovery import classify_leftovers, is_usable
 from collector.runs.run import unfinished
 from collector.wire.operations import REPORT_INSTANT_STATS
 from pipelines.contract import TABLES
@@ -223,7 +223,7 @@ class Nights(RuleBasedStateMachine):
         landing = Landing.resume(self.store(run_id))
         self.at_work = run_id, landing
         with LandedRun.open(landing.path) as landed:
-            classify_unjudged(self.settings(), landed, landing)
+            classify_leftovers(self.settings(), landed, landing)
         asyncio.run(landing.flush())
         self.runs[run_id].unjudged.clear()
 
