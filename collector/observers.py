@@ -80,6 +80,14 @@ class Counts:
     retried: Counter[FaultClass] = field(default_factory=Counter)
     paused_seconds: float = 0.0
 
+    def summary(self) -> dict[str, Any]:
+        """The numbers as JSON can hold them."""
+        return {
+            "sent": dict(self.sent),
+            "retried": {fault.value: number for fault, number in self.retried.items()},
+            "paused_seconds": round(self.paused_seconds, 3),
+        }
+
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         match event:

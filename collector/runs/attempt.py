@@ -6,13 +6,14 @@ it; replies that carry credentials (Login, WhoAmI) are never landed.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from collector.config import Settings
 from collector.domain.secret import Secret, mask
-from collector.domain.values import Call, FaultClass, LandedReply, Outcome, State, WhoAmI
+from collector.domain.values import Call, CallId, FaultClass, LandedReply, Outcome, State, WhoAmI
 from collector.errors import CredentialError, DroppedError, TransportError
 from collector.events import EventStream, Paused, Replied, Retried, Sent, WrongServiceFound
 from collector.landing import Landing
@@ -74,6 +75,10 @@ class ServiceState:
         breaker: None where nobody waits for a service that is down (`check`).
         sessions_left: how many sessions have something left to do.
         on_wrong: called when what answers is not the service.
+        has_answered: somebody was answered in this invocation of the run.
+        unproven: by call, the failures that may be those of an outage which nobody has noticed yet, since nothing was
+            answered so far. They count in this invocation and are forgotten with it: a service that is down while a
+            run is resumed again and again costs no call its attempts.
     """
 
     breaker: Breaker | None = None
@@ -82,6 +87,8 @@ class ServiceState:
     slow_downs: SlowDowns = field(default_factory=SlowDowns)
     wrong: WrongService = field(default_factory=WrongService)
     is_wrong: bool = False
+    has_answered: bool = False
+    unproven: Counter[CallId] = field(default_factory=Counter)
 
     @property
     def is_down(self) -> bool:
@@ -166,10 +173,15 @@ class SessionAttempts:
             # a session that many calls share ends for all of them: one of them pays for that with an attempt
             is_free = credentials.is_known_gone(self._session, session_id)
             may_log_in = credentials.gone(self._session, session_id)
+        unproven, before = self._shared.service.unproven, tries.charged
+        before += unproven[call.call_id]
         decision = self.decide(
-            REPORT_INSTANT_STATS, meaning, tries.charged, is_free=is_free, may_log_in=may_log_in
+            REPORT_INSTANT_STATS, meaning, before, is_free=is_free, may_log_in=may_log_in
         )
-        return _result(outcome, decision.charged, decision.wait_seconds)
+        if meaning.is_outage and not self._shared.service.has_answered:
+            unproven[call.call_id] += decision.charged - before
+        charged = decision.charged - unproven[call.call_id]
+        return _result(outcome, charged, decision.wait_seconds)
 
     async def who_am_i(self, charged: int) -> tuple[WhoAmI, Decision]:
         """What WhoAmI says of the session, a fault being part of that; and what is done about it."""
@@ -260,6 +272,7 @@ class SessionAttempts:
         name, status, fault_class = operation.name, meaning.status, meaning.fault_class
         events.emit(Replied(self._session, name, status, fault_class, seconds))
         service.slow_downs.heard(meaning)
+        service.has_answered |= meaning.status is not None and not meaning.is_outage
         if service.is_wrong:
             return
         if service.wrong.heard(self._session, meaning, service.sessions_left()):

@@ -10,7 +10,7 @@ import structlog
 
 from collector.config import Credential, Settings, Unreadable, credentials, require_readable
 from collector.domain.durations import format_duration, parse_duration
-from collector.observers import EventLog, Progress
+from collector.observers import Counts, EventLog, Progress
 from collector.runs.plan import repeated
 from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
@@ -68,10 +68,15 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     """
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
-    progress = Progress()
+    progress, counts = Progress(), Counts()
     with storage_lock(settings.storage.root), shown(progress):
-        night = run_night(settings, known, deadline, (progress, EventLog()), targets)
-    finish(door, asdict(night), night_said(night, settings), night.exit_code)
+        night = run_night(settings, known, deadline, (progress, counts, EventLog()), targets)
+    finish(
+        door,
+        {**asdict(night), **counts.summary()},
+        night_said(night, settings, counts),
+        night.exit_code,
+    )
 
 
 @click.command()
@@ -81,10 +86,15 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
 def collect(door: Door, config: Path, deadline: float | None) -> None:
     """Fan out and land every reply; publish nothing. `normalize` does the rest, later or elsewhere."""
     settings, known = ready(door, config)
-    progress = Progress()
+    progress, counts = Progress(), Counts()
     with storage_lock(settings.storage.root), shown(progress):
-        night = collect_only(settings, known, deadline, (progress, EventLog()))
-    finish(door, asdict(night), night_said(night, settings), night.exit_code)
+        night = collect_only(settings, known, deadline, (progress, counts, EventLog()))
+    finish(
+        door,
+        {**asdict(night), **counts.summary()},
+        night_said(night, settings, counts),
+        night.exit_code,
+    )
 
 
 @click.command()
@@ -151,8 +161,8 @@ def looked_at(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]
     return settings, credentials(settings, config.parent)
 
 
-def night_said(night: Night, settings: Settings) -> str:
-    """The summary of a run for people."""
+def night_said(night: Night, settings: Settings, counts: Counts | None = None) -> str:
+    """The summary of a run for people; `counts` are of this invocation."""
     lines = [
         (
             f"run {night.run_id}: {night.planned} calls planned = {night.ok} ok + {night.empty} empty"
@@ -160,6 +170,11 @@ def night_said(night: Night, settings: Settings) -> str:
         ),
         f"{night.attempts} requests, {night.logins} logins, {night.seconds:.1f} s",
     ]
+    if counts is not None and counts.retried:
+        retries = ", ".join(f"{n} {fault.value}" for fault, n in counts.retried.most_common())
+        lines.append(
+            f"made again: {retries}; paused {counts.paused_seconds:.1f} s as the service asked"
+        )
     if night.files:
         lake = settings.storage.lake or f"{settings.storage.root}/lake"
         lines.append(f"{night.rows} rows of instant_stats, {night.files} files under {lake}")

@@ -134,3 +134,8 @@ def test_counts() -> None:
     assert counts.replied == {FaultClass.SERVER: 1, None: 1}
     assert counts.retried == {FaultClass.SERVER: 1}
     assert counts.paused_seconds == 3.5
+    assert counts.summary() == {
+        "sent": {"Login": 1, "ReportInstantStats": 2},
+        "retried": {"server": 1},
+        "paused_seconds": 3.5,
+    }

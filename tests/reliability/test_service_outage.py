@@ -182,3 +182,37 @@ async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -
     assert (ended.code, ended.json["ok"]) == (0, sessions * PAIRS), ended.err
     assert accounted(night, ended) == {}
     assert "the service answers again" in ended.err
+
+
+@pytest.mark.parametrize("by", ["page", "drop", "timeout"])
+async def test_probes_are_free_across_resumed_runs(ground: MakeGround, by: str) -> None:
+    """A service that is down while six runs are resumed one after the other: no call uses up its attempts over it."""
+    night = await ground(population(40, 0), CONFIG)
+    is_down = True
+
+    async def behave(line: Line) -> None:
+        while True:
+            request = await line.request()
+            if not is_down:
+                await line.say(await line.reply(request))
+            elif by == "page":
+                await line.say(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            elif by == "timeout":
+                await asyncio.sleep(1.0)
+                return
+            else:
+                return
+
+    async with fronting(night.simulator, behave) as front:
+        lines = ("timeout_seconds = 0.2",) if by == "timeout" else ()
+        text = night.config.read_text().replace("timeout_seconds = 5\n", "")
+        night.config.write_text(text.replace("[retry]", "[retry]\nmax_outage_seconds = 0.2"))
+        redirected(night, front.url(), *lines)
+        for _ in range(6):
+            ended = await night.run("run")
+            assert (ended.code, ended.json["stopped"]) == (4, "outage"), ended.err
+            assert "answers again" not in ended.err
+        is_down = False
+        night.config.write_text(night.config.read_text().replace("timeout_seconds = 0.2", ""))
+        last = await night.run("run")
+    assert (last.code, last.json["ok"], last.json["resumed"]) == (0, 80, True), last.err
