@@ -5,8 +5,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# One process for each core; ARGS="-n0" for none. A process that has no tests left takes some of another's.
+WORKERS := -n logical --dist=worksteal
+# What says within a minute whether a change is sound: no processes, servers and warehouses.
+FAST_TESTS := tests/architecture tests/collector tests/dataset tests/simulator
 ARGS ?=
 export PYTHON
+# The tests start hundreds of processes: their modules are compiled once, as in an installation.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## this list
@@ -16,17 +22,25 @@ help: ## this list
 demo: run-env ## the whole nightly job against the built-in simulator
 	$(BIN)/ecgrid-stats demo $(ARGS)
 
+.PHONY: check
+check: lint types ## lint, types and the fast tests: within a minute
+	$(PYTEST) $(WORKERS) -q -m "not extended" $(FAST_TESTS) $(ARGS)
+
 .PHONY: test
 test: dev-env ## all tests but those that take minutes (ARGS="-k plan" for some of them)
-	$(PYTEST) -m "not extended" $(ARGS)
+	$(PYTEST) $(WORKERS) -m "not extended" $(ARGS)
 
 .PHONY: test-extended
 test-extended: dev-env ## the tests that take minutes: load, soak, kill and resume
-	@$(PYTEST) -m extended $(ARGS) || { [ $$? -eq 5 ] && echo "no test takes minutes"; }
+	@$(PYTEST) $(WORKERS) -m extended $(ARGS) || { [ $$? -eq 5 ] && echo "no test takes minutes"; }
 
 .PHONY: coverage
 coverage: dev-env ## the tests again, with branch coverage and its floor
-	$(PYTEST) -m "not extended" --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(PYTEST) $(WORKERS) -m "not extended" --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+.PHONY: mutants
+mutants: dev-env ## random mutations of a room, and whether its tests see them (ARGS="--room landing --count 10")
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 .PHONY: lint
 lint: dev-env ## ruff's rules and format, unused and missing dependencies

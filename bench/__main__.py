@@ -23,6 +23,7 @@ _WORKS: Final = (
     "warehouse",
     "dataset",
     "profile",
+    "steps",
 )
 _RESULTS: Final = ROOT / ".cache/bench-results"
 _MOST_SECONDS: Final = 900

@@ -1,12 +1,15 @@
-"""For every test: a clean environment, and no skipped test where everything must be there."""
+"""For every test: a clean environment, the machine alone if it asks, and no skip where everything must be there."""
 
+import fcntl
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 REQUIRE_ALL = os.environ.get("ECGRID_STATS_REQUIRE_ALL") == "1"
+TURN, MACHINE = Path(__file__), Path(__file__).parent  # what is locked; nothing is written
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("project", deadline=None, print_blob=True)
@@ -21,6 +24,25 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             ("ECGRID_STATS_REQUIRE", "ECGRID_TEST_")
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test marked `alone` runs while no other worker runs any; waiting for that is no part of its time limit.
+
+    Each test waits for its turn first: one that wants the machine alone would never get it between others that share.
+    """
+    is_alone = item.get_closest_marker("alone") is not None
+    turn, machine = (os.open(path, os.O_RDONLY) for path in (TURN, MACHINE))
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        return (yield)
+    finally:
+        fcntl.flock(machine, fcntl.LOCK_UN)  # a process that a test forked may hold a copy
+        os.close(machine)
+        os.close(turn)
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

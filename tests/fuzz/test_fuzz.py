@@ -92,7 +92,7 @@ def assert_nothing_found(seconds: int, inputs: int) -> None:
 @pytest.mark.timeout(240)
 def test_guided_by_coverage() -> None:
     """Seconds of it."""
-    assert_nothing_found(15, 500)
+    assert_nothing_found(5, 100)
 
 
 @pytest.mark.extended

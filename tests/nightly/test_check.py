@@ -126,6 +126,7 @@ async def test_a_service_that_goes_away(ground: MakeGround) -> None:
     assert night.simulator.log.total < 40
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("rate", [20])
 async def test_beside_a_run_there_is_one_limit(ground: MakeGround, rate: int) -> None:
     """What `check` sends comes out of the budget of the run that is at work on the same storage root."""

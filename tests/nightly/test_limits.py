@@ -24,6 +24,11 @@ STALL_SECONDS = (
     0.010  # a machine that delivers a request to this very machine later than this tells nothing
 )
 TRIES = 4
+RATES = [
+    pytest.param(5, 2),
+    pytest.param(50, 30, marks=pytest.mark.extended),  # as tests/reliability/test_rate.py does
+    pytest.param(500, 120),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,9 @@ def measured(night: Ground, rate: int) -> Measured:
     )
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("rate", "sessions"), [(5, 4), (50, 30), (500, 230)])
+@pytest.mark.parametrize(("rate", "sessions"), RATES)
 async def test_the_service_never_sees_more_than_the_limit(
     ground: MakeGround, rate: int, sessions: int
 ) -> None:
@@ -85,6 +91,7 @@ async def test_the_service_never_sees_more_than_the_limit(
     pytest.fail(f"not once in {TRIES} nights: {found}")
 
 
+@pytest.mark.alone
 async def test_no_session_is_asked_more_often_than_its_limit(ground: MakeGround) -> None:
     """The limit of a session holds for each of them, logins included, while others fill the service's limit."""
     config = (

@@ -28,6 +28,8 @@ from tests.pipelines.night import RUN_ID, STARTED_US, Night, answer, counts
 
 DAY = date(2026, 1, 31)
 SMALL = Sizes(group_rows=3, file_rows=3)
+# which of the steps the work is ended at
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.extended)])
 
 
 @pytest.fixture
@@ -393,8 +395,9 @@ def test_a_full_disk_changes_no_row(
 
 
 @pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
+@EVERY
 def test_ended_at_any_step_of_the_change(
-    tmp_path: Path, exchanges: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, exchanges: bool, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers see every row once; the next command that holds the storage root completes it."""
     without_exchange(monkeypatch, really=not exchanges)
@@ -402,7 +405,7 @@ def test_ended_at_any_step_of_the_change(
     before, change = about_to_change(tmp_path, monkeypatch)
     rows, runs = by_name(before), {each: run_rows(before, each) for each in before.run_ids()}
     lake = Lake(tmp_path / "copy")
-    for _ in at_each_step(before, lake, lambda: lake.storage.change(change), monkeypatch):
+    for _ in at_each_step(before, lake, lambda: lake.storage.change(change), monkeypatch, every):
         assert by_manifest(lake).equals(rows)
         assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
         assert lake.wrong_files() == {}
@@ -416,8 +419,9 @@ def test_ended_at_any_step_of_the_change(
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
+@EVERY
 def test_ended_at_any_step_of_publishing_again(
-    tmp_path: Path, exchanges: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, exchanges: bool, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that others share may be named after the run that leaves it: its name is not taken from them."""
     without_exchange(monkeypatch, really=not exchanges)
@@ -436,7 +440,7 @@ def test_ended_at_any_step_of_publishing_again(
     def again() -> None:
         publish(lake, "run-b", nights["run-b"], DAY)
 
-    for _ in at_each_step(before, lake, again, monkeypatch, every=3):
+    for _ in at_each_step(before, lake, again, monkeypatch, every):
         assert by_manifest(lake).equals(rows)
         assert {each: run_rows(lake, each) for each in lake.run_ids()} == runs
         again()
@@ -447,8 +451,9 @@ def test_ended_at_any_step_of_publishing_again(
 
 
 @pytest.mark.timeout(180)
+@EVERY
 def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second of two files has rows of one run, and is named after the other: mending that one takes nothing."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
@@ -467,7 +472,7 @@ def test_ended_while_a_run_leaves_a_file_that_has_the_name_of_another(
     def again() -> None:
         publish(lake, "run-b", second, DAY)
 
-    for _ in at_each_step(before, lake, again, monkeypatch, least=20):
+    for _ in at_each_step(before, lake, again, monkeypatch, every, least=20):
         assert by_manifest(lake).equals(rows)
         publish(lake, "run-a", first, DAY)
         assert by_manifest(lake).equals(rows)

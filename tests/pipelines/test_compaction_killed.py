@@ -16,7 +16,7 @@ from pipelines.reading import OpenLake
 from tests.pipelines.compact_forever import DAY, NIGHTS, publish_nights, rows_of
 from tests.pipelines.object_store import object_store
 
-KILLS = 4
+KILLS = [pytest.param(2), pytest.param(12, marks=pytest.mark.extended)]
 EXPECTED = {run_id: rows_of(run_id).num_rows for run_id in NIGHTS}
 
 
@@ -56,7 +56,8 @@ def killed(arguments: list[str], after_seconds: float, look: Callable[[], None])
 
 
 @pytest.mark.timeout(240)
-def test_readers_of_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_readers_of_a_folder(tmp_path: Path, kills: int) -> None:
     """Manifests, file names and single runs, while it is at work and after each kill."""
     lake, chance = Lake(tmp_path / "lake"), random.Random(11)
     publish_nights(lake)
@@ -65,7 +66,7 @@ def test_readers_of_a_folder(tmp_path: Path) -> None:
         for _ in range(10):
             assert by_manifest(lake) == EXPECTED
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         killed([str(lake.folder)], chance.uniform(0, 0.7), look)
         assert by_manifest(lake) == EXPECTED
         for run_id in NIGHTS:
@@ -79,7 +80,8 @@ def test_readers_of_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_readers_of_a_store_of_objects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_readers_of_a_store_of_objects(tmp_path: Path, kills: int) -> None:
     """Through the manifests; what was left is gone after the next compaction."""
     pytest.importorskip("moto")
     with object_store() as store:
@@ -90,7 +92,7 @@ def test_readers_of_a_store_of_objects(tmp_path: Path) -> None:
             for _ in range(3):
                 assert by_manifest(lake) == EXPECTED
 
-        for _ in range(KILLS // 2):
+        for _ in range(kills // 2):
             killed([str(tmp_path / "drafts"), str(store.port)], chance.uniform(0, 2), look)
             assert by_manifest(lake) == EXPECTED
         publish_nights(lake)

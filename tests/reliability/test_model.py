@@ -511,7 +511,7 @@ def small_files() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(30, 25, marks=pytest.mark.timeout(600)),
+        pytest.param(10, 25, marks=pytest.mark.timeout(600)),
         pytest.param(120, 40, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
     ],
 )

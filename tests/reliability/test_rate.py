@@ -120,6 +120,7 @@ TOGETHER: Final = [
 
 
 @needs_root
+@pytest.mark.alone
 @pytest.mark.parametrize(("limit", "sessions", "calls"), ALONE)
 async def test_one_process(ground: MakeGround, limit: int, sessions: int, calls: int) -> None:
     """No second holds more than the limit, retries, logins and pauses included, and at least 97 % of it is used.
@@ -142,6 +143,7 @@ async def test_one_process(ground: MakeGround, limit: int, sessions: int, calls:
 
 
 @needs_root
+@pytest.mark.alone
 @pytest.mark.parametrize(("limit", "count", "sessions", "calls"), TOGETHER)
 async def test_processes_that_share_a_budget(
     ground: MakeGround, limit: int, count: int, sessions: int, calls: int
@@ -168,6 +170,7 @@ async def test_processes_that_share_a_budget(
 
 
 @needs_root
+@pytest.mark.alone
 @pytest.mark.extended
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("jitter_ms", [0, 5, 10, 20, 50, 100])

@@ -68,10 +68,13 @@ async def test_a_drain_is_bounded(ground: MakeGround, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-async def test_a_signal_after_the_result_changes_nothing(ground: MakeGround, number: int) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.extended)])
+async def test_a_signal_after_the_result_changes_nothing(
+    ground: MakeGround, number: int, times: int
+) -> None:
     """What was said is what holds: the process ends with its code, not with that of a signal."""
     night = await ground_of(ground)
-    for _ in range(10):
+    for _ in range(times):
         process = await night.start("plan")
         assert process.stdout
         line = await process.stdout.readline()
