@@ -31,8 +31,12 @@ test: dev-env ## all tests but those that take minutes (ARGS="-k plan" for some 
 	$(PYTEST) $(WORKERS) -m "not extended" $(ARGS)
 
 .PHONY: test-extended
-test-extended: dev-env ## the tests that take minutes: load, soak, kill and resume
-	@$(PYTEST) $(WORKERS) -m extended $(ARGS) || { [ $$? -eq 5 ] && echo "no test takes minutes"; }
+test-extended: dev-env ## the tests that take minutes: load, kill and resume, every case of every table
+	@$(PYTEST) $(WORKERS) -m "extended and not soak" $(ARGS) || { [ $$? -eq 5 ] && echo "no test takes minutes"; }
+
+.PHONY: test-soak
+test-soak: dev-env ## the longest ones: hundreds of kills, minutes at every rate, ten of fuzzing; most of an hour
+	$(PYTEST) $(WORKERS) -m soak $(ARGS)
 
 .PHONY: coverage
 coverage: dev-env ## the tests again, with branch coverage and its floor

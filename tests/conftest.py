@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             ("ECGRID_STATS_REQUIRE", "ECGRID_TEST_")
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the cases of a test marked `few(n)`, the first n are in every run; the others are `extended`."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("few"):
+            test = item.nodeid.partition("[")[0]
+            cases[test] += 1
+            if cases[test] > mark.args[0]:
+                item.add_marker("extended")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -53,7 +53,7 @@ def most_in_a_second(instants: list[float]) -> int:
 def test_two_processes_share_a_limit(tmp_path: Path, rate: int) -> None:
     """Together they never exceed it, together they use it, and neither starves."""
     with ExitStack() as stack:
-        processes = [stack.enter_context(sender(tmp_path, name, rate, 5)) for name in "ab"]
+        processes = [stack.enter_context(sender(tmp_path, name, rate, 3)) for name in "ab"]
         for process in processes:
             assert process.wait(30) == 0
     one, other = (sends(tmp_path / name) for name in "ab")
@@ -68,7 +68,7 @@ def test_two_processes_share_a_limit(tmp_path: Path, rate: int) -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_is_gone_holds_nobody_up(tmp_path: Path, how: signal.Signals) -> None:
     """Killed or stopped in the middle of its work, perhaps within the moment that it holds the file."""
-    with sender(tmp_path, "a", 200, 60) as gone, sender(tmp_path, "b", 200, 5) as other:
+    with sender(tmp_path, "a", 200, 60) as gone, sender(tmp_path, "b", 200, 4.5) as other:
         time.sleep(2)
         gone.send_signal(how)
         at = time.monotonic()

@@ -52,6 +52,7 @@ def test_what_lands_is_what_was_sent(real_stack: RealStack, tmp_path: Path, bind
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.few(2)
 def test_sessions_are_described_and_logged_out(
     real_stack: RealStack, tmp_path: Path, binding: str
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_chain_asks_for_neighbouring_windows(real_stack: RealStack, tmp_path: 
         ("http-get", "info"),
     ],
 )
+@pytest.mark.few(4)
 def test_an_expired_session_is_logged_in_again(
     real_stack: RealStack, tmp_path: Path, binding: str, shape: str
 ) -> None:
@@ -118,6 +120,7 @@ def test_an_expired_session_is_logged_in_again(
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.few(2)
 def test_every_call_ends_in_one_state(real_stack: RealStack, tmp_path: Path, binding: str) -> None:
     """No rows and a null DataSet are `empty`, a revoked key and a denied mailbox `failed`; the rest is published."""
     real_stack.reset()

@@ -56,7 +56,8 @@ EDITS = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.few(11)
 async def test_wrong_configuration(night: Ground, name: str, command: str) -> None:
     """Exit code 2; key, value and what is allowed; nothing was written."""
     old, new, words = EDITS[name]

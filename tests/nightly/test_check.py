@@ -52,7 +52,7 @@ async def test_everything_is_good(ground: MakeGround) -> None:
 async def test_no_session_stays_open(ground: MakeGround, more: dict[str, object]) -> None:
     """Whatever WhoAmI or the first Logout came to."""
     night = await ground(
-        population(4, 1), CONFIG, switches=switches(retry_after_seconds=0.1, **more)
+        population(2, 1), CONFIG, switches=switches(retry_after_seconds=0.1, **more)
     )
     checked = await night.run("check")
     assert checked.code in (0, 1), checked.err

@@ -160,6 +160,7 @@ async def test_the_replies_alone(ground: MakeGround) -> None:
         (("--older-than", "9d", "--table", "stats"), ("'stats'", "instant_stats", "raw")),
     ],
 )
+@pytest.mark.few(4)
 async def test_ages_and_tables_that_are_none(
     ground: MakeGround, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
@@ -173,6 +174,7 @@ async def test_ages_and_tables_that_are_none(
 
 
 @pytest.mark.parametrize("mib", ["0", "65537", "x"])
+@pytest.mark.few(1)
 async def test_target_sizes_that_are_none(ground: MakeGround, mib: str) -> None:
     """On the command line and in the configuration."""
     night = await ground(population(1), CONFIG)

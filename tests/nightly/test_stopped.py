@@ -25,6 +25,7 @@ KEY = ["session", "window1_minutes", "window2_minutes"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.few(1)
 async def test_a_stopped_run_is_resumed(ground: MakeGround, number: int) -> None:
     """The rest is collected, nothing twice, and every login is logged out both times."""
     night = await ground(population(40, 2), CONFIG, switches=switches(latency_ms=30))

@@ -14,7 +14,7 @@ import pytest
 from collector.simulator import Population, Simulator
 from tests.nightly.ground import ROOT, Ground
 
-WINDOWS = "[windows]\nminutes = [60, 120]\n"
+WINDOWS = "[windows]\nminutes = [60, 120]\n[limits]\nrequests_per_second = 100\n"
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
+@pytest.mark.few(6)
 def test_wrong_usage_is_json_too(arguments: tuple[str, ...]) -> None:
     """Exit code 2, a JSON object with the reason, and the reason for people; no traceback."""
     done = command(arguments[0], "--json", *arguments[1:])
@@ -76,6 +77,7 @@ def test_wrong_usage_is_json_too(arguments: tuple[str, ...]) -> None:
         ("169h", "'169h': must be more than 0s and at most 7d"),
     ],
 )
+@pytest.mark.few(2)
 def test_a_deadline_that_is_none(deadline: str, said: str) -> None:
     """The message has the option, the value and what would be right."""
     done = command("run", "-c", "x.toml", "--deadline", deadline)
@@ -84,6 +86,7 @@ def test_a_deadline_that_is_none(deadline: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("deadline", ["90s", "30m", "168h", "7d", "1.5", "604800"])
+@pytest.mark.few(2)
 def test_a_deadline_is_a_duration_or_a_number_of_seconds(deadline: str) -> None:
     """It is taken as it is: what is wrong is only that there is no such configuration."""
     done = command("run", "-c", "absent.toml", "--deadline", deadline)

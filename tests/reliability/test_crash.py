@@ -247,7 +247,10 @@ class Killer:
     "kills",
     [
         pytest.param(8, marks=pytest.mark.timeout(300)),
-        pytest.param(200, marks=[pytest.mark.extended, pytest.mark.timeout(5_400)]),
+        pytest.param(50, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
+        pytest.param(
+            200, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(5_400)]
+        ),
     ],
 )
 def test_killed_at_every_stage(kills: int, tmp_path: Path) -> None:

@@ -28,7 +28,10 @@ SESSIONS: Final = 8
 REQUESTS: Final = SESSIONS * 7
 LANES: Final = 2  # runs at once
 KINDS: Final = ("success", "error", "SIGINT", "SIGTERM")
-MANY: Final = [pytest.param(kind, 125, marks=pytest.mark.extended) for kind in KINDS]
+MORE: Final = [pytest.param(kind, 25, marks=pytest.mark.extended) for kind in KINDS]
+MANY: Final = [
+    pytest.param(kind, 125, marks=[pytest.mark.extended, pytest.mark.soak]) for kind in KINDS
+]
 
 
 async def one_exit(night: Ground, kind: str, chance: random.Random) -> int:
@@ -50,7 +53,7 @@ async def one_exit(night: Ground, kind: str, chance: random.Random) -> int:
 
 
 @pytest.mark.timeout(590)
-@pytest.mark.parametrize(("kind", "exits"), [*((kind, 4) for kind in KINDS), *MANY])
+@pytest.mark.parametrize(("kind", "exits"), [*((kind, 4) for kind in KINDS), *MORE, *MANY])
 async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> None:
     """Whoever logged in is logged out when the process has ended, every time."""
     codes: Counter[int] = Counter()

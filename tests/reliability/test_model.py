@@ -512,7 +512,10 @@ def small_files() -> Iterator[None]:
     ("examples", "steps"),
     [
         pytest.param(10, 25, marks=pytest.mark.timeout(600)),
-        pytest.param(120, 40, marks=[pytest.mark.extended, pytest.mark.timeout(3_000)]),
+        pytest.param(40, 40, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
+        pytest.param(
+            120, 40, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(3_000)]
+        ),
     ],
 )
 def test_any_order(examples: int, steps: int) -> None:

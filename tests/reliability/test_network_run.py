@@ -88,6 +88,7 @@ async def test_redirects_are_never_followed(ground: MakeGround, status: int) -> 
 
 
 @pytest.mark.parametrize("how", ["cut_body", "truncated", "close_after_reply", "drop_connection"])
+@pytest.mark.few(2)
 async def test_lines_that_break(ground: MakeGround, how: str) -> None:
     """Broken within a body, ended too early, closed on reuse, dropped: tried again, and everything is collected."""
     night = await ground(population(10, 5), CONFIG, switches=switches(**{how: "every:3"}))

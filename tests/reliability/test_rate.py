@@ -106,11 +106,13 @@ async def seen(nights: list[Ground], limit: int) -> Seen:
     return Seen(len(instants), most_in_a_second(instants), logged, used, codes)
 
 
+SOAK: Final = [pytest.mark.extended, pytest.mark.soak]
 ALONE: Final = [
     pytest.param(50, 40, 5, marks=pytest.mark.timeout(60)),
-    pytest.param(5, 10, 30, marks=[pytest.mark.extended, pytest.mark.timeout(400)]),
-    pytest.param(100, 100, 60, marks=[pytest.mark.extended, pytest.mark.timeout(400)]),
-    pytest.param(500, 500, 110, marks=[pytest.mark.extended, pytest.mark.timeout(580)]),
+    pytest.param(500, 500, 20, marks=[pytest.mark.extended, pytest.mark.timeout(400)]),
+    pytest.param(5, 10, 30, marks=[*SOAK, pytest.mark.timeout(400)]),
+    pytest.param(100, 100, 60, marks=[*SOAK, pytest.mark.timeout(400)]),
+    pytest.param(500, 500, 110, marks=[*SOAK, pytest.mark.timeout(580)]),
 ]
 TOGETHER: Final = [
     pytest.param(50, 2, 20, 5, marks=pytest.mark.timeout(60)),
@@ -173,7 +175,10 @@ async def test_processes_that_share_a_budget(
 @pytest.mark.alone
 @pytest.mark.extended
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("jitter_ms", [0, 5, 10, 20, 50, 100])
+@pytest.mark.parametrize(
+    "jitter_ms",
+    [0, 20, 100, *(pytest.param(each, marks=pytest.mark.soak) for each in (5, 10, 50))],
+)
 async def test_a_network_that_jitters(ground: MakeGround, jitter_ms: int) -> None:
     """Up to 1.5 % of the period no second holds more than the limit; beyond, only what the rest of the jitter moves."""
     limit, chance = 200, random.Random(jitter_ms)

@@ -21,6 +21,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.few(2)
 async def test_pages_instead_of_the_service(ground: MakeGround, page: str) -> None:
     """Keys and logins alike: the run ends early with a sentence, nobody is called mis-keyed, and it can be resumed."""
     night = await ground(population(40, 2), CONFIG)
@@ -71,12 +72,12 @@ async def test_the_sentence_for_people(ground: MakeGround) -> None:
 
 async def test_slow_down_at_login_pauses_everybody(ground: MakeGround) -> None:
     """A third 429 in a row to a Login: nobody sends anything, Logins too, before Retry-After has passed."""
-    throttled = switches(login_throttled="first:1", retry_after="seconds", retry_after_seconds=3)
-    night = await ground(population(20, 1), CONFIG, switches=throttled)
+    throttled = switches(login_throttled="first:1", retry_after="seconds", retry_after_seconds=2)
+    night = await ground(population(8, 1), CONFIG, switches=throttled)
     ended = await night.run("run")
     assert ended.code == 0, ended.err
     arrived = [each.monotonic for each in night.simulator.log.arrivals]
-    early = [at for at in arrived if at - arrived[0] < 2.5]
+    early = [at for at in arrived if at - arrived[0] < 1.5]
     assert 3 <= len(early) <= 3 + 8, "three, and those that were on their way"
-    assert asked(night.simulator, "ReportInstantStats") == 40
+    assert asked(night.simulator, "ReportInstantStats") == 16
     assert "the service asks for a pause" in ended.err
