@@ -16,7 +16,7 @@ from typing import Final
 
 from asyncio_throttle import Throttler
 
-from collector.scheduling.send_log import SendLog
+from collector.scheduling.send_log import MOST_SENDS, SendLog
 
 __all__ = ["MARGIN", "Permit", "ServiceGate", "SessionGate", "window_of"]
 
@@ -25,9 +25,6 @@ __all__ = ["MARGIN", "Permit", "ServiceGate", "SessionGate", "window_of"]
 MARGIN: Final = 0.015
 _SPREAD: Final = 0.95  # of a window, over which its sends are spread; what is left is the throttle's to make wait
 _CATCH_UP_SECONDS: Final = 0.05  # a late grant is made up for within so much
-_MOST_IN_WINDOW: Final = (
-    500  # sends; of a higher rate a shorter window is watched, which is stricter
-)
 _POLLS: Final = 400  # in each window of the throttle: how much later than due it grants, at most
 _JUST_AFTER_SECONDS: Final = (
     1e-6  # the throttle grants after more than its period, not when it ends
@@ -43,7 +40,9 @@ def window_of(per_second: float) -> tuple[int, float]:
     ((500, 1.0), (3, 2.0))
     """
     count = max(1, Fraction(per_second).limit_denominator(60).numerator)
-    count = min(count, _MOST_IN_WINDOW)
+    count = min(
+        count, MOST_SENDS
+    )  # of a higher rate a shorter window is watched, which is stricter
     return count, count / per_second
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["UNSENT_SECONDS", "SendLog"]
+__all__ = ["MOST_SENDS", "UNSENT_SECONDS", "SendLog"]
 
+MOST_SENDS: Final = 500  # that are kept: processes of one root may have different limits, and windows of other lengths
 # a request that was granted and is still to be written is in every window until then, or until so long after its
 # grant: a process that was killed in between leaves it behind
 UNSENT_SECONDS: Final = 60.0
@@ -26,10 +27,10 @@ _PATIENCE: Final = (
 
 
 class SendLog:
-    """The sends that lie within a period, at most `count` of them; in a file if there is one, else in memory.
+    """The latest sends, of which a period may hold `count`; in a file if there is one, else in memory.
 
     Args:
-        count: how many sends a period may hold.
+        count: how many sends a period may hold, at most MOST_SENDS.
         period: in seconds.
         path: the file that all processes of a storage root share; made with mode 0600 where it is absent.
 
@@ -65,24 +66,30 @@ class SendLog:
             return _LOCKED_SECONDS, 0.0
         with self._shared():
             self._forget(now)
-            excess = len(self._sends) - self._count
-            if excess >= 0:
-                return max(_LEAST_SECONDS, self._sends[excess] + self._period - now), 0.0
+            sends = self._sends
+            inside = len(sends) - bisect_right(sends, now - self._period)
+            if inside >= self._count:
+                return max(_LEAST_SECONDS, sends[-self._count] + self._period - now), 0.0
             mark = now + UNSENT_SECONDS
-            insort(self._sends, mark)
+            insort(sends, mark)
             return 0.0, mark
 
     def sent(self, mark: float, instant: float) -> None:
         """The request of a mark counts from `instant`, and no longer from its mark."""
         if self._file is None:
             self._move(mark, instant)
-        else:  # until then others take it for unsent, which is on the safe side
-            self._moves.append((mark, instant))
+            return
+        self._moves.append((mark, instant))
+        if (
+            self._lock()
+        ):  # else with the next look: until then it is taken for unsent, which is on the safe side
+            with self._shared():
+                pass
 
     def _forget(self, now: float) -> None:
-        """Drop what has left the window, and what cannot be: those of another boot of the machine, or none at all."""
-        first, last = now - self._period, now + UNSENT_SECONDS
-        self._sends = array("d", sorted(each for each in self._sends if first < each <= last))
+        """Keep the newest sends, as many as any limit may look at; drop what cannot be: instants of another boot."""
+        last = now + UNSENT_SECONDS
+        self._sends = array("d", sorted(each for each in self._sends if each <= last)[-MOST_SENDS:])
 
     def _move(self, mark: float, instant: float) -> None:
         place = bisect_right(self._sends, mark) - 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.scheduling.send_log import UNSENT_SECONDS, SendLog
+from collector.scheduling.send_log import MOST_SENDS, UNSENT_SECONDS, SendLog
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,3 +128,32 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
     assert SendLog(1, 10.0, tmp_path / "other").reserve(100.0)[0] == 0.0
     log = SendLog(1, 10.0, tmp_path / "sends")
     assert log.reserve(100.0)[0] == 0.0
+
+
+def test_a_process_that_is_idle_holds_nobody_up(tmp_path: Path) -> None:
+    """What it has sent counts from when it was written, for others too, though it does not look at the file again."""
+    idle, log = (SendLog(1, 1.0, tmp_path / "sends") for _ in range(2))
+    _, mark = idle.reserve(100.0)
+    idle.sent(mark, 100.1)
+    assert log.reserve(100.5)[0] == pytest.approx(0.6)
+    assert log.reserve(101.2)[0] == 0.0
+
+
+def test_different_limits_on_one_root(tmp_path: Path) -> None:
+    """Each looks at the common log with its own limit; one that is quickly done with it takes nothing from another."""
+    quick, slow = SendLog(500, 1.0, tmp_path / "sends"), SendLog(1, 10.0, tmp_path / "sends")
+    _, mark = slow.reserve(100.0)
+    slow.sent(mark, 100.0)
+    for now in (102.0, 104.0):
+        _, mark = quick.reserve(now)
+        quick.sent(mark, now)
+    assert slow.reserve(104.5)[0] == pytest.approx(9.5)
+
+
+def test_the_log_is_bounded(tmp_path: Path) -> None:
+    """However many sends there were, the file has room for the newest ones that any limit looks at."""
+    log = SendLog(MOST_SENDS, 0.001, tmp_path / "sends")
+    for number in range(3 * MOST_SENDS):
+        _, mark = log.reserve(100.0 + number)
+        log.sent(mark, 100.0 + number)
+    assert (tmp_path / "sends").stat().st_size <= 8 * (MOST_SENDS + 1)

@@ -113,8 +113,8 @@ async def test_retry_after_in_every_form(ground: MakeGround) -> None:
         assert waited < 4.0  # two pauses of the whole service may come together
 
 
-async def test_a_thousand_calls_lose_their_sessions_at_once(ground: MakeGround) -> None:
-    """Three logins, shared by thirty labels, expire while a thousand calls are in flight: three Logins mend it."""
+async def test_hundreds_of_calls_lose_their_sessions_at_once(ground: MakeGround) -> None:
+    """Three logins, shared by thirty labels, expire while hundreds of calls are in flight: three Logins mend it."""
     windows = ", ".join(str(60 + number) for number in range(80))
     config = f"""timeout_seconds = 50
 [limits]
@@ -147,7 +147,7 @@ minutes = [{windows}]
         await night.arrivals(100)
         holding = True
         async with asyncio.timeout(30):
-            while held < 1000:  # noqa: ASYNC110  # another process makes them
+            while held < 300:  # noqa: ASYNC110  # another process makes them
                 await asyncio.sleep(0.02)
         assert asked(simulator, "Login") == 3
         for session in simulator.accounts._open.values():
@@ -156,7 +156,7 @@ minutes = [{windows}]
         release.set()
         ended = await night.ended(process)
     assert (ended.code, ended.json["ok"]) == (0, 1200), ended.err
-    assert sum(each.fault == "authentication" for each in simulator.log.arrivals) >= 1000
+    assert sum(each.fault == "authentication" for each in simulator.log.arrivals) >= 300
     assert asked(simulator, "Login") == ended.json["logins"] == 6
     assert set(simulator.accounts.logins.values()) == {2}
     assert simulator.control.state()["open_sessions"] == {}
