@@ -71,7 +71,9 @@ class LandedRun:
         with named_errors(path):
             if not path.is_file():
                 raise LandingError(f"landing store {path}: no such file")
-            store = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", _BUSY_SECONDS, uri=True)
+            store = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True
+            )
             try:
                 _roll_back(path, store)
                 check_identity(path, store)

@@ -210,7 +210,7 @@ class Landing:
     def _write(self) -> None:
         try:
             store = sqlite3.connect(
-                self.path, _BUSY_SECONDS, isolation_level=None, cached_statements=_KNOWN
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, cached_statements=_KNOWN
             )
             with contextlib.closing(store):
                 store.execute("PRAGMA synchronous = FULL")
@@ -321,7 +321,9 @@ def _keep_journal(
     deadline = time.monotonic() + (_BUSY_SECONDS if seconds is None else seconds)
     with (
         named_errors(path),
-        contextlib.closing(sqlite3.connect(path, _TRY_SECONDS, isolation_level=None)) as store,
+        contextlib.closing(
+            sqlite3.connect(path, timeout=_TRY_SECONDS, isolation_level=None)
+        ) as store,
     ):
         while True:
             try:
