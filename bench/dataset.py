@@ -23,7 +23,7 @@ from lxml import etree
 
 from bench.figures import Found, Line, answer, medians
 from bench.process import ROOT
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import Column, DataSet, NetType, Row, Table
 from collector.simulator.replies import Answer, answer_reply
 from collector.simulator.wsdl import wsdl

@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from bench.figures import Found, Line, answer
 from bench.process import ROOT
 from bench.product import product
-from collector.domain.values import call_id_of
+from collector.domain.calls import Call, Trailing
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.lake.draft import COMPACTED_SIZES
@@ -114,7 +114,11 @@ def _names(sessions: int) -> tuple[pa.Array, pa.Array]:
     """The ids of all calls and the labels, in the plan's order: the same every night."""
     labels = [f"mailbox-{session:06}" for session in range(sessions)]
     pairs = [(60 * first, 60 * first + 60) for first in range(1, _WINDOWS, 2)]
-    ids = [call_id_of(label, *pair) for label in labels for pair in pairs]
+    ids = [
+        Call.of(label, "ReportInstantStats", (Trailing(*pair),)).call_id
+        for label in labels
+        for pair in pairs
+    ]
     return pa.array(ids, pa.string()), pa.array(labels)
 
 

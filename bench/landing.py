@@ -14,7 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from collector.domain.values import Binding, Call, LandedReply, RunInfo, Window
+from collector.domain.binding import Binding
+from collector.domain.calls import Call, Trailing
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
 from collector.landing import Landing
 
 REPLIES: Final = 4_000
@@ -23,22 +26,38 @@ ROUNDS: Final = 5
 BODY: Final = os.urandom(950).hex().encode()  # 1,900 bytes, as large as an answer
 
 
+def call(session: str) -> Call:
+    """The one call of a session."""
+    return Call.of(session, "ReportInstantStats", (Trailing(60, 120),))
+
+
 def replies() -> list[LandedReply]:
     """As many replies as are landed in one round."""
-    calls = (Call.of(f"session-{n}", Window(60), Window(120)) for n in range(REPLIES))
+    calls = (call(f"session-{n}") for n in range(REPLIES))
     return [
         LandedReply(
-            call.call_id, 1, call.session, 60, 120, Binding.SOAP12, "POST", 200, {}, BODY, 1, 2
+            each.call_id,
+            1,
+            each.session,
+            each.operation,
+            (60, 120),
+            Binding.SOAP12,
+            "POST",
+            200,
+            {},
+            BODY,
+            1,
+            2,
         )
-        for call in calls
+        for each in calls
     ]
 
 
 async def landed(folder: Path) -> None:
     """The product: WAL, an fsync for each group."""
-    info = RunInfo("bench", "0" * 64, "http://127.0.0.1/", "urn:x", Binding.SOAP12, 1)
+    info = RunInfo("bench", "http://127.0.0.1/", "urn:x", Binding.SOAP12, 1)
     made = replies()
-    calls = [Call.of(each.session, Window(60), Window(120)) for each in made]
+    calls = [call(each.session) for each in made]
     landing = Landing.create(folder, info, calls)
     left = iter(made)
 

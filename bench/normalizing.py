@@ -14,7 +14,11 @@ from lxml import etree
 from bench.figures import Found, Line, answer, medians
 from bench.process import ROOT
 from bench.server import stats_body
-from collector.domain.values import Binding, Call, LandedReply, Outcome, RunInfo, State, Window
+from collector.domain.binding import Binding
+from collector.domain.calls import Call, Trailing
+from collector.domain.outcomes import Outcome, State
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing
 from pipelines.lake import Lake
 from pipelines.normalize import normalize
@@ -25,6 +29,8 @@ _PANDAS: Final = 300  # replies that pandas is given; more would cost it the sam
 _REQUEST: Final = (
     "POST /v4.1/prod/ECGridOS.asmx\nContent-Type: application/soap+xml\n\n" + "<x/>" * 90
 )
+
+_WINDOWS: Final = tuple(Trailing(2 * n + 1, 2 * n + 2) for n in range(10))
 
 
 def measure(full: bool) -> Found:
@@ -73,32 +79,38 @@ def _night(path: Path, bodies: list[bytes]) -> tuple[dict[str, float], dict[str,
 async def _store(folder: Path, replies: int) -> Path:
     """A landing store as a night leaves it: ten calls a session, counts that differ, clocks that go on."""
     calls = [
-        Call.of(f"mailbox-{n // 10:06}", Window(2 * (n % 10) + 1), Window(2 * (n % 10) + 2))
+        Call.of(f"mailbox-{n // 10:06}", "ReportInstantStats", (_WINDOWS[n % 10],))
         for n in range(replies)
     ]
     begun = 1_700_000_000_000_000
-    info = RunInfo("20231114T221320Z-000000", "0" * 64, "http://x/", "urn:x", Binding.SOAP12, begun)
+    info = RunInfo("20231114T221320Z-000000", "http://x/", "urn:x", Binding.SOAP12, begun)
     landing = Landing.create(folder, info, calls)
     left = iter(enumerate(calls))
 
     async def work() -> None:
         for number, call in left:
+            windows = _WINDOWS[number % 10]
             at, latency = begun + number * 700, 40_000 + number * 7919 % 9_000
-            body = stats_body([*_counts(number, call.window1), *_counts(number, call.window2)])
+            body = stats_body(
+                [*_counts(number, windows.minutes1), *_counts(number, windows.minutes2)]
+            )
             head = {
                 "content-type": "application/soap+xml; charset=utf-8",
                 "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at // 1_000_000)),
                 "server": "bench",
             }
-            minutes = call.window1.minutes, call.window2.minutes
-            key = call.call_id, 1, call.session, *minutes, Binding.SOAP12, _REQUEST, 200
-            await landing.land(LandedReply(*key, head, body, at, at + latency))
+            minutes = windows.minutes1, windows.minutes2
+            key = call.call_id, 1, call.session, call.operation, minutes
+            sent = Binding.SOAP12, _REQUEST, 200
+            await landing.land(LandedReply(*key, *sent, head, body, at, at + latency))
             outcome = Outcome(
                 call.call_id,
                 State.OK,
                 1,
-                1,
-                200,
+                charged=1,
+                answer_attempt=1,
+                minutes=minutes,
+                http_status=200,
                 requested_at_us=at,
                 observed_at_us=at // 1_000_000 * 1_000_000,
                 latency_us=latency,
@@ -114,10 +126,10 @@ async def _store(folder: Path, replies: int) -> Path:
     return landing.path
 
 
-def _counts(number: int, window: Window) -> Iterator[int]:
+def _counts(number: int, minutes: int) -> Iterator[int]:
     """Four counts that differ from call to call; as in any true answer, a longer window counts no less."""
     for each in range(4):
-        yield window.minutes * 4_999 + number * (2 * each + 3) * 7_919 % 4_999
+        yield minutes * 4_999 + number * (2 * each + 3) * 7_919 % 4_999
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -14,7 +14,8 @@ from typing import Final, Self
 
 import structlog
 
-from collector.domain.values import CallId, FaultClass, State
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, State
 
 __all__ = [
     "BreakerClosed",

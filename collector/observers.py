@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from collector.domain.values import FaultClass, State
+from collector.domain.outcomes import FaultClass, State
 from collector.events import (
     BreakerClosed,
     BreakerOpened,

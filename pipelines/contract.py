@@ -68,16 +68,16 @@ class Table:
 
 
 _RUN_ID: Final = Column(
-    "run_id", _TEXT, "The run: its start in UTC and a piece of its plan's digest."
+    "run_id",
+    _TEXT,
+    "The run: its start in UTC, and the microseconds of that second in hexadecimal.",
 )
 _CALL_ID: Final = Column(
     "call_id",
     _TEXT,
-    "The planned call: its session and both windows in minutes.",
+    "The planned call: its session, operation and arguments; a span's edges in UTC.",
 )
 _SESSION: Final = Column("session", _TEXT, "The label of the session in the configuration.")
-_WINDOW1: Final = Column("window1_minutes", _SMALL, "The first window asked for, in minutes.")
-_WINDOW2: Final = Column("window2_minutes", _SMALL, "The second window asked for, in minutes.")
 _NETWORK_ID: Final = Column(
     "network_id", _COUNT, "The network of the session as WhoAmI gave it; null if it did not.", True
 )
@@ -163,22 +163,50 @@ TRAFFIC_BUCKETS: Final = Table(
 
 CALLS: Final = Table(
     name="calls",
-    version=1,
+    version=2,
     description="The ledger: a row per planned call, with how it ended.",
     columns=(
         _RUN_ID,
         _CALL_ID,
         _SESSION,
-        _WINDOW1,
-        _WINDOW2,
+        Column(
+            "operation",
+            _TEXT,
+            "The service's operation that is asked; null in files of version 1, which knew ReportInstantStats alone.",
+            True,
+        ),
+        Column(
+            "span_start",
+            _TIME,
+            "The older edge of the span that is asked for; null for trailing windows.",
+            True,
+        ),
+        Column(
+            "span_end",
+            _TIME,
+            "The younger edge of the span that is asked for; null for trailing windows.",
+            True,
+        ),
+        Column(
+            "window1_minutes",
+            _SMALL,
+            "The first window of the last attempt, in minutes; null for a span for which none was sent.",
+            True,
+        ),
+        Column(
+            "window2_minutes",
+            _SMALL,
+            "The second window of the last attempt, in minutes; null for a span for which none was sent.",
+            True,
+        ),
         Column("state", _TEXT, "How it ended: 'ok', 'empty', 'failed' or 'not_attempted'."),
-        Column("attempts", _SMALL, "ReportInstantStats requests sent for it."),
+        Column("attempts", _SMALL, "Requests sent for it."),
         Column("http_status", _SMALL, "The last reply's HTTP status; null without a reply.", True),
         Column("fault_class", _TEXT, "Why there is no answer; null if there is one.", True),
         Column(
             "fault_text",
             _TEXT,
-            "What the service, the network or the check said; null without a fault.",
+            "What the service, the network or the check said, or why it was not attempted; null if nothing was.",
             True,
         ),
         Column(
@@ -202,7 +230,7 @@ CALLS: Final = Table(
         ),
     ),
     key=("run_id", "call_id"),
-    sort=("session", "window1_minutes", "window2_minutes"),
+    sort=("session",),
     plain=("latency_ms",),
 )
 
@@ -265,8 +293,12 @@ RAW: Final = Table(
         _CALL_ID,
         Column("attempt", _SMALL, "1 for the call's first request."),
         _SESSION,
-        _WINDOW1,
-        _WINDOW2,
+        Column(
+            "window1_minutes", _SMALL, "The first window as this attempt asked for it, in minutes."
+        ),
+        Column(
+            "window2_minutes", _SMALL, "The second window as this attempt asked for it, in minutes."
+        ),
         Column("binding", _TEXT, "'soap11', 'soap12', 'http-get' or 'http-post'."),
         Column("request", _TEXT, "Method, path, headers and body as sent, the credential masked."),
         Column("http_status", _SMALL, "The reply's HTTP status."),

@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.domain.values import FaultClass, State, WhoAmI
+from collector.domain.calls import Argument, Span, Trailing, arguments_of
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.whoami import WhoAmI
 from collector.landing import CallColumns, ReplyColumns
 from pipelines.contract import CALLS, RAW, SESSIONS, Table, arrow_schema
 from pipelines.tidy import ANSWERS
@@ -96,6 +98,9 @@ class Ledger:
     def rows(self, run_id: str) -> pa.Table:
         """The rows of `calls`."""
         calls = self._calls
+        asked = [_asked(text) for text in calls.arguments]
+        spans = [each if isinstance(each, Span) else None for each in asked]
+        windows = [_minutes(each) for each in asked]
         latency = pa.array(calls.latency_us, pa.int64()).cast(pa.float64())
         return _table(
             CALLS,
@@ -103,8 +108,11 @@ class Ledger:
                 "run_id": pa.repeat(run_id, len(calls)),
                 "call_id": calls.call_id,
                 "session": calls.session,
-                "window1_minutes": calls.window1_minutes,
-                "window2_minutes": calls.window2_minutes,
+                "operation": calls.operation,
+                "span_start": [span.start_us if span else None for span in spans],
+                "span_end": [span.end_us if span else None for span in spans],
+                "window1_minutes": _sent(calls.minutes1, [first for first, _ in windows]),
+                "window2_minutes": _sent(calls.minutes2, [second for _, second in windows]),
                 "state": self.states,
                 "attempts": calls.attempts,
                 "http_status": calls.http_status,
@@ -119,21 +127,40 @@ class Ledger:
         )
 
 
-def session_rows(run_id: str, facts: Sequence[WhoAmI]) -> pa.Table:
+def _asked(arguments: str) -> Argument | None:
+    """The windows or the span among a call's arguments; None if it has neither."""
+    asked = arguments_of(arguments)
+    return next((each for each in asked if isinstance(each, Trailing | Span)), None)
+
+
+def _minutes(asked: Argument | None) -> tuple[int | None, int | None]:
+    """The windows that were planned; those of a span are known when it is asked for."""
+    return (asked.minutes1, asked.minutes2) if isinstance(asked, Trailing) else (None, None)
+
+
+def _sent(sent: Sequence[int | None], planned: Sequence[int | None]) -> list[int | None]:
+    """The minutes that were sent, else those that were planned."""
+    return [
+        before if minutes is None else minutes
+        for minutes, before in zip(sent, planned, strict=True)
+    ]
+
+
+def session_rows(run_id: str, whoami: Sequence[WhoAmI]) -> pa.Table:
     """The rows of `sessions`."""
     return _table(
         SESSIONS,
         {
-            "run_id": [run_id] * len(facts),
-            "session": [one.session for one in facts],
-            "network_id": [one.network_id for one in facts],
-            "mailbox_id": [one.mailbox_id for one in facts],
-            "user_id": [one.user_id for one in facts],
-            "timeout_seconds": [one.timeout_seconds for one in facts],
-            "open_sessions": [one.open_sessions for one in facts],
-            "asked_at": [one.asked_at_us for one in facts],
-            "fault_class": [one.fault_class for one in facts],
-            "fault_text": [one.fault_text for one in facts],
+            "run_id": [run_id] * len(whoami),
+            "session": [one.session for one in whoami],
+            "network_id": [one.network_id for one in whoami],
+            "mailbox_id": [one.mailbox_id for one in whoami],
+            "user_id": [one.user_id for one in whoami],
+            "timeout_seconds": [one.timeout_seconds for one in whoami],
+            "open_sessions": [one.open_sessions for one in whoami],
+            "asked_at": [one.asked_at_us for one in whoami],
+            "fault_class": [one.fault_class for one in whoami],
+            "fault_text": [one.fault_text for one in whoami],
         },
     )
 
@@ -147,8 +174,8 @@ def raw_rows(run_id: str, replies: ReplyColumns, are_answers: Flags) -> pa.Table
             "call_id": replies.call_id,
             "attempt": replies.attempt,
             "session": replies.session,
-            "window1_minutes": replies.window1_minutes,
-            "window2_minutes": replies.window2_minutes,
+            "window1_minutes": replies.minutes1,
+            "window2_minutes": replies.minutes2,
             "binding": replies.binding,
             "request": replies.request,
             "http_status": replies.status,

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from collector.domain.values import FaultClass, State, WhoAmI
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.whoami import WhoAmI
 from collector.landing import CallColumns, LandedRun, ReplyColumns
 from pipelines.contract import CALLS, DATASET_EXTRAS, INSTANT_STATS, RAW, SESSIONS, TRAFFIC_BUCKETS
 from pipelines.decode import decode
@@ -51,7 +52,7 @@ class Normalized:
     """What a run came to once its answers were read and checked; planned = the sum of the four states.
 
     Attributes:
-        attempts: ReportInstantStats requests sent.
+        attempts: requests of reports sent.
         quarantined: calls among the failed whose answer was there, but did not pass.
         violations: answers per check that they did not pass.
         examples: the first violations.
@@ -198,10 +199,10 @@ class _Work:
         append(DATASET_EXTRAS.name, dataset_extras(run_id, calls, groups, counts, kept))
 
 
-def _session_rows(run_id: str, facts: Iterator[WhoAmI]) -> pa.Table:
+def _session_rows(run_id: str, whoami: Iterator[WhoAmI]) -> pa.Table:
     """All rows of `sessions`, which are small; the values that they are made of are not."""
     parts = [session_rows(run_id, [])]
-    while some := list(islice(facts, _LEDGER_CALLS)):
+    while some := list(islice(whoami, _LEDGER_CALLS)):
         parts.append(session_rows(run_id, some))
     return pa.concat_tables(parts).combine_chunks()
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from collector.config.sessions_file import NUMBERS, SessionsFile
 from collector.config.settings import LABEL_TWICE, MAX_ID, SessionEntry, Settings
+from collector.domain.calls import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from collector.domain.secret import MASK
-from collector.domain.values import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 
 __all__ = ["Document", "explained"]
 

@@ -18,7 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from collector.domain.values import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Binding, Pairing
+from collector.domain.binding import Binding
+from collector.domain.calls import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Pairing
 from collector.wire.namespaces import ECGRID
 
 __all__ = [

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from collector.domain.values import Binding, FaultClass, State, call_id_of
+from collector.domain.binding import Binding
+from collector.domain.calls import call_id_of
+from collector.domain.outcomes import FaultClass, State
 from collector.landing.records import changed_rows, outcome_of, reply_of
 
 __all__ = ["CallColumns", "ReplyColumns", "call_columns", "reply_columns"]
@@ -19,21 +21,22 @@ _FAULTS: Final = {None, *(each.value for each in FaultClass)}
 _BINDINGS: Final = {each.value for each in Binding}
 
 _CALLS: Final = (
-    "SELECT ordinal, session, window1, window2, calls.call_id, final, state, attempts, answer_attempt, http_status,"
-    " fault_class, fault_text, requested_at_us, observed_at_us, latency_us, reply_bytes, charged, seal"
+    "SELECT ordinal, session, operation, arguments, calls.call_id, final, state, attempts, charged, answer_attempt,"
+    " minutes1, minutes2, http_status, fault_class, fault_text, requested_at_us, observed_at_us, latency_us,"
+    " reply_bytes, seal"
     " FROM calls LEFT JOIN outcomes USING (call_id) ORDER BY ordinal"
 )
 _CALL_ID: Final = 4  # where the call's id, and with it the outcome, begins in a row of these
 _FINAL: Final = 5
-_UNTRIED: Final = (None,) * 13  # no outcome
+_UNTRIED: Final = (None,) * 15  # no outcome
 
 _REPLIES: Final = (
-    "SELECT ordinal, session, window1, window2, body, call_id, attempt, binding, request, status, headers, sha256,"
-    " sent_at_us, received_at_us, masked, cut, seal FROM calls JOIN replies USING (call_id)"
+    "SELECT ordinal, session, operation, body, call_id, attempt, minutes1, minutes2, binding, request, status,"
+    " headers, sha256, sent_at_us, received_at_us, masked, cut, seal FROM calls JOIN replies USING (call_id)"
     " WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal, attempt"
 )
-_BODY: Final = 4  # where the body is in a row of these, before the rest of the reply
-_SHA256: Final = 11
+_BODY: Final = 3  # where the body is in a row of these, before the rest of the reply
+_SHA256: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,22 @@ class CallColumns:
 
     Attributes:
         ordinal: the call's place in the plan.
+        arguments: as text; `collector.domain.calls.arguments_of` reads it.
+        minutes1: Minutes1 of the last attempt.
+        minutes2: Minutes2 of the last attempt.
     """
 
     ordinal: Sequence[int]
     session: Sequence[str]
-    window1_minutes: Sequence[int]
-    window2_minutes: Sequence[int]
+    operation: Sequence[str]
+    arguments: Sequence[str]
     call_id: Sequence[str]
     state: Sequence[str]
     attempts: Sequence[int]
+    charged: Sequence[int]
     answer_attempt: Sequence[int | None]
+    minutes1: Sequence[int | None]
+    minutes2: Sequence[int | None]
     http_status: Sequence[int | None]
     fault_class: Sequence[str | None]
     fault_text: Sequence[str | None]
@@ -70,16 +79,19 @@ class ReplyColumns:
 
     Attributes:
         ordinal: the call's place in the plan.
+        minutes1: Minutes1 as this attempt sent it.
+        minutes2: Minutes2 as this attempt sent it.
         headers: a JSON object, names in lower case and in their order.
     """
 
     ordinal: Sequence[int]
     session: Sequence[str]
-    window1_minutes: Sequence[int]
-    window2_minutes: Sequence[int]
+    operation: Sequence[str]
     body: Sequence[bytes]
     call_id: Sequence[str]
     attempt: Sequence[int]
+    minutes1: Sequence[int | None]
+    minutes2: Sequence[int | None]
     binding: Sequence[str]
     request: Sequence[str]
     status: Sequence[int]
@@ -104,11 +116,12 @@ def call_columns(store: sqlite3.Connection, count: int) -> Iterator[CallColumns]
     while rows := cursor.fetchmany(count):
         _verify_calls(rows)
         columns = list(zip(*rows, strict=True))
-        plan, (state, attempts, *outcome) = columns[:_FINAL], columns[_FINAL + 1 : -2]
-        if None in state:  # calls that never came to a try
+        plan, (state, attempts, charged, *outcome) = columns[:_FINAL], columns[_FINAL + 1 : -1]
+        if None in state:  # calls without an outcome
             state = tuple(each or State.NOT_ATTEMPTED.value for each in state)
             attempts = tuple(each or 0 for each in attempts)
-        found = CallColumns(*[*plan, state, attempts, *outcome])
+            charged = tuple(each or 0 for each in charged)
+        found = CallColumns(*[*plan, state, attempts, charged, *outcome])
         _verify_words(found.state, _STATES)
         _verify_words(found.fault_class, _FAULTS)
         yield found

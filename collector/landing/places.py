@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from collector.domain.values import Call, RunInfo
+from collector.domain.calls import Call
+from collector.domain.run import RunInfo
 from collector.landing.error_mapping import named_errors
 from collector.landing.records import (
     APPLICATION_ID,

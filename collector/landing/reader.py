@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from collector.domain.values import (
-    Call,
-    CallId,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    RunSummary,
-    State,
-    WhoAmI,
-)
+from collector.domain.calls import Call, CallId
+from collector.domain.outcomes import FaultClass, Outcome, State, Tries
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunSummary
+from collector.domain.whoami import WhoAmI
 from collector.errors import LandingError
 from collector.landing.columns import CallColumns, ReplyColumns, call_columns, reply_columns
 from collector.landing.error_mapping import (
@@ -39,9 +34,7 @@ __all__ = ["LandedRun"]
 _T = TypeVar("_T")
 
 _BUSY_SECONDS: Final = 2.0  # that another program may hold the store
-_REPLIES: Final = (
-    "SELECT session, window1, window2, replies.* FROM calls JOIN replies USING (call_id)"
-)
+_REPLIES: Final = "SELECT session, operation, replies.* FROM calls JOIN replies USING (call_id)"
 
 
 class LandedRun:
@@ -95,7 +88,7 @@ class LandedRun:
 
     def calls(self) -> Iterator[Call]:
         """The plan, in its order."""
-        query = "SELECT call_id, session, window1, window2 FROM calls ORDER BY ordinal"
+        query = "SELECT call_id, session, operation, arguments FROM calls ORDER BY ordinal"
         return self._values(query, call_of)
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -106,17 +99,20 @@ class LandedRun:
         )
         return self._values(query, outcome_of)
 
-    def settled(self) -> Iterator[int]:
-        """The places in the plan, from 0, of the calls with a final outcome, ascending."""
+    def remaining(self) -> Iterator[Call]:
+        """The calls that have no final outcome, in plan order."""
         query = (
-            "SELECT ordinal FROM calls JOIN outcomes USING (call_id) WHERE final ORDER BY ordinal"
+            "SELECT calls.call_id, session, operation, arguments FROM calls"
+            " LEFT JOIN outcomes USING (call_id) WHERE NOT coalesce(final, 0) ORDER BY ordinal"
         )
-        return (ordinal for (ordinal,) in self._rows(query))
+        return self._values(query, call_of)
 
-    def tries(self) -> dict[CallId, tuple[int, int]]:
-        """Of every call that is not settled and was tried: requests sent, and tries that count."""
+    def tries(self) -> dict[CallId, Tries]:
+        """What was sent so far for every call that was tried and is not settled."""
         query = "SELECT call_id, attempts, charged FROM outcomes WHERE NOT final"
-        return {CallId(call_id): (sent, charged) for call_id, sent, charged in self._rows(query)}
+        return {
+            CallId(call_id): Tries(sent, charged) for call_id, sent, charged in self._rows(query)
+        }
 
     def replies(self) -> Iterator[LandedReply]:
         """Every landed reply, in plan order, then by attempt."""
@@ -129,7 +125,7 @@ class LandedRun:
         )
 
     def unclassified(self) -> Iterator[LandedReply]:
-        """Replies whose outcome was not written before the program was killed."""
+        """Replies whose outcome was not written before the program was killed, in plan order, then by attempt."""
         return self._replies(
             "LEFT JOIN outcomes ON outcomes.call_id = replies.call_id"
             " WHERE attempt > coalesce(attempts, 0) AND NOT coalesce(final, 0)"

@@ -10,18 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from collector.domain.values import (
-    Binding,
-    Call,
-    CallId,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    RunInfo,
-    State,
-    WhoAmI,
-    Window,
-)
+from collector.domain.binding import Binding
+from collector.domain.calls import Call, CallId, arguments_of, arguments_text, call_id_of
+from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
+from collector.domain.whoami import WhoAmI
 from collector.errors import LandingDamagedError, LandingVersionError
 
 __all__ = [
@@ -51,7 +45,7 @@ __all__ = [
     "whoami_row",
 ]
 
-LANDING_VERSION: Final = 4
+LANDING_VERSION: Final = 5
 APPLICATION_ID: Final = (
     0x45434753  # "ECGS", in the file header: tells our files from any other SQLite file
 )
@@ -63,24 +57,26 @@ TABLES: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE calls (
   ordinal INTEGER PRIMARY KEY, call_id TEXT NOT NULL UNIQUE, session TEXT NOT NULL,
-  window1 INTEGER NOT NULL, window2 INTEGER NOT NULL);
+  operation TEXT NOT NULL, arguments TEXT NOT NULL);
 CREATE TABLE replies (
-  call_id TEXT NOT NULL, attempt INTEGER NOT NULL, binding TEXT NOT NULL, request TEXT NOT NULL,
-  status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, sha256 BLOB NOT NULL,
-  sent_at_us INTEGER NOT NULL, received_at_us INTEGER NOT NULL, masked INTEGER NOT NULL,
-  cut INTEGER NOT NULL, seal INTEGER NOT NULL, PRIMARY KEY (call_id, attempt));
+  call_id TEXT NOT NULL, attempt INTEGER NOT NULL, minutes1 INTEGER, minutes2 INTEGER,
+  binding TEXT NOT NULL, request TEXT NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL,
+  body BLOB NOT NULL, sha256 BLOB NOT NULL, sent_at_us INTEGER NOT NULL,
+  received_at_us INTEGER NOT NULL, masked INTEGER NOT NULL, cut INTEGER NOT NULL,
+  seal INTEGER NOT NULL, PRIMARY KEY (call_id, attempt));
 CREATE TABLE outcomes (
   call_id TEXT PRIMARY KEY, final INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
-  answer_attempt INTEGER, http_status INTEGER, fault_class TEXT, fault_text TEXT,
-  requested_at_us INTEGER, observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER,
-  charged INTEGER NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID;
+  charged INTEGER NOT NULL, answer_attempt INTEGER, minutes1 INTEGER, minutes2 INTEGER,
+  http_status INTEGER, fault_class TEXT, fault_text TEXT, requested_at_us INTEGER,
+  observed_at_us INTEGER, latency_us INTEGER, reply_bytes INTEGER,
+  seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE whoami (
   session TEXT PRIMARY KEY, asked_at_us INTEGER NOT NULL, network_id INTEGER, mailbox_id INTEGER,
   user_id INTEGER, timeout_seconds INTEGER, open_sessions INTEGER, fault_class TEXT,
   fault_text TEXT, seal INTEGER NOT NULL) WITHOUT ROWID;
 """
-PUT_REPLY: Final = "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_REPLY: Final = "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_OUTCOME: Final = "INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 PUT_WHOAMI: Final = "INSERT OR REPLACE INTO whoami VALUES (?,?,?,?,?,?,?,?,?,?)"
 PUT_VALUE: Final = "INSERT OR REPLACE INTO run VALUES (?,?)"
 ADD_LOGIN: Final = "UPDATE run SET value = value + 1 WHERE key = 'logins'"
@@ -90,19 +86,18 @@ PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?,?)"
 Row = tuple[object, ...]
 
 _headers_of = lru_cache(maxsize=256)(json.loads)  # replies of one second have the same
-_window = lru_cache(maxsize=4096)(Window)
 _BINDINGS: Final = {each.value: each for each in Binding}
 _STATES: Final = {each.value: each for each in State}
 _FIXED: Final = (
     "run_id",
-    "plan_digest",
     "service_url",
     "namespace",
     "binding",
     "started_at_us",
 )
-_templates: Final = ["\0".join(["%s"] * columns) for columns in range(16)]
-_BODY: Final = 6  # the place of the body, which has a digest of its own, in a row of replies
+_templates: Final = ["\0".join(["%s"] * columns) for columns in range(17)]
+_STATUS: Final = 6  # the place of the status in a row of replies
+_BODY: Final = 8  # the place of the body, which has a digest of its own, in a row of replies
 
 
 def check_identity(path: Path, store: sqlite3.Connection) -> None:
@@ -114,15 +109,15 @@ def check_identity(path: Path, store: sqlite3.Connection) -> None:
     if version != LANDING_VERSION:
         raise LandingVersionError(
             f"landing store {path} has version {version}, this program reads version"
-            f" {LANDING_VERSION}: use the program that wrote it"
+            f" {LANDING_VERSION}: use the program that wrote it to finish and publish that run, or move the file out"
+            " of this folder"
         )
 
 
 def info_values(info: RunInfo) -> Iterator[tuple[str, str]]:
-    """A run as rows of the table run. The first six values never change and have a seal."""
+    """A run as rows of the table run. The first five values never change and have a seal."""
     fixed = {
         "run_id": info.run_id,
-        "plan_digest": info.plan_digest,
         "service_url": info.service_url,
         "namespace": info.namespace,
         "binding": info.binding.value,
@@ -140,7 +135,6 @@ def info_of(values: Mapping[str, str]) -> RunInfo:
     finished = values.get("finished_at_us")
     return RunInfo(
         run_id=values["run_id"],
-        plan_digest=values["plan_digest"],
         service_url=values["service_url"],
         namespace=values["namespace"],
         binding=Binding(values["binding"]),
@@ -149,41 +143,41 @@ def info_of(values: Mapping[str, str]) -> RunInfo:
     )
 
 
-def call_rows(calls: Iterable[Call]) -> Iterator[tuple[int, str, str, int, int]]:
+def call_rows(calls: Iterable[Call]) -> Iterator[tuple[int, str, str, str, str]]:
     """A plan as rows of the table calls."""
     for ordinal, call in enumerate(calls):
-        yield ordinal, call.call_id, call.session, call.window1.minutes, call.window2.minutes
+        arguments = arguments_text(call.arguments)
+        yield ordinal, call.call_id, call.session, call.operation, arguments
 
 
 def call_of(row: tuple) -> Call:  # type: ignore[type-arg]  # as selected in LandedRun.calls
     """A planned call; its id is made of the rest, so it proves itself."""
-    call_id, session, window1, window2 = row
-    call = Call.of(session, _window(window1), _window(window2))
-    if call.call_id != call_id:
+    call_id, session, operation, arguments = row
+    if call_id != call_id_of(session, operation, arguments):
         raise ValueError(f"planned call {call_id!r} does not match its own id")
-    return call
+    return Call(CallId(call_id), session, operation, arguments_of(arguments))
 
 
-def whoami_row(facts: WhoAmI) -> Row:
+def whoami_row(whoami: WhoAmI) -> Row:
     """What WhoAmI said as a row of the table whoami."""
     return _sealed(
-        facts.session,
-        facts.asked_at_us,
-        facts.network_id,
-        facts.mailbox_id,
-        facts.user_id,
-        facts.timeout_seconds,
-        facts.open_sessions,
-        facts.fault_class.value if facts.fault_class else None,
-        facts.fault_text,
+        whoami.session,
+        whoami.asked_at_us,
+        whoami.network_id,
+        whoami.mailbox_id,
+        whoami.user_id,
+        whoami.timeout_seconds,
+        whoami.open_sessions,
+        whoami.fault_class.value if whoami.fault_class else None,
+        whoami.fault_text,
     )
 
 
 def whoami_of(row: tuple) -> WhoAmI:  # type: ignore[type-arg]  # a row of the table
-    """What WhoAmI said."""
-    *facts, fault_class, fault_text = _unsealed(row)
+    """What WhoAmI whoami."""
+    *fields, fault_class, fault_text = _unsealed(row)
     fault = FaultClass(fault_class) if fault_class else None
-    return replace(WhoAmI(*facts), fault_class=fault, fault_text=fault_text)
+    return replace(WhoAmI(*fields), fault_class=fault, fault_text=fault_text)
 
 
 @lru_cache(maxsize=256)  # replies of one second have the same
@@ -196,6 +190,7 @@ def reply_row(reply: LandedReply) -> Row:
     *before, seal = _sealed(
         reply.call_id,
         reply.attempt,
+        *_two(reply.minutes),
         reply.binding.value,
         reply.request,
         reply.status,
@@ -209,13 +204,15 @@ def reply_row(reply: LandedReply) -> Row:
     return (*before[:_BODY], reply.body, *before[_BODY:], seal)
 
 
-def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, windows, a row of the table
+def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, operation, a row of the table
     """The reply of a row, once its body and the rest were held against their digest and checksum."""
-    session, window1, window2, *columns = row
+    session, operation, *columns = row
     body = columns.pop(_BODY)
     (
         call_id,
         attempt,
+        minutes1,
+        minutes2,
         binding,
         request,
         status,
@@ -234,8 +231,8 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, w
         CallId(call_id),
         attempt,
         session,
-        window1,
-        window2,
+        operation,
+        _pair(minutes1, minutes2),
         _BINDINGS[binding],
         request,
         status,
@@ -250,7 +247,7 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, w
 
 def is_same_reply(row: Row, other: Row | None) -> bool:
     """Whether two rows of replies have the same status and body, whenever they were received."""
-    places = [4, _BODY]
+    places = [_STATUS, _BODY]
     return other is not None and [row[n] for n in places] == [other[n] for n in places]
 
 
@@ -261,7 +258,9 @@ def outcome_row(outcome: Outcome, *, final: bool) -> Row:
         int(final),
         outcome.state.value,
         outcome.attempts,
+        outcome.charged,
         outcome.answer_attempt,
+        *_two(outcome.minutes),
         outcome.http_status,
         outcome.fault_class.value if outcome.fault_class else None,
         outcome.fault_text,
@@ -269,7 +268,6 @@ def outcome_row(outcome: Outcome, *, final: bool) -> Row:
         outcome.observed_at_us,
         outcome.latency_us,
         outcome.reply_bytes,
-        outcome.charged,
     )
 
 
@@ -278,10 +276,37 @@ def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # a planned ca
     planned, call_id, *_ = row
     if call_id is None:
         return Outcome(CallId(planned), State.NOT_ATTEMPTED, 0)
-    _, _, state, attempts, answer, status, fault_class, fault_text, *times = _unsealed(row[1:])
-    fault = FaultClass(fault_class) if fault_class else None
+    (
+        _,
+        _,
+        state,
+        attempts,
+        charged,
+        answer_attempt,
+        minutes1,
+        minutes2,
+        http_status,
+        fault_class,
+        fault_text,
+        requested_at_us,
+        observed_at_us,
+        latency_us,
+        reply_bytes,
+    ) = _unsealed(row[1:])
     return Outcome(
-        CallId(call_id), _STATES[state], attempts, answer, status, fault, fault_text, *times
+        CallId(call_id),
+        _STATES[state],
+        attempts,
+        charged=charged,
+        answer_attempt=answer_attempt,
+        minutes=_pair(minutes1, minutes2),
+        http_status=http_status,
+        fault_class=FaultClass(fault_class) if fault_class else None,
+        fault_text=fault_text,
+        requested_at_us=requested_at_us,
+        observed_at_us=observed_at_us,
+        latency_us=latency_us,
+        reply_bytes=reply_bytes,
     )
 
 
@@ -289,6 +314,14 @@ def changed_rows(rows: Iterable[tuple[Any, ...]], first: int) -> list[tuple[Any,
     """Those that are not what was written; `first` is where the record begins in a row, which ends with its seal."""
     seal = _seal
     return [row for row in rows if seal(row[first:-1]) != row[-1]]
+
+
+def _two(minutes: tuple[int, int] | None) -> tuple[int | None, int | None]:
+    return minutes or (None, None)
+
+
+def _pair(minutes1: int | None, minutes2: int | None) -> tuple[int, int] | None:
+    return None if minutes1 is None or minutes2 is None else (minutes1, minutes2)
 
 
 def _seal(values: tuple[object, ...]) -> int:

@@ -3,8 +3,8 @@
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from collector.domain.replies import Reply
 from collector.domain.secret import Secret, mask, without_part
-from collector.domain.values import Reply
 from collector.errors import WireError
 from collector.wire.body import decoded_body, readable_part
 

@@ -5,12 +5,14 @@ Records are looked up one at a time, so that a damaged page costs only what stan
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from collector.domain.values import Call, CallId, FaultClass, Outcome, RunInfo, State
+from collector.domain.calls import Call, CallId
+from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.run import RunInfo
 from collector.errors import LandingDamagedError
 from collector.landing.error_mapping import named_errors
 from collector.landing.places import drafted, recovered_draft, set_aside, sync_folder
@@ -32,7 +34,6 @@ __all__ = ["Salvage", "salvage"]
 _ANSWERED: Final = (State.OK, State.EMPTY)
 _KEYS: Final = (
     "run_id",
-    "plan_digest",
     "service_url",
     "namespace",
     "binding",
@@ -55,6 +56,7 @@ class Salvage:
     Attributes:
         aside: where the damaged store is now.
         lost_replies: replies of which something was read, but not what was written.
+        restored_calls: planned calls that were lost, and known from the ids of replies or outcomes.
         lost_calls: planned calls of which nothing is known any more.
         damaged: calls whose answer was lost.
     """
@@ -63,17 +65,15 @@ class Salvage:
     aside: Path
     replies: int = 0
     lost_replies: int = 0
+    restored_calls: int = 0
     lost_calls: int = 0
     damaged: list[CallId] = field(default_factory=list)
 
 
-def salvage(path: Path, plan: Iterable[Call] = (), plan_digest: str = "") -> Salvage:
+def salvage(path: Path) -> Salvage:
     """Put a whole store in the place of a damaged one.
 
     A call whose answer is lost becomes failed with the class `damaged`; it is not settled while the run may be resumed.
-
-    Args:
-        plan: the calls of the plan with that digest, to be used where the store's own plan cannot be read.
 
     Raises:
         LandingDamagedError: nothing can be read; the store was set aside.
@@ -90,16 +90,16 @@ def salvage(path: Path, plan: Iterable[Call] = (), plan_digest: str = "") -> Sal
                 f"landing store {path} is damaged and nothing in it can be read; it was moved to {aside}:"
                 " put a good copy of it back to use it, or remove it"
             ) from error
-        planned = int(values.get("planned") or 0)
-        calls = _calls(store, planned)
-        if len(calls) != planned and info.plan_digest == plan_digest:
-            calls = list(plan)
-        saved = Salvage(info, path, lost_calls=max(0, planned - len(calls)))
+        plan = _plan(store, _number(values.get("planned", "")))
+        lost = plan.count(None)
+        calls = _restored(store, plan) if lost else [call for call in plan if call is not None]
+        lost_calls = len(plan) - len(calls)
+        saved = Salvage(info, path, restored_calls=lost - lost_calls, lost_calls=lost_calls)
         draft = recovered_draft(path)
         with drafted(draft, info, calls) as whole:
-            for key in ("planned", "logins", "finished_at_us"):
-                if (value := values.get(key)) is not None:
-                    whole.execute(PUT_VALUE, (key, str(_number(value))))
+            whole.execute(PUT_VALUE, ("logins", str(_number(values.get("logins", "")))))
+            if finished := _number(values.get("finished_at_us", "")):
+                whole.execute(PUT_VALUE, ("finished_at_us", str(finished)))
             _copy(store, whole, calls, saved)
     saved.aside = set_aside(path)
     with named_errors(path):
@@ -125,14 +125,46 @@ def _values(store: sqlite3.Connection) -> dict[str, str]:
     return found
 
 
-def _calls(store: sqlite3.Connection, planned: int) -> list[Call]:
-    calls = []
-    query = "SELECT call_id, session, window1, window2 FROM calls WHERE ordinal = ?"
+def _plan(store: sqlite3.Connection, planned: int) -> list[Call | None]:
+    """The plan; None for each call that cannot be read. Where its length is lost, it ends with its last call."""
+    with contextlib.suppress(sqlite3.Error, TypeError):
+        ((last,),) = store.execute("SELECT max(ordinal) FROM calls").fetchall()
+        planned = planned or int(last) + 1
+    plan: list[Call | None] = []
+    query = "SELECT call_id, session, operation, arguments FROM calls WHERE ordinal = ?"
     for ordinal in range(planned):
         row = _row(store, query, ordinal)
+        try:
+            plan.append(call_of(row or ()))
+        except _ERRORS:
+            plan.append(None)
+    return plan
+
+
+def _restored(store: sqlite3.Connection, plan: Sequence[Call | None]) -> list[Call]:
+    """The plan with calls in its holes that are known from the ids of replies and outcomes, as far as there are any."""
+    known = {call.call_id for call in plan if call is not None}
+    found: dict[CallId, Call] = {}
+    for call in _called(store):
+        if call.call_id not in known:
+            found.setdefault(call.call_id, call)
+    others = iter(found.values())
+    places = (next(others, None) if call is None else call for call in plan)
+    return [call for call in places if call is not None]
+
+
+def _called(store: sqlite3.Connection) -> Iterator[Call]:
+    """The calls to which whole replies and outcomes belong, by their ids."""
+    for row in _reply_rows(store):
         with contextlib.suppress(*_ERRORS):
-            calls.append(call_of(row or ()))
-    return calls
+            call = Call.of_id(row[0])
+            reply_of((call.session, call.operation, *row))
+            yield call
+    with contextlib.suppress(sqlite3.Error):
+        for row in store.execute("SELECT * FROM outcomes"):
+            with contextlib.suppress(*_ERRORS):
+                outcome_of((row[0], *row))
+                yield Call.of_id(row[0])
 
 
 def _copy(
@@ -148,7 +180,7 @@ def _copy(
         try:
             if call is None:
                 raise LookupError(call_id)  # damage like any other
-            reply_of((call.session, call.window1.minutes, call.window2.minutes, *row))
+            reply_of((call.session, call.operation, *row))
             whole.execute(PUT_REPLY, row)
         except _ERRORS:
             saved.lost_replies += 1
@@ -167,10 +199,10 @@ def _copy(
             whole.execute(PUT_OUTCOME, outcome_row(outcome, final=is_final))
             saved.damaged.append(call.call_id)
     for session in dict.fromkeys(call.session for call in calls):
-        found = _row(store, "SELECT * FROM whoami WHERE session = ?", session)
+        said = _row(store, "SELECT * FROM whoami WHERE session = ?", session)
         with contextlib.suppress(*_ERRORS):
-            whoami_of(found or ())
-            whole.execute(PUT_WHOAMI, found or ())
+            whoami_of(said or ())
+            whole.execute(PUT_WHOAMI, said or ())
 
 
 def _outcome(
@@ -196,17 +228,22 @@ def _outcome(
 
 
 def _damaged(call: Call, attempts: int, known: Outcome | None) -> Outcome:
-    return Outcome(
+    lost = Outcome(
         call.call_id,
         State.FAILED,
         attempts,
-        http_status=known.http_status if known else None,
+        charged=known.charged if known else attempts,
         fault_class=FaultClass.DAMAGED,
         fault_text="what was landed of this call was damaged on disk afterwards",
-        requested_at_us=known.requested_at_us if known else None,
-        observed_at_us=known.observed_at_us if known else None,
-        latency_us=known.latency_us if known else None,
-        charged=known.charged if known else attempts,
+    )
+    if known is None:
+        return lost
+    return lost._replace(
+        minutes=known.minutes,
+        http_status=known.http_status,
+        requested_at_us=known.requested_at_us,
+        observed_at_us=known.observed_at_us,
+        latency_us=known.latency_us,
     )
 
 

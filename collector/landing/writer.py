@@ -10,7 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
-from collector.domain.values import Call, LandedReply, Outcome, RunInfo, WhoAmI
+from collector.domain.calls import Call
+from collector.domain.outcomes import Outcome
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
+from collector.domain.whoami import WhoAmI
 from collector.errors import LandingError
 from collector.landing.error_mapping import named_errors, said_of
 from collector.landing.places import drafted, new_draft, sync_folder
@@ -116,9 +120,9 @@ class Landing:
         else:
             self._put(*self._kept(), record)
 
-    def note(self, facts: WhoAmI) -> None:
+    def note(self, whoami: WhoAmI) -> None:
         """Record what WhoAmI said of a session, soon."""
-        self._put_later((PUT_WHOAMI, whoami_row(facts), None))
+        self._put_later((PUT_WHOAMI, whoami_row(whoami), None))
 
     def count_login(self) -> None:
         """Record one Login request of this run."""

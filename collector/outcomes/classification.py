@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.errors import (
     ConnectError,
     DroppedError,

@@ -1,6 +1,8 @@
 """How a call stands after a landed reply, or without one. Pure: a resumed run classifies what a crash left as well."""
 
-from collector.domain.values import Call, FaultClass, LandedReply, Outcome, State
+from collector.domain.calls import Call
+from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.replies import LandedReply
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning, meaning_of_reply
 from collector.wire.http_dates import date_us
 from collector.wire.operations import Operation
@@ -36,6 +38,7 @@ def classify_reply(
         landed.call_id,
         state,
         landed.attempt,
+        minutes=landed.minutes,
         answer_attempt=None if answer is None else landed.attempt,
         http_status=landed.status,
         fault_class=meaning.fault_class,
@@ -48,17 +51,25 @@ def classify_reply(
     return outcome, meaning
 
 
-def unanswered_outcome(call: Call, attempts: int, meaning: Meaning, started_at_us: int) -> Outcome:
+def unanswered_outcome(
+    call: Call,
+    attempts: int,
+    meaning: Meaning,
+    started_at_us: int,
+    minutes: tuple[int, int] | None,
+) -> Outcome:
     """How a call stands after an attempt that brought no reply.
 
     Args:
         attempts: requests sent for it so far.
         started_at_us: when the attempt began, by the client's clock.
+        minutes: those that were sent; None if nothing was.
     """
     return Outcome(
         call.call_id,
         State.FAILED,
         attempts,
+        minutes=minutes,
         fault_class=meaning.fault_class,
         fault_text=meaning.text,
         requested_at_us=started_at_us,

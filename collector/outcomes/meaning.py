@@ -6,7 +6,7 @@ The body is read first: SOAP faults travel as HTTP 500. The status decides where
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.errors import ConnectError, TransportError, WireError
 from collector.outcomes.classification import (
     classify_error,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.outcomes.meaning import Meaning
 from collector.wire.operations import LOGIN, LOGOUT, NOW_UTC, VERSION, WHO_AM_I, Operation
 

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from collector.config import Settings
+from collector.config import Service, Settings
+from collector.domain.calls import Call, CallId
+from collector.domain.outcomes import FaultClass, Outcome, State, Tries
+from collector.domain.replies import LandedReply
 from collector.domain.secret import Secret, mask
-from collector.domain.values import Call, CallId, FaultClass, LandedReply, Outcome, State, WhoAmI
+from collector.domain.whoami import WhoAmI
 from collector.errors import CredentialError, DroppedError, TransportError
 from collector.events import EventStream, Paused, Replied, Retried, Sent, WrongServiceFound
 from collector.landing import Landing
@@ -29,13 +32,15 @@ from collector.outcomes.policy import (
     WrongService,
     decide,
 )
+from collector.runs.reports import Asked, report_of
+from collector.runs.service_clock import ServiceClock
 from collector.scheduling.breaker import Breaker
 from collector.scheduling.rate_gates import Permit
-from collector.scheduling.session_queue import Tries
 from collector.sessions.credentials import Credentials, LoginFailedError
 from collector.sessions.whoami import no_whoami, whoami
 from collector.transport import Received, Transport
-from collector.wire.operations import LOGIN, LOGOUT, REPORT_INSTANT_STATS, WHO_AM_I, Operation
+from collector.wire.http_dates import date_us
+from collector.wire.operations import LOGIN, LOGOUT, WHO_AM_I, Operation
 from collector.wire.requests import Argument, encode, masked_text
 
 __all__ = ["AttemptResult", "Attempts", "Gates", "ServiceState", "SessionAttempts"]
@@ -84,6 +89,7 @@ class ServiceState:
     breaker: Breaker | None = None
     sessions_left: Callable[[], int] = lambda: 1
     on_wrong: Callable[[], None] = lambda: None
+    clock: ServiceClock = field(default_factory=ServiceClock)
     slow_downs: SlowDowns = field(default_factory=SlowDowns)
     wrong: WrongService = field(default_factory=WrongService)
     is_wrong: bool = False
@@ -140,31 +146,28 @@ class SessionAttempts:
             return _result(outcome, tries.charged)
         if session_id is None or landing is None:
             raise LookupError(f"session {self._session!r} has no SessionID: Login comes first")
-        arguments: dict[str, Argument] = {
-            "SessionID": session_id,
-            "Minutes1": call.window1.minutes,
-            "Minutes2": call.window2.minutes,
-        }
+        operation = report_of(call.operation).operation
+        question = _Question(call, session_id, self._shared.service.clock)
         started_at_us = time.time_ns() // 1_000
         try:
-            received = await self._send(REPORT_INSTANT_STATS, arguments)
+            received = await self._send(operation, question.arguments)
         except TransportError as error:
             meaning = meaning_of_error(error)
-            outcome = unanswered_outcome(
-                call, tries.sent + meaning.was_sent, meaning, started_at_us
-            )
+            number = tries.sent + meaning.was_sent
+            minutes = question.minutes if meaning.was_sent else None
+            outcome = unanswered_outcome(call, number, meaning, started_at_us, minutes)
         else:
-            landed = self._landed(call, tries.sent + 1, arguments, received, session_id)
+            landed = self._landed(question, tries.sent + 1, received)
             await landing.land(landed)
             outcome, meaning = classify_reply(
-                REPORT_INSTANT_STATS,
+                operation,
                 landed,
                 self._shared.settings.limits.max_reply_bytes,
                 self._shared.settings.retry.max_retry_after_seconds,
             )
         meaning = meaning._replace(text=self._masked_text(meaning.text, session_id))
         outcome = outcome._replace(fault_text=meaning.text or None)
-        self._learn(REPORT_INSTANT_STATS, call.call_id, meaning, outcome.latency_us)
+        self._learn(operation, call.call_id, meaning, outcome.latency_us)
         if outcome.state is not State.FAILED:
             credentials.accepted(self._session)
             return _result(outcome, tries.charged + 1)
@@ -175,9 +178,7 @@ class SessionAttempts:
             may_log_in = credentials.gone(self._session, session_id)
         unproven, before = self._shared.service.unproven, tries.charged
         before += unproven[call.call_id]
-        decision = self.decide(
-            REPORT_INSTANT_STATS, meaning, before, is_free=is_free, may_log_in=may_log_in
-        )
+        decision = self.decide(operation, meaning, before, is_free=is_free, may_log_in=may_log_in)
         if meaning.is_outage and not self._shared.service.has_answered:
             unproven[call.call_id] += decision.charged - before
         charged = decision.charged - unproven[call.call_id]
@@ -207,7 +208,7 @@ class SessionAttempts:
         """Send one request whose reply is not kept; what it came to, secrets masked in its text."""
         settings, latency_us = self._shared.settings, None
         try:
-            reply, is_cut = await self._send(operation, arguments)
+            reply, is_cut = await self._send(operation, lambda: arguments)
         except TransportError as error:
             meaning = meaning_of_error(error)
         else:
@@ -291,8 +292,10 @@ class SessionAttempts:
         elif breaker.is_open or not (is_closing or operation is LOGIN):
             breaker.answered(self._session, item)
 
-    async def _send(self, operation: Operation, arguments: Mapping[str, Argument]) -> Received:
-        """The reply to one request.
+    async def _send(
+        self, operation: Operation, arguments: Callable[[], Mapping[str, Argument]]
+    ) -> Received:
+        """The reply to one request, whose arguments are made once it may be sent.
 
         A kept connection that the other side closed as it was written to costs a permit, but no attempt: the request
         goes out once more. Login, which is not idempotent, goes out once, over a connection of its own.
@@ -301,7 +304,6 @@ class SessionAttempts:
             TransportError: there is none.
         """
         shared, service = self._shared, self._shared.settings.service
-        request = encode(operation, arguments, service.binding, service.url, service.namespace)
         sent, is_login = Sent(self._session, operation.name), operation is LOGIN
         for is_again in (False, True):
             permit = await self._gates.admit()
@@ -311,41 +313,40 @@ class SessionAttempts:
                 shared.events.emit(sent)
 
             try:
+                request = encode(
+                    operation, arguments(), service.binding, service.url, service.namespace
+                )
                 if is_login and shared.landing is not None:
                     shared.landing.count_login()
-                return await shared.transport.send(request, on_sent, fresh=is_login)
+                received = await shared.transport.send(request, on_sent, fresh=is_login)
             except DroppedError:
                 if is_again or is_login:
                     raise
+            else:
+                reply = received.reply
+                date = date_us(reply.headers.get("date"))
+                shared.service.clock.learn(date, reply.sent_at_us, reply.received_at_us)
+                return received
             finally:
                 permit.ended()
         raise AssertionError("unreachable: the second send returns or raises")
 
-    def _landed(
-        self,
-        call: Call,
-        number: int,
-        arguments: Mapping[str, Argument],
-        received: Received,
-        sent_as: Secret,
-    ) -> LandedReply:
+    def _landed(self, question: "_Question", number: int, received: Received) -> LandedReply:
         service, reply = self._shared.settings.service, received.reply
         # the session may have been lost and logged in again meanwhile: the reply would repeat the former SessionID
         secrets = self._shared.credentials.secrets(self._session)
-        if sent_as not in secrets:
-            secrets = (sent_as, *secrets)
+        if question.session_id not in secrets:
+            secrets = (question.session_id, *secrets)
         limit = self._shared.settings.limits.max_reply_bytes
         kept = redacted(reply, secrets, limit, cut=received.cut)
         return LandedReply(
-            call_id=call.call_id,
+            call_id=question.call.call_id,
             attempt=number,
             session=self._session,
-            window1_minutes=call.window1.minutes,
-            window2_minutes=call.window2.minutes,
+            operation=question.call.operation,
+            minutes=question.minutes,
             binding=service.binding,
-            request=masked_text(
-                REPORT_INSTANT_STATS, arguments, service.binding, service.url, service.namespace
-            ),
+            request=question.masked_text(service),
             status=reply.status,
             headers=kept.headers,
             body=kept.body,
@@ -362,6 +363,33 @@ class SessionAttempts:
         secrets = (*more, *self._shared.credentials.unspoken(self._session))
         masked, _ = mask(text.encode(errors="replace"), secrets)
         return masked.decode(errors="replace")
+
+
+@dataclass(slots=True)
+class _Question:
+    """What an attempt of a call asks: its arguments are made when the request may be sent, and are kept."""
+
+    call: Call
+    session_id: Secret
+    clock: ServiceClock
+    _asked: Asked | None = None
+
+    def arguments(self) -> Mapping[str, Argument]:
+        """Those of a request that is sent now."""
+        now_us = self.clock.now_us(time.time_ns() // 1_000)
+        self._asked = report_of(self.call.operation).ask(self.call, now_us)
+        return {"SessionID": self.session_id, **self._asked.arguments}
+
+    @property
+    def minutes(self) -> tuple[int, int] | None:
+        """Those that were sent; None before that, and where there are none."""
+        return None if self._asked is None else self._asked.minutes
+
+    def masked_text(self, service: Service) -> str:
+        """The request that was sent, its secret masked."""
+        operation = report_of(self.call.operation).operation
+        arguments = {} if self._asked is None else self._asked.arguments
+        return masked_text(operation, arguments, service.binding, service.url, service.namespace)
 
 
 def _result(outcome: Outcome, charged: int, wait_seconds: float | None = None) -> AttemptResult:

@@ -1,18 +1,35 @@
-"""Sessions and windows -> the calls of a run, their ids, and what they cost. Pure."""
+"""Sessions and what is wanted of them -> the calls of a run, their ids, and what they cost. Pure.
 
-import hashlib
+A call asks for two trailing windows that end at the service's now (`pairs_of`), or for the span between two edges
+(`spans_of`). A session with a network is asked with the report that names it.
+"""
+
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Final
 
-from collector.config import Settings
-from collector.domain.values import Call, Pairing, Window
+from collector.config import SessionEntry, Settings
+from collector.domain.calls import Call, Pairing, Span, Trailing
+from collector.runs.reports import INSTANT_STATS, INSTANT_STATS_EX
 from collector.scheduling.rate_gates import MARGIN
 
-__all__ = ["Estimate", "calls", "calls_of", "digest", "estimate", "pairs_of", "repeated", "run_id"]
+__all__ = [
+    "Estimate",
+    "calls",
+    "calls_of",
+    "calls_of_spans",
+    "estimate",
+    "pairs_of",
+    "repeated",
+    "run_id",
+    "spans_of",
+]
+
+_MINUTE_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +50,10 @@ class Estimate:
 
 def repeated(minutes: Iterable[int]) -> list[int]:
     """The windows that stand more than once, ascending."""
-    return sorted(span for span, count in Counter(minutes).items() if count > 1)
+    return sorted(window for window, count in Counter(minutes).items() if count > 1)
 
 
-def pairs_of(minutes: Iterable[int], pairing: Pairing) -> list[tuple[Window, Window]]:
+def pairs_of(minutes: Iterable[int], pairing: Pairing) -> list[Trailing]:
     """The windows of a session, ascending and once each, two to a call.
 
     `pairs`: (w1, w2), (w3, w4), ..; an odd one is paired with itself, a probe. `chain`: (w1, w2), (w2, w3), ..; a
@@ -45,39 +62,64 @@ def pairs_of(minutes: Iterable[int], pairing: Pairing) -> list[tuple[Window, Win
     Raises:
         ValueError: a window outside 1 to 32,767 minutes.
     """
-    windows = [Window(span) for span in sorted(set(minutes))]
+    windows = sorted(set(minutes))
     if pairing is Pairing.CHAIN and len(windows) > 1:
-        return list(pairwise(windows))
-    seconds = [*windows[1::2], *windows[len(windows) - len(windows) % 2 :]]
-    return list(zip(windows[::2], seconds, strict=True))
+        return [Trailing(shorter, longer) for shorter, longer in pairwise(windows)]
+    return [Trailing(pair[0], pair[-1]) for pair in _twos(windows)]
+
+
+def spans_of(edges_us: Iterable[int], pairing: Pairing) -> list[Span]:
+    """The edges of a session, ascending and once each, two to a call; instants in microseconds since 1970.
+
+    `pairs`: (e1, e2), (e3, e4), ..; an odd one is paired with the edge before it. `chain`: (e1, e2), (e2, e3), ..; a
+    single edge asks for nothing.
+
+    Raises:
+        ValueError: an edge is no whole second from 1970 to 9999.
+    """
+    edges = sorted(set(edges_us))
+    if pairing is Pairing.CHAIN:
+        return [Span(older, younger) for older, younger in pairwise(edges)]
+    whole = [Span(pair[0], pair[1]) for pair in _twos(edges) if len(pair) == 2]
+    return [*whole, Span(*edges[-2:])] if len(edges) % 2 and len(edges) > 1 else whole
 
 
 def calls(settings: Settings) -> Iterator[Call]:
     """Every call of the plan: sessions as configured, windows ascending."""
     pairs = pairs_of(settings.windows.minutes, settings.windows.pairing)
     for entry in settings.sessions:
-        yield from calls_of(entry.label, pairs)
+        yield from calls_of(entry, pairs)
 
 
-def calls_of(label: str, pairs: Iterable[tuple[Window, Window]]) -> Iterator[Call]:
-    """The calls of one session, windows ascending."""
-    for window1, window2 in pairs:
-        yield Call.of(label, window1, window2)
+def calls_of_spans(entry: SessionEntry, spans: Iterable[Span]) -> Iterator[Call]:
+    """The calls of one session for these spans, in their order.
+
+    Raises:
+        ValueError: a span is shorter than a minute: its edges would become the same number of minutes.
+    """
+    for span in spans:
+        if span.end_us - span.start_us < _MINUTE_US:
+            raise ValueError(
+                f"session {entry.label!r}: the span {span} is shorter than a minute, and the service counts whole"
+                " minutes: must be at least one"
+            )
+        yield from calls_of(entry, (span,))
 
 
-def digest(settings: Settings) -> str:
-    """64 hexadecimal digits that are equal for equal plans: same service, same calls in the same order."""
-    sums = hashlib.sha256(f"2\0{settings.service.url}\0ReportInstantStats\n".encode())
-    for call in calls(settings):
-        sums.update(f"{call.call_id}\n".encode())
-    return sums.hexdigest()
+def calls_of(entry: SessionEntry, asked: Iterable[Trailing | Span]) -> Iterator[Call]:
+    """The calls of one session for these windows or spans, in their order."""
+    report, scope = INSTANT_STATS, tuple[int, ...]()
+    if entry.network_id is not None:
+        report = INSTANT_STATS_EX
+        scope = entry.network_id, entry.mailbox_id or 0, entry.ecgrid_id or 0
+    for each in asked:
+        yield Call.of(entry.label, report.operation.name, (*scope, each))
 
 
-def run_id(started_at_us: int, plan_digest: str) -> str:
-    """The id of a run: its start in UTC to the second, and six digits that tell runs of one second apart."""
+def run_id(started_at_us: int) -> str:
+    """The id of a run: its start in UTC to the second, then the microseconds of that second in hexadecimal."""
     start = datetime.fromtimestamp(started_at_us // 1_000_000, UTC)
-    piece = hashlib.sha256(f"{plan_digest}{started_at_us}".encode()).hexdigest()[:6]
-    return f"{start:%Y%m%dT%H%M%SZ}-{piece}"
+    return f"{start:%Y%m%dT%H%M%SZ}-{started_at_us % 1_000_000:06x}"
 
 
 def estimate(settings: Settings) -> Estimate:
@@ -97,3 +139,8 @@ def estimate(settings: Settings) -> Estimate:
     return Estimate(
         sessions, per_session, sessions * per_session, requests, math.ceil(seconds * (1 + MARGIN))
     )
+
+
+def _twos(values: list[int]) -> list[list[int]]:
+    """Two at a time; the last one alone if their number is odd."""
+    return [values[at : at + 2] for at in range(0, len(values), 2)]

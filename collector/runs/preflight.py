@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.config import Credential, Login, Settings
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.errors import CertificateError, CredentialError, TransportError
 from collector.events import EventStream
 from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply

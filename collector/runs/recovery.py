@@ -5,33 +5,33 @@ from pathlib import Path
 import structlog
 
 from collector.config import Settings
-from collector.domain.values import RunInfo
+from collector.domain.outcomes import Tries
+from collector.domain.run import RunInfo
 from collector.errors import LandingDamagedError, LandingError
 from collector.landing import LandedRun, Landing, salvage
 from collector.outcomes.classify_reply import classify_reply
 from collector.outcomes.policy import Backoff, decide
-from collector.runs.plan import calls, digest
-from collector.wire.operations import REPORT_INSTANT_STATS
+from collector.runs.reports import report_of
 
 __all__ = ["classify_leftovers", "is_usable", "readable", "recover", "settle_leftovers"]
 
 _LOG = structlog.get_logger("landing")
 
 
-def readable(settings: Settings, path: Path) -> RunInfo | None:
+def readable(path: Path) -> RunInfo | None:
     """The run of a store, recovered if it is damaged; None if it cannot be read, which hinders no other run."""
     try:
         try:
             with LandedRun.open(path) as landed:
                 return landed.info
         except LandingDamagedError as error:
-            return recover(settings, path, error)
+            return recover(path, error)
     except LandingError as error:
         _LOG.error("a run is passed over", path=str(path), said=str(error))
         return None
 
 
-def is_usable(settings: Settings, path: Path) -> bool:
+def is_usable(path: Path) -> bool:
     """Read a whole store, body by body, and recover it if it is damaged; whether it can be used.
 
     Raises:
@@ -42,22 +42,21 @@ def is_usable(settings: Settings, path: Path) -> bool:
             landed.verify()
     except LandingDamagedError as error:
         try:
-            recover(settings, path, error)
+            recover(path, error)
         except LandingDamagedError as hopeless:
             _LOG.error("a run is passed over", path=str(path), said=str(hopeless))
             return False
     return True
 
 
-def recover(settings: Settings, path: Path, found: LandingDamagedError) -> RunInfo:
+def recover(path: Path, found: LandingDamagedError) -> RunInfo:
     """Put what can be read of a damaged store in its place, and keep the damaged one aside.
 
     Raises:
         LandingDamagedError: nothing can be read; the store was set aside.
         LandingError: the folder cannot be written; the store is where it was.
     """
-    plan_digest = digest(settings)
-    saved = salvage(path, calls(settings), plan_digest)
+    saved = salvage(path)
     _LOG.error(
         "a landing store was damaged; what can be read of it goes on, put a good copy back to have the rest",
         run_id=saved.info.run_id,
@@ -66,6 +65,7 @@ def recover(settings: Settings, path: Path, found: LandingDamagedError) -> RunIn
         replies_saved=saved.replies,
         replies_lost=saved.lost_replies,
         answers_lost=len(saved.damaged),
+        calls_restored=saved.restored_calls,
         calls_lost=saved.lost_calls,
     )
     return saved.info
@@ -94,9 +94,9 @@ def classify_leftovers(settings: Settings, landed: LandedRun, landing: Landing) 
     backoff = Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds)
     tries = landed.tries()
     for reply in landed.unclassified():
-        operation = REPORT_INSTANT_STATS
+        operation = report_of(reply.operation).operation
         outcome, meaning = classify_reply(operation, reply, settings.limits.max_reply_bytes)
-        _, charged = tries.get(reply.call_id, (0, 0))
-        decision = decide(operation, meaning, charged, backoff, 0.0)
+        known = tries.get(reply.call_id, Tries())
+        decision = decide(operation, meaning, known.charged, backoff, 0.0)
         outcome = outcome._replace(charged=decision.charged)
         landing.settle(outcome, final=decision.wait_seconds is None)

@@ -1,77 +1,76 @@
-"""What remains of a plan to be asked: which sessions, in which order, and a queue for each when its turn comes.
+"""What remains of a run: which sessions, in which order, and a queue for each when its turn comes. Sends nothing.
 
 The plan is the one that was frozen in the landing store when the run began, whatever the configuration says by now. It
-may have a million calls: what is held of each is the number of its pair of windows, and eight bytes if it is settled.
+may have a million calls: a call waits as a few numbers, four bytes each, and becomes a `Call` when the queue of its
+session starts.
 """
 
 import hashlib
 from array import array
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
 
 from collector.config import Settings
-from collector.domain.values import Call, Outcome, State, Window
+from collector.domain.calls import Argument, Call, CallId
+from collector.domain.outcomes import Outcome, State, Tries
+from collector.errors import LandingVersionError
 from collector.landing import LandedRun
-from collector.scheduling.dispatch import SessionQueue, SessionStep, Tries, Unstarted
+from collector.runs.reports import report_of
 from collector.scheduling.rate_gates import SessionGate
+from collector.scheduling.session_queue import SessionQueue, SessionStep, Unstarted
 from collector.sessions.credentials import Credentials
 
 __all__ = ["Remaining"]
 
+_T = TypeVar("_T", bound=Hashable)
+
 
 class Remaining:
-    """The calls of a run that are missing.
+    """The calls of a run that have no final outcome.
 
     Attributes:
         planned: calls of the plan.
         settled: those of them that an earlier invocation settled.
         queues: the sessions that have something left to do.
         gates: of the sessions with a login that were started; their Logout may come after everything else.
+
+    Raises:
+        LandingVersionError: the plan asks for a report that this program does not know.
+        LandingError: the store cannot be read.
     """
 
     def __init__(self, settings: Settings, credentials: Credentials, landed: LandedRun) -> None:
         self._per_second = settings.limits.per_session_per_second
         self._credentials = credentials
-        self._settled = array("Q", landed.settled())
-        self._tries = landed.tries()
         self._known = {each.session for each in landed.whoami() if each.fault_class is None}
-        self._pairs: list[tuple[Window, Window]] = []
-        self._pair_of = array("L")  # for each call of the plan
-        self._places: dict[str, range] = {}  # of each session's calls in the plan
-        self._read_plan(landed)
+        self._tries: dict[CallId, Tries] = landed.tries()
+        self._waiting = _WaitingCalls()
+        for call in landed.remaining():
+            self._waiting.append(call)
+        _refuse_unknown_reports(landed, self._waiting.operations)
         self.gates: dict[str, SessionGate] = {}
-        self.settled = len(self._settled)
         self.planned = landed.planned
-        missing = [session for session, places in self._places.items() if self._is_missing(places)]
-        self._gone = [session for session in missing if session not in credentials]
+        self.settled = self.planned - len(self._waiting)
+        sessions = self._waiting.sessions
+        self._gone = [session for session in sessions if session not in credentials]
         # neighbours in a list of sessions are often neighbours in trouble
-        here = (session for session in missing if session in credentials)
+        here = (session for session in sessions if session in credentials)
         self.queues = Unstarted(sorted(here, key=_digest), self._queue)
 
     def not_attempted(self) -> Iterator[Outcome]:
-        """The calls of sessions that are not in the configuration any more, each with the reason."""
+        """The calls of sessions that are not in the configuration any more, each with the reason; once."""
         for session in self._gone:
             said = f"session {session!r} is not in the configuration any more"
-            for call, tries in self._missing(session):
+            for call in self._waiting.pop(session):
+                tries = self._tries.get(call.call_id, Tries())
                 yield Outcome(
                     call.call_id,
                     State.NOT_ATTEMPTED,
                     tries.sent,
-                    fault_text=said[:500],
                     charged=tries.charged,
+                    fault_text=said[:500],
                 )
-
-    def _read_plan(self, landed: LandedRun) -> None:
-        numbers: dict[tuple[Window, Window], int] = {}
-        for place, call in enumerate(landed.calls()):
-            pair = (call.window1, call.window2)
-            number = numbers.setdefault(pair, len(numbers))
-            if number == len(self._pairs):
-                self._pairs.append(pair)
-            self._pair_of.append(number)
-            before = self._places.get(call.session)
-            self._places[call.session] = range(before.start if before else place, place + 1)
 
     def _queue(self, session: str) -> SessionQueue:
         has_login = self._credentials.has_login(session)
@@ -80,23 +79,75 @@ class Remaining:
         if has_login:
             steps.append(SessionStep.LOGOUT)
             self.gates[session] = gate
-        return SessionQueue(
-            session, gate, deque(self._missing(session)), steps, needs_login=has_login
+        calls = deque(
+            (call, self._tries.get(call.call_id, Tries())) for call in self._waiting.pop(session)
         )
+        return SessionQueue(session, gate, calls, steps, needs_login=has_login)
 
-    def _missing(self, session: str) -> Iterator[tuple[Call, Tries]]:
-        for place in self._places[session]:
-            if not self._is_settled(place):
-                call = Call.of(session, *self._pairs[self._pair_of[place]])
-                yield call, Tries(*self._tries.get(call.call_id, ()))
 
-    def _is_settled(self, place: int) -> bool:
-        found = bisect_left(self._settled, place)
-        return found < len(self._settled) and self._settled[found] == place
+def _refuse_unknown_reports(landed: LandedRun, operations: set[str]) -> None:
+    for operation in operations:
+        try:
+            report_of(operation)
+        except LookupError as error:
+            raise LandingVersionError(
+                f"landing store {landed.path}: {error}; use the program that planned this run"
+            ) from error
 
-    def _is_missing(self, places: range) -> bool:
-        settled = bisect_left(self._settled, places.stop) - bisect_left(self._settled, places.start)
-        return settled < len(places)
+
+class _Distinct(Generic[_T]):
+    """Values that are there once, however often they are wanted; each is known by its place."""
+
+    def __init__(self) -> None:
+        self.values: list[_T] = []
+        self._places: dict[_T, int] = {}
+
+    def place(self, value: _T) -> int:
+        """The place of this value."""
+        place = self._places.setdefault(value, len(self.values))
+        if place == len(self.values):
+            self.values.append(value)
+        return place
+
+
+class _WaitingCalls:
+    """Calls by session, in the order in which they were appended; each is a few places of what it has in common."""
+
+    def __init__(self) -> None:
+        self._forms = _Distinct[tuple[str, int]]()  # operation, number of arguments
+        self._arguments = _Distinct[Argument]()
+        self._by_session: dict[str, array[int]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def sessions(self) -> list[str]:
+        """The labels of the sessions that have calls."""
+        return list(self._by_session)
+
+    @property
+    def operations(self) -> set[str]:
+        """The names of the operations that are asked."""
+        return {operation for operation, _ in self._forms.values}
+
+    def append(self, call: Call) -> None:
+        """Keep one more call."""
+        places = self._by_session.get(call.session)
+        if places is None:
+            places = self._by_session[call.session] = array("I")
+        places.append(self._forms.place((call.operation, len(call.arguments))))
+        places.extend(map(self._arguments.place, call.arguments))
+        self._count += 1
+
+    def pop(self, session: str) -> Iterator[Call]:
+        """The calls of a session, which are kept no longer."""
+        places = iter(self._by_session.pop(session))
+        for form in places:
+            operation, count = self._forms.values[form]
+            arguments = tuple(self._arguments.values[next(places)] for _ in range(count))
+            yield Call.of(session, operation, arguments)
 
 
 def _digest(session: str) -> bytes:

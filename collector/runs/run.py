@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from collector.config import Credential, Settings
-from collector.domain.values import FaultClass, RunInfo, RunSummary
+from collector.domain.outcomes import FaultClass
+from collector.domain.run import RunInfo, RunSummary
 from collector.errors import ConfigError
 from collector.events import (
     BreakerClosed,
@@ -25,7 +26,7 @@ from collector.events import (
 )
 from collector.landing import LandedRun, Landing, landed_runs, sweep
 from collector.runs.attempt import Attempts, ServiceState
-from collector.runs.plan import calls, digest, run_id
+from collector.runs.plan import calls, run_id
 from collector.runs.recovery import classify_leftovers, is_usable, readable
 from collector.runs.remaining import Remaining
 from collector.runs.workers import WorkerPool
@@ -139,7 +140,7 @@ def unfinished(settings: Settings) -> list[RunInfo]:
     """
     folder = settings.storage.root / "landing"
     sweep(folder)
-    infos = [readable(settings, path) for path in landed_runs(folder)]
+    infos = [readable(path) for path in landed_runs(folder)]
     return [info for info in infos if info is not None and info.finished_at_us is None]
 
 
@@ -211,19 +212,17 @@ def is_resumable(settings: Settings, info: RunInfo) -> bool:
 def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
     """The store of the youngest run that may be resumed, whatever the configuration says by now; else of a new one."""
     folder = settings.storage.root / "landing"
-    plan_digest = digest(settings)
-    now_us = time.time_ns() // 1_000
     for info in reversed(unfinished(settings)):
         path = folder / f"{info.run_id}.db"
         if is_resumable(settings, info):
             # nothing is built on a record that is not what was written: a damaged answer is asked for again
-            if not is_usable(settings, path):
+            if not is_usable(path):
                 continue
             _LOG.info("resuming", run_id=info.run_id)
             return Landing.resume(path, lambda: stop.is_asked), True
+    now_us = time.time_ns() // 1_000
     info = RunInfo(
-        run_id=run_id(now_us, plan_digest),
-        plan_digest=plan_digest,
+        run_id=run_id(now_us),
         service_url=settings.service.url,
         namespace=settings.service.namespace,
         binding=settings.service.binding,

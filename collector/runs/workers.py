@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from collector.config import Settings
-from collector.domain.values import Call
+from collector.domain.calls import Call, arguments_text
+from collector.domain.outcomes import Tries
 from collector.errors import CertificateError, CredentialError
 from collector.events import (
     EventStream,
@@ -23,7 +24,7 @@ from collector.runs.attempt import AttemptResult, Attempts, SessionAttempts
 from collector.runs.gates import PostponedError, QueueGates, SessionGates
 from collector.scheduling.dispatch import Dispatch
 from collector.scheduling.rate_gates import ServiceGate, SessionGate
-from collector.scheduling.session_queue import SessionStep, Tries, WorkItem
+from collector.scheduling.session_queue import SessionStep, WorkItem
 from collector.sessions.credentials import Credentials
 from collector.wire.operations import LOGOUT
 
@@ -124,8 +125,8 @@ class WorkerPool:
             Settled(
                 call.call_id,
                 call.session,
-                "ReportInstantStats",
-                f"{call.window1.minutes}-{call.window2.minutes}",
+                call.operation,
+                arguments_text(call.arguments),
                 outcome.state,
                 outcome.attempts,
                 outcome.fault_class,

@@ -11,18 +11,18 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final
 
-from collector.domain.values import Call
+from collector.domain.calls import Call
+from collector.domain.outcomes import Tries
 from collector.scheduling.session_queue import (
     NEVER_TRIED,
     SessionQueue,
     SessionStep,
     Standing,
-    Tries,
     Unstarted,
     WorkItem,
 )
 
-__all__ = ["Dispatch", "SessionQueue", "SessionStep", "Tries", "Unstarted", "WorkItem"]
+__all__ = ["Dispatch", "SessionQueue", "SessionStep", "Unstarted", "WorkItem"]
 
 _SLOW_SECONDS: Final = 0.25  # a session is never slow below this
 _SLOW_FACTOR: Final = 4.0  # slow: this many times the typical latency

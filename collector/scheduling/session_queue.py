@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
-from collector.domain.values import Call
+from collector.domain.calls import Call
+from collector.domain.outcomes import Tries
 from collector.scheduling.rate_gates import SessionGate
 
 __all__ = [
@@ -14,7 +15,6 @@ __all__ = [
     "SessionQueue",
     "SessionStep",
     "Standing",
-    "Tries",
     "Unstarted",
     "WorkItem",
 ]
@@ -37,18 +37,6 @@ class Standing(Enum):
     TIMED = "may give an item at a known time"
     BLOCKED = "waits for one of its own requests"
     DONE = "gave everything"
-
-
-class Tries(NamedTuple):
-    """How often an item was tried.
-
-    Attributes:
-        sent: requests sent for it.
-        charged: attempts that count against its budget.
-    """
-
-    sent: int = 0
-    charged: int = 0
 
 
 NEVER_TRIED: Final = Tries()

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collector.config import ApiKey, Credential, Login, Unreadable
+from collector.domain.outcomes import FaultClass
 from collector.domain.secret import Secret
-from collector.domain.values import FaultClass
 from collector.errors import CredentialError
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning
 from collector.outcomes.policy import Decision, ends_session

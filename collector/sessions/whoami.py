@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from collector.domain.values import FaultClass, WhoAmI
+from collector.domain.outcomes import FaultClass
+from collector.domain.whoami import WhoAmI
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT
 from collector.wire.replies import Payload
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.operations import Operation, Parameter
 from collector.simulator.replies import Fault, WireReply, empty_reply, fault_reply, html_reply
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.asked import (
     Asked,
     Contract,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset import DataSet
 from collector.simulator.dataset_writer import write_dataset
 from collector.simulator.xml_text import XmlWriter

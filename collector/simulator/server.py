@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 from multidict import CIMultiDict
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.asked import Asked, Contract, Refused, RequestHead, refused_by_fault
 from collector.simulator.clock import http_date
 from collector.simulator.control import Control

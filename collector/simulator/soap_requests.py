@@ -5,7 +5,7 @@ from typing import Final
 
 from lxml import etree
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.asked import (
     Asked,
     Contract,

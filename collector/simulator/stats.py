@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset import Column, DataSet, NetType, Row, Table, Value
 from collector.simulator.operations import STATS
 from collector.simulator.replies import Answer, answer_reply

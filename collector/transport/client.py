@@ -18,8 +18,8 @@ from typing import Final, NamedTuple, Self
 import aiohttp
 from yarl import URL
 
+from collector.domain.replies import Reply
 from collector.domain.trust import trust
-from collector.domain.values import Reply
 from collector.errors import ConfigError, UnaskedError
 from collector.transport.error_mapping import NotResentError, Sending, translated
 from collector.transport.resolver import Resolver

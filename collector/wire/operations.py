@@ -1,7 +1,7 @@
-"""The operations we use, as data: name, ordered typed parameters, what they answer.
+"""What an operation is, as data: name, ordered typed parameters, what it answers; and those that every client needs.
 
-Signatures as on the ASMX help pages and in the v3.2 WSDL (Login has five spellings in the guides; these agree
-with the vendor's own client).
+The operations that reports ask with are defined with the reports. Signatures as on the ASMX help pages and in the v3.2
+WSDL (Login has five spellings in the guides; these agree with the vendor's own client).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = [
     "LOGOUT",
     "NOW_UTC",
     "OPERATIONS",
-    "REPORT_INSTANT_STATS",
+    "SESSION_ID",
     "VERSION",
     "WHO_AM_I",
     "Answer",
@@ -28,6 +28,7 @@ class XsdType(StrEnum):
 
     STRING = "string"
     SHORT = "short"
+    INT = "int"
 
 
 class Answer(StrEnum):
@@ -56,21 +57,16 @@ class Operation:
     answer: Answer
 
 
-_SESSION_ID: Final = Parameter("SessionID", is_secret=True)
+SESSION_ID: Final = Parameter("SessionID", is_secret=True)
 
-REPORT_INSTANT_STATS: Final = Operation(
-    "ReportInstantStats",
-    (_SESSION_ID, Parameter("Minutes1", XsdType.SHORT), Parameter("Minutes2", XsdType.SHORT)),
-    Answer.DATASET,
-)
 LOGIN: Final = Operation(
     "Login",
     (Parameter("LoginName", is_secret=True), Parameter("Password", is_secret=True)),
     Answer.TEXT,
 )
-LOGOUT: Final = Operation("Logout", (_SESSION_ID,), Answer.TEXT)
-WHO_AM_I: Final = Operation("WhoAmI", (_SESSION_ID,), Answer.RECORD)
+LOGOUT: Final = Operation("Logout", (SESSION_ID,), Answer.TEXT)
+WHO_AM_I: Final = Operation("WhoAmI", (SESSION_ID,), Answer.RECORD)
 NOW_UTC: Final = Operation("NowUTC", (), Answer.TEXT)
 VERSION: Final = Operation("Version", (), Answer.TEXT)
 
-OPERATIONS: Final = (REPORT_INSTANT_STATS, LOGIN, LOGOUT, WHO_AM_I, NOW_UTC, VERSION)
+OPERATIONS: Final = (LOGIN, LOGOUT, WHO_AM_I, NOW_UTC, VERSION)

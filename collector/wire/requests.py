@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
+from collector.domain.binding import Binding
 from collector.domain.secret import MASK, Secret
-from collector.domain.values import Binding
 from collector.wire.namespaces import SOAP11, SOAP12
 from collector.wire.operations import Operation
 

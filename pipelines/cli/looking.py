@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from collector.config import Credential, Settings, Unreadable
-from collector.domain.values import RunInfo
+from collector.domain.run import RunInfo
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
 from collector.runs.plan import estimate, pairs_of
@@ -100,8 +100,8 @@ def plan(door: Door, config: Path) -> None:
     settings, _ = ready(door, config)
     cost = estimate(settings)
     pairs = [
-        [w1.minutes, w2.minutes]
-        for w1, w2 in pairs_of(settings.windows.minutes, settings.windows.pairing)
+        [pair.minutes1, pair.minutes2]
+        for pair in pairs_of(settings.windows.minutes, settings.windows.pairing)
     ]
     result = {**asdict(cost), "pairing": settings.windows.pairing, "pairs": pairs, "exit_code": 0}
     minutes, seconds = divmod(int(cost.seconds_at_limit), 60)

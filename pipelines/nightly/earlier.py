@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from collector.config import Settings
-from collector.domain.values import RunInfo
+from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.runs.run import is_resumable
 from pipelines.errors import PublicationError, StorageError

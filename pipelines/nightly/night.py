@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from collector.domain.values import FaultClass, RunSummary
+from collector.domain.outcomes import FaultClass
+from collector.domain.run import RunSummary
 from collector.runs.run import WRONG_SERVICE, Collected
 from pipelines.exit_code import ExitCode
 

@@ -44,7 +44,7 @@ def lake_of(settings: Settings) -> "Lake":
 
 
 def publish(settings: Settings, path: Path) -> "Normalized":
-    """One landed run into the lake; a damaged store is mended first.
+    """One landed run into the lake; a damaged store is recovered first.
 
     Raises:
         LandingError: the store cannot be read.
@@ -62,7 +62,7 @@ def publish(settings: Settings, path: Path) -> "Normalized":
     try:
         normalized = published()
     except LandingDamagedError as error:  # the publication was given up: nothing changed
-        recover(settings, path, error)
+        recover(path, error)
         normalized = published()
     for check, count in normalized.violations.items():
         _LOG.warning("answers did not pass a check", check=check, answers=count)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 
 __all__ = ["BINDINGS", "SAMPLES", "Recorded", "dataset", "envelope", "fault", "plain", "sample"]
 

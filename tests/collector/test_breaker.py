@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.values import Call, Window
+from collector.domain.outcomes import Tries
 from collector.scheduling.breaker import FAILURES, MOST_SECONDS, Breaker
-from collector.scheduling.dispatch import Dispatch, SessionQueue, Tries, WorkItem
+from collector.scheduling.dispatch import Dispatch, SessionQueue, WorkItem
 from collector.scheduling.rate_gates import SessionGate
+from tests.collector.landing_by_hand import stats_call
 from tests.collector.virtual_time import Clock, run
 
 
@@ -302,7 +303,7 @@ def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
             SessionQueue(
                 f"s{n}",
                 SessionGate(1_000),
-                deque((Call.of(f"s{n}", Window(w), Window(w)), Tries()) for w in range(1, 13)),
+                deque((stats_call(f"s{n}", w, w), Tries()) for w in range(1, 13)),
                 deque(),
             )
             for n in range(20)

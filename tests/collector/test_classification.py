@@ -1,7 +1,7 @@
 import pytest
 
 import collector.errors
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.errors import TransportError, WireError
 from collector.outcomes.classification import classify_error, classify_status
 from collector.wire.replies import NotServiceError

@@ -2,10 +2,13 @@ import zlib
 
 import pytest
 
-from collector.domain.values import Binding, CallId, FaultClass, LandedReply, Outcome, State
+from collector.domain.binding import Binding
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.replies import LandedReply
 from collector.outcomes.classify_reply import classify_reply
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT
-from collector.wire.operations import REPORT_INSTANT_STATS
+from collector.runs.reports import INSTANT_STATS
 from tests.collector.replies_by_hand import Recorded, dataset, fault, plain, sample
 
 LIMIT = 10_000
@@ -20,8 +23,8 @@ def judged(reply: Recorded, headers: dict[str, str] | None = None, *, cut: bool 
         call_id=CallId("c"),
         attempt=3,
         session="s",
-        window1_minutes=1,
-        window2_minutes=2,
+        operation="ReportInstantStats",
+        minutes=(1, 2),
         binding=Binding.SOAP12,
         request="",
         status=reply.status,
@@ -31,7 +34,7 @@ def judged(reply: Recorded, headers: dict[str, str] | None = None, *, cut: bool 
         received_at_us=51_000,
         cut=cut,
     )
-    return classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0]
+    return classify_reply(INSTANT_STATS.operation, landed, LIMIT)[0]
 
 
 def test_an_answer() -> None:
@@ -42,6 +45,7 @@ def test_an_answer() -> None:
         State.OK,
         attempts=3,
         answer_attempt=3,
+        minutes=(1, 2),
         http_status=200,
         requested_at_us=1_000,
         observed_at_us=DATE_US,

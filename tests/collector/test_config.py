@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from collector.config import ApiKey, Login, Settings, credentials, load, s3_secrets
-from collector.domain.values import Binding, Pairing
+from collector.domain.binding import Binding
+from collector.domain.calls import Pairing
 from collector.errors import ConfigError
 from tests.collector.certificates import authority
 

@@ -7,8 +7,8 @@ import pytest
 from lxml import etree
 
 from collector.config import ApiKey, Credential, Login
+from collector.domain.outcomes import FaultClass
 from collector.domain.secret import Secret
-from collector.domain.values import FaultClass
 from collector.errors import ConnectError, CredentialError, ReplyTimeoutError
 from collector.outcomes.classification import classify_fault_at
 from collector.outcomes.meaning import Meaning, meaning_of_error

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import Call, Window
-from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, Tries, WorkItem
+from collector.domain.calls import Call
+from collector.domain.outcomes import Tries
+from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
 from collector.scheduling.rate_gates import SessionGate
 from collector.scheduling.session_queue import Standing
+from tests.collector.landing_by_hand import stats_call
 from tests.collector.virtual_time import Clock, run
 
 FREE = 10_000.0  # a session's rate that never holds anything up
@@ -22,7 +24,7 @@ def queue(
     name: str, calls: int, *, rate: float = FREE, steps: tuple[SessionStep, ...] = ()
 ) -> SessionQueue:
     """A session with so many calls, and steps for the end."""
-    planned = deque((Call.of(name, Window(n + 1), Window(n + 1)), Tries()) for n in range(calls))
+    planned = deque((stats_call(name, n + 1, n + 1), Tries()) for n in range(calls))
     return SessionQueue(name, SessionGate(rate), planned, deque(steps))
 
 

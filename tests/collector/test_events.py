@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 import collector.events as module
-from collector.domain.values import CallId, FaultClass, State
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, State
 from collector.events import (
     BreakerClosed,
     BreakerOpened,

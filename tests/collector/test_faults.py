@@ -1,9 +1,12 @@
 import pytest
 
-from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
+from collector.domain.binding import Binding
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.replies import LandedReply
 from collector.outcomes.classification import classify_fault
 from collector.outcomes.classify_reply import classify_reply
-from collector.wire.operations import REPORT_INSTANT_STATS
+from collector.runs.reports import INSTANT_STATS
 from collector.wire.replies import Fault, open_reply
 from tests.collector.replies_by_hand import BINDINGS, Recorded, fault, plain, sample
 
@@ -12,7 +15,7 @@ LIMIT = 1 << 20
 
 def fault_of(reply: Recorded) -> Fault:
     """The fault that a reply carries."""
-    content = open_reply(REPORT_INSTANT_STATS, reply.status, reply.content_type, reply.body)
+    content = open_reply(INSTANT_STATS.operation, reply.status, reply.content_type, reply.body)
     assert isinstance(content, Fault), content
     return content
 
@@ -20,9 +23,20 @@ def fault_of(reply: Recorded) -> Fault:
 def class_of(reply: Recorded) -> FaultClass | None:
     """What the collector makes of the reply."""
     landed = LandedReply(
-        CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", reply.status, reply.headers, reply.body, 1, 2
+        CallId("c"),
+        1,
+        "s",
+        "ReportInstantStats",
+        (1, 2),
+        Binding.SOAP12,
+        "",
+        reply.status,
+        reply.headers,
+        reply.body,
+        1,
+        2,
     )
-    outcome, _ = classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)
+    outcome, _ = classify_reply(INSTANT_STATS.operation, landed, LIMIT)
     assert (outcome.state is State.FAILED) == (outcome.fault_class is not None)
     assert outcome.fault_text is None or len(outcome.fault_text) <= 500
     return outcome.fault_class
@@ -207,9 +221,20 @@ def test_fault_texts_can_be_written_anywhere() -> None:
     str(said).encode()
     said.detail_code.encode()
     landed = LandedReply(
-        CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", 200, {"content-type": "x/\udcff"}, b"x", 1, 2
+        CallId("c"),
+        1,
+        "s",
+        "ReportInstantStats",
+        (1, 2),
+        Binding.SOAP12,
+        "",
+        200,
+        {"content-type": "x/\udcff"},
+        b"x",
+        1,
+        2,
     )
-    (classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0].fault_text or "").encode()
+    (classify_reply(INSTANT_STATS.operation, landed, LIMIT)[0].fault_text or "").encode()
 
 
 @pytest.mark.parametrize("text", ["", "ok", "session", "limit", "the service is fine", "Login"])

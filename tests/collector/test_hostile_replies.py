@@ -6,10 +6,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
+from collector.domain.binding import Binding
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.replies import LandedReply
 from collector.errors import WireError
 from collector.outcomes.classify_reply import classify_reply
-from collector.wire.operations import OPERATIONS, REPORT_INSTANT_STATS, Operation
+from collector.runs.reports import INSTANT_STATS
+from collector.wire.operations import OPERATIONS, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, Recorded, dataset, envelope, sample
 
@@ -31,7 +35,7 @@ DTDS = {
 
 
 def looked_at(
-    reply: Recorded, operation: Operation = REPORT_INSTANT_STATS
+    reply: Recorded, operation: Operation = INSTANT_STATS.operation
 ) -> Payload | Fault | None:
     """Everything the collector asks of a reply; None for a WireError."""
     try:
@@ -68,7 +72,7 @@ def test_a_dtd_is_refused(dtd: str, encoding: str) -> None:
 def test_a_dtd_says_so() -> None:
     """It is told from other broken XML."""
     with pytest.raises(WireError, match="DTD"):
-        open_reply(REPORT_INSTANT_STATS, 200, "text/xml", b"<!DOCTYPE DataSet><DataSet />")
+        open_reply(INSTANT_STATS.operation, 200, "text/xml", b"<!DOCTYPE DataSet><DataSet />")
 
 
 MEGABYTE = 1 << 20
@@ -168,13 +172,13 @@ BODIES = st.binary(max_size=200) | st.lists(PIECES | st.binary(max_size=4), max_
 
 @settings(max_examples=400)
 @given(
-    operation=st.sampled_from(OPERATIONS),
+    operation=st.sampled_from((*OPERATIONS, INSTANT_STATS.operation)),
     status=STATUSES,
     content_type=st.sampled_from(TYPES),
     body=BODIES,
 )
-@example(REPORT_INSTANT_STATS, 500, "application/json", b"[" * 100_000)
-@example(REPORT_INSTANT_STATS, 500, "application/json", b'{"message":"\\ud800"}')
+@example(INSTANT_STATS.operation, 500, "application/json", b"[" * 100_000)
+@example(INSTANT_STATS.operation, 500, "application/json", b'{"message":"\\ud800"}')
 def test_any_bytes_are_answer_fault_or_error(
     operation: Operation, status: int, content_type: str, body: bytes
 ) -> None:
@@ -216,14 +220,26 @@ def test_any_reply_can_be_judged(
 ) -> None:
     """Any status, headers and body end in one state, with a class exactly if the call failed."""
     landed = LandedReply(
-        CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", status, names, body, 1, 2, cut=cut
+        CallId("c"),
+        1,
+        "s",
+        "ReportInstantStats",
+        (1, 2),
+        Binding.SOAP12,
+        "",
+        status,
+        names,
+        body,
+        1,
+        2,
+        cut=cut,
     )
-    outcome = classify_reply(REPORT_INSTANT_STATS, landed, 10_000)[0]
+    outcome = classify_reply(INSTANT_STATS.operation, landed, 10_000)[0]
     assert outcome.state in (State.OK, State.EMPTY, State.FAILED)
     assert (outcome.state is State.FAILED) == (outcome.fault_class in set(FaultClass))
     assert (outcome.answer_attempt is None) == (outcome.state is State.FAILED)
     (outcome.fault_text or "").encode()
-    assert outcome == classify_reply(REPORT_INSTANT_STATS, landed, 10_000)[0]
+    assert outcome == classify_reply(INSTANT_STATS.operation, landed, 10_000)[0]
 
 
 def test_no_file_is_read_and_nothing_is_fetched(tmp_path: object) -> None:

@@ -5,24 +5,21 @@ import stat
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import (
-    Call,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    RunSummary,
-    State,
-    WhoAmI,
-    Window,
-)
+from collector.domain.outcomes import FaultClass, Outcome, State, Tries
+from collector.domain.run import RunSummary
+from collector.domain.whoami import WhoAmI
 from collector.errors import LandingError
 from collector.landing import LandedRun, Landing, landed_runs
-from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
+from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply, stats_call
+
+if TYPE_CHECKING:
+    from collector.domain.replies import LandedReply
 
 
 def other_connection(path: Path) -> sqlite3.Connection:
@@ -60,7 +57,7 @@ async def test_land_returns_when_others_can_read_it(tmp_path: Path) -> None:
 
 async def test_commits_in_groups(tmp_path: Path) -> None:
     """A thousand replies at once take few commits, and all of them are there."""
-    calls = [Call.of(f"s{n}", Window(1), Window(2)) for n in range(1_000)]
+    calls = [stats_call(f"s{n}", 1, 2) for n in range(1_000)]
     landing = created(tmp_path, calls)
     commits = 0
 
@@ -126,14 +123,15 @@ async def test_what_was_landed_comes_back_whole(tmp_path: Path) -> None:
         CALLS[1].call_id,
         State.FAILED,
         4,
-        None,
-        503,
-        FaultClass.THROTTLED,
-        "said: 'ñ' \x00",
-        1,
-        2_000_000,
-        3,
-        4,
+        charged=3,
+        minutes=(61, 121),
+        http_status=503,
+        fault_class=FaultClass.THROTTLED,
+        fault_text="said: 'ñ' \x00",
+        requested_at_us=1,
+        observed_at_us=2_000_000,
+        latency_us=3,
+        reply_bytes=4,
     )
     landing.settle(full, final=True)
     landing.settle(outcome(CALLS[0].call_id, attempts=2), final=True)
@@ -188,17 +186,17 @@ async def test_provisional_outcomes(tmp_path: Path) -> None:
     """What may be tried again is not settled, but its attempts are known; a final outcome replaces it."""
     landing = created(tmp_path)
     first, second = CALLS[0].call_id, CALLS[1].call_id
-    landing.settle(outcome(first, State.FAILED, 2), final=False)
+    landing.settle(outcome(first, State.FAILED, 2)._replace(charged=1), final=False)
     landing.settle(outcome(second, State.FAILED, 1), final=False)
     landing.settle(outcome(second, State.EMPTY, 2), final=True)
     await landing.flush()
     with LandedRun.open(landing.path) as landed:
-        assert list(landed.settled()) == [1]
-        assert landed.tries() == {first: (2, 0)}
+        assert list(landed.remaining()) == [CALLS[0], *CALLS[2:]]
+        assert landed.tries() == {first: Tries(sent=2, charged=1)}
     await landing.close()
 
 
-async def test_unjudged_replies(tmp_path: Path) -> None:
+async def test_unclassified_replies(tmp_path: Path) -> None:
     """Landed, but the outcome was not written: what a resumed run has to look at again, and nothing else."""
     landing = created(tmp_path)
     for call, attempt in (
@@ -332,16 +330,14 @@ def test_any_history_adds_up(
         await landing.close()
         with LandedRun.open(landing.path) as landed:
             assert {(one.call_id, one.attempt): one for one in landed.replies()} == landed_ones
-            settled = [
-                number for number, call in enumerate(CALLS) if last.get(call.call_id, (0, 0, 0))[2]
-            ]
-            assert list(landed.settled()) == settled
-            unjudged = {
+            remaining = [call for call in CALLS if not last.get(call.call_id, (0, 0, 0))[2]]
+            assert list(landed.remaining()) == remaining
+            unclassified = {
                 key
                 for key in landed_ones
                 if key[0] not in last or (key[1] > last[key[0]][1] and not last[key[0]][2])
             }
-            assert {(one.call_id, one.attempt) for one in landed.unclassified()} == unjudged
+            assert {(one.call_id, one.attempt) for one in landed.unclassified()} == unclassified
             sums = landed.summary()
             assert sums.planned == sums.ok + sums.empty + sums.failed + sums.not_attempted
             assert sums.not_attempted == len(CALLS) - len(last)

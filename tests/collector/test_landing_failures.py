@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.domain.values import State
+from collector.domain.outcomes import State
 from collector.errors import LandingError, LandingVersionError
 from collector.landing import LandedRun, Landing, landed_runs
 from tests.collector.landing_by_hand import CALLS, INFO, created, outcome, reply
@@ -46,7 +46,7 @@ async def test_another_version_is_refused(open_it: object, tmp_path: Path) -> No
     path = await finished(tmp_path)
     changed(path, "PRAGMA user_version = 7")
     with pytest.raises(
-        LandingVersionError, match=rf"{path.name} has version 7.* version 4.*wrote it"
+        LandingVersionError, match=rf"{path.name} has version 7.* version 5.*wrote it"
     ):
         open_it(path)
 
@@ -106,7 +106,7 @@ async def test_damage_is_a_landing_error(tmp_path: Path) -> None:
         "UPDATE run SET value = 'soon' WHERE key = 'started_at_us'",
         "UPDATE outcomes SET state = 'maybe'",
         "UPDATE outcomes SET fault_class = 'bad luck'",
-        "UPDATE calls SET window1 = 99999",
+        "UPDATE calls SET arguments = '60-99999'",
         "UPDATE replies SET headers = '{'",
         "UPDATE replies SET binding = 'pigeon'",
         "DROP TABLE outcomes",

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,10 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.config import Settings
-from collector.domain.values import Call, Pairing, Window
-from collector.runs.plan import calls, digest, estimate, pairs_of, repeated, run_id
+from collector.domain.calls import Pairing, Span, Trailing
+from collector.runs.plan import (
+    calls,
+    calls_of_spans,
+    estimate,
+    pairs_of,
+    repeated,
+    run_id,
+    spans_of,
+)
 from collector.scheduling.rate_gates import MARGIN
 
+HOUR_US = 3_600_000_000
 MINUTES = st.lists(st.integers(1, 32_767), min_size=1, max_size=40)
 
 
@@ -34,9 +44,14 @@ def test_number_of_calls(count: int) -> None:
     assert len(pairs) == -(-count // 2)
     assert len(chain) == max(1, count - 1)
     for planned in (pairs, chain):
-        assert {window.minutes for pair in planned for window in pair} == set(windows)
-    assert sum(one == other for one, other in pairs) == count % 2
-    assert [pair[1] for pair in chain[:-1]] == [pair[0] for pair in chain[1:]]
+        assert asked_by(planned) == set(windows)
+    assert sum(each.is_probe for each in pairs) == count % 2
+    assert [pair.minutes2 for pair in chain[:-1]] == [pair.minutes1 for pair in chain[1:]]
+
+
+def asked_by(planned: list[Trailing]) -> set[int]:
+    """Every window that is asked for."""
+    return {minutes for pair in planned for minutes in (pair.minutes1, pair.minutes2)}
 
 
 @given(minutes=MINUTES, pairing=st.sampled_from(Pairing))
@@ -44,20 +59,16 @@ def test_any_windows(minutes: list[int], pairing: Pairing) -> None:
     """In any order, with repetitions: ascending, each window asked for, no call twice."""
     planned = pairs_of(minutes, pairing)
     assert planned == pairs_of(sorted(set(minutes)), pairing)
-    assert {window.minutes for pair in planned for window in pair} == set(minutes)
-    assert all(one <= other for one, other in planned)
+    assert asked_by(planned) == set(minutes)
+    assert all(each.minutes1 <= each.minutes2 for each in planned)
     assert planned == sorted(set(planned))
 
 
 def test_examples() -> None:
-    """The pairs of the design's text."""
-
-    def of(minutes: list[int], pairing: Pairing) -> list[tuple[int, int]]:
-        return [(one.minutes, other.minutes) for one, other in pairs_of(minutes, pairing)]
-
-    assert of([180, 60, 120], Pairing.PAIRS) == [(60, 120), (180, 180)]
-    assert of([180, 60, 120], Pairing.CHAIN) == [(60, 120), (120, 180)]
-    assert of([5], Pairing.PAIRS) == of([5, 5], Pairing.CHAIN) == [(5, 5)]
+    """The pairs of three windows, and of one."""
+    assert pairs_of([180, 60, 120], Pairing.PAIRS) == [Trailing(60, 120), Trailing(180, 180)]
+    assert pairs_of([180, 60, 120], Pairing.CHAIN) == [Trailing(60, 120), Trailing(120, 180)]
+    assert pairs_of([5], Pairing.PAIRS) == pairs_of([5, 5], Pairing.CHAIN) == [Trailing(5, 5)]
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 32_768])
@@ -65,6 +76,31 @@ def test_windows_out_of_range(minutes: int) -> None:
     """The message names the window and the range."""
     with pytest.raises(ValueError, match=rf"{minutes} minutes: must be 1 to 32767"):
         pairs_of([60, minutes], Pairing.PAIRS)
+
+
+@given(edges=st.sets(st.integers(0, 2_000), max_size=40), pairing=st.sampled_from(Pairing))
+def test_any_edges(edges: set[int], pairing: Pairing) -> None:
+    """Each edge is asked for if there are two; `chain` leaves no time out, `pairs` takes half as many calls."""
+    edges_us = [HOUR_US * edge for edge in edges]
+    planned = spans_of(edges_us, pairing)
+    assert planned == spans_of(sorted(edges_us), pairing) == sorted(planned)
+    asked = {edge for span in planned for edge in (span.start_us, span.end_us)}
+    assert asked == (set(edges_us) if len(edges) > 1 else set())
+    if pairing is Pairing.CHAIN:
+        assert len(planned) == max(0, len(edges) - 1)
+        assert all(one.end_us == other.start_us for one, other in pairwise(planned))
+    else:
+        assert len(planned) == (-(-len(edges) // 2) if len(edges) > 1 else 0)
+
+
+def test_examples_of_edges() -> None:
+    """The spans of four edges, of three, and of one."""
+    edges = [HOUR_US * hour for hour in range(4)]
+    first, second, third = (Span(*pair) for pair in pairwise(edges))
+    assert spans_of(edges, Pairing.PAIRS) == [first, third]
+    assert spans_of(edges, Pairing.CHAIN) == [first, second, third]
+    assert spans_of(edges[:3], Pairing.PAIRS) == [first, second]
+    assert spans_of(edges[:1], Pairing.PAIRS) == spans_of(edges[:1], Pairing.CHAIN) == []
 
 
 @given(MINUTES)
@@ -77,67 +113,64 @@ def test_calls_of_a_plan() -> None:
     """Sessions as configured, windows ascending; ids are unique and the same every time."""
     settings = settings_of(["b", "a"], [180, 60, 120])
     planned = list(calls(settings))
-    assert [(one.session, one.window1.minutes, one.window2.minutes) for one in planned] == [
-        ("b", 60, 120),
-        ("b", 180, 180),
-        ("a", 60, 120),
-        ("a", 180, 180),
+    assert [one.call_id for one in planned] == [
+        "b:ReportInstantStats:60-120",
+        "b:ReportInstantStats:180-180",
+        "a:ReportInstantStats:60-120",
+        "a:ReportInstantStats:180-180",
     ]
-    assert [one.is_probe for one in planned] == [False, True] * 2
     assert planned == list(calls(settings))
-    assert len({one.call_id for one in planned}) == 4
 
 
-def test_call_ids_are_forever() -> None:
-    """An id that changed would make a resumed run ask again, and rows come twice."""
-    assert Call.of("acme", Window(60), Window(120)).call_id == "acme:60-120"
-    assert Call.of("ñ 😀", Window(1), Window(32_767)).call_id == "ñ 😀:1-32767"
-
-
-@given(
-    st.sets(
-        st.tuples(
-            st.text(":-019a", max_size=9) | st.text(max_size=9),
-            st.integers(1, 32_767),
-            st.integers(1, 32_767),
-        ),
-        max_size=30,
-    )
+@pytest.mark.parametrize(
+    ("numbers", "arguments"),
+    [
+        ({"network_id": 314, "mailbox_id": 2718}, "314,2718,0,60-120"),
+        ({"network_id": 314}, "314,0,0,60-120"),
+        ({"network_id": 314, "mailbox_id": 0}, "314,0,0,60-120"),
+        ({"network_id": 314, "ecgrid_id": 7}, "314,0,7,60-120"),
+    ],
 )
-def test_different_calls_have_different_ids(keys: set[tuple[str, int, int]]) -> None:
-    """Labels with digits or colons in them are no way to the id of another call."""
-    ids = {Call.of(label, Window(one), Window(other)).call_id for label, one, other in keys}
-    assert len(ids) == len(keys)
-
-
-def test_digest_sees_every_input() -> None:
-    """Another service, session, order, window or pairing is another plan; a limit or a key is not."""
-    minutes = [60, 120, 180]
-    plan = settings_of(["a", "b"], minutes)
-    others = [
-        settings_of(["a", "b"], minutes, service={"url": "https://host.invalid/y.asmx"}),
-        settings_of(["a", "c"], minutes),
-        settings_of(["b", "a"], minutes),
-        settings_of(["a"], minutes),
-        settings_of(["a", "b"], [60, 120]),
-        settings_of(["a", "b"], [60, 120, 181]),
-        settings_of(["a", "b"], minutes, "chain"),
+def test_a_session_with_numbers_is_asked_for_that_scope(
+    numbers: dict[str, int], arguments: str
+) -> None:
+    """With a network it is ReportInstantStatsEx, what is not named being 0; the neighbour is as before."""
+    sessions = [
+        {"label": "a", "api_key": "env:KEY"} | numbers,
+        {"label": "b", "api_key": "env:KEY"},
     ]
-    digests = {digest(one) for one in [plan, *others]}
-    assert len(digests) == len(others) + 1
-    assert all(len(one) == 64 and set(one) <= set("0123456789abcdef") for one in digests)
-    same = settings_of(["a", "b"], [180, 120, 60, 60], limits={"requests_per_second": 99})
-    assert digest(same) == digest(plan)
+    settings = settings_of([], [60, 120], sessions=sessions)  # type: ignore[arg-type]
+    assert [one.call_id for one in calls(settings)] == [
+        f"a:ReportInstantStatsEx:{arguments}",
+        "b:ReportInstantStats:60-120",
+    ]
+
+
+def test_calls_of_spans() -> None:
+    """In the order of the spans, with the session's own report."""
+    entry = settings_of(["acme"], [60]).sessions[0]
+    spans = [Span(HOUR_US, 2 * HOUR_US), Span(0, 60_000_000)]
+    assert [one.call_id for one in calls_of_spans(entry, spans)] == [
+        "acme:ReportInstantStats:19700101T0100Z-19700101T0200Z",
+        "acme:ReportInstantStats:19700101T0000Z-19700101T0001Z",
+    ]
+
+
+def test_a_span_below_a_minute_is_refused() -> None:
+    """Its edges would be the same minutes; the message names session and span."""
+    entry = settings_of(["acme"], [60]).sessions[0]
+    with pytest.raises(
+        ValueError, match=r"'acme'.*T0000Z-19700101T000059Z is shorter than a minute"
+    ):
+        list(calls_of_spans(entry, [Span(0, 59_000_000)]))
 
 
 def test_run_ids() -> None:
     """Start in UTC and six digits; two runs of one second differ; ids sort by start."""
     start = 1_769_824_800_000_000
-    assert run_id(start, "ab" * 32).startswith("20260131T020000Z-")
-    assert len(run_id(start, "ab" * 32)) == len("20260131T020000Z-1f2e3d")
-    assert run_id(start, "ab" * 32) != run_id(start + 1, "ab" * 32)
-    assert run_id(start, "ab" * 32) != run_id(start, "ac" * 32)
-    assert run_id(start, "ab" * 32) < run_id(start + 1_000_000, "00" * 32)
+    assert run_id(start) == "20260131T020000Z-000000"
+    assert run_id(start + 999_999) == "20260131T020000Z-0f423f"
+    assert run_id(start) < run_id(start + 1) < run_id(start + 16) < run_id(start + 1_000_000)
 
 
 def test_estimate() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.values import FaultClass
+from collector.domain.outcomes import FaultClass
 from collector.outcomes.meaning import Meaning
 from collector.outcomes.policy import (
     Backoff,
@@ -17,11 +17,11 @@ from collector.outcomes.policy import (
     decide,
     ends_session,
 )
+from collector.runs.reports import INSTANT_STATS
 from collector.wire.operations import (
     LOGIN,
     LOGOUT,
     NOW_UTC,
-    REPORT_INSTANT_STATS,
     VERSION,
     WHO_AM_I,
     Operation,
@@ -35,7 +35,7 @@ F = FaultClass
 PASSING = {F.THROTTLED, F.SERVER, F.NOT_SERVICE, F.MALFORMED, F.TRANSPORT, F.TIMEOUT, F.DAMAGED}
 # operation -> class -> how often it is made in all where it comes to nothing else; once where not named
 MADE: dict[Operation, dict[FaultClass, int]] = {
-    REPORT_INSTANT_STATS: {
+    INSTANT_STATS.operation: {
         **dict.fromkeys({*PASSING, F.AUTHENTICATION}, ATTEMPTS),
         F.UNCLASSIFIED: 2,
     },
@@ -87,34 +87,34 @@ def test_one_attempt_is_one(fault_class: FaultClass) -> None:
 
 def test_an_answer_ends_it() -> None:
     """Nothing more is to be done, and nobody pauses."""
-    assert decided(REPORT_INSTANT_STATS, ANSWER, 2) == Decision(None, 3)
+    assert decided(INSTANT_STATS.operation, ANSWER, 2) == Decision(None, 3)
 
 
 def test_a_refused_session_is_not_asked_again_where_no_login_helps() -> None:
     """An API key that is refused stays refused; a session that ended is asked again at once after its Login."""
     gone = failed(F.AUTHENTICATION)
-    assert decided(REPORT_INSTANT_STATS, gone, may_log_in=False).wait_seconds is None
-    assert decided(REPORT_INSTANT_STATS, gone).wait_seconds == 0.0
+    assert decided(INSTANT_STATS.operation, gone, may_log_in=False).wait_seconds is None
+    assert decided(INSTANT_STATS.operation, gone).wait_seconds == 0.0
 
 
 def test_probes_of_an_outage_are_free() -> None:
     """While the service is down a failure says nothing about the call: asked for ever, charged never, no wait added."""
     outage = failed(F.TRANSPORT, None, is_outage=True)
-    assert decided(REPORT_INSTANT_STATS, outage, 3, is_down=True) == Decision(0.0, 3)
+    assert decided(INSTANT_STATS.operation, outage, 3, is_down=True) == Decision(0.0, 3)
     # what the service itself said while it was taken to be down is no probe
-    assert decided(REPORT_INSTANT_STATS, failed(F.SERVER), 3, is_down=True).wait_seconds is None
+    assert decided(INSTANT_STATS.operation, failed(F.SERVER), 3, is_down=True).wait_seconds is None
 
 
 def test_a_retry_after_holds_for_probes() -> None:
     """A service that is down and says until when is not asked before."""
     down = failed(F.THROTTLED, 503, is_outage=True, slows_everybody=True, retry_after_seconds=9.0)
     expected = Decision(9.0, 2, Pauses.EVERYBODY, 9.0)
-    assert decided(REPORT_INSTANT_STATS, down, 2, is_down=True) == expected
+    assert decided(INSTANT_STATS.operation, down, 2, is_down=True) == expected
 
 
 def test_what_another_call_has_paid_for_is_free() -> None:
     """A session that ends for many calls at once costs one of them an attempt."""
-    assert decided(REPORT_INSTANT_STATS, failed(F.AUTHENTICATION), 3, is_free=True) == Decision(
+    assert decided(INSTANT_STATS.operation, failed(F.AUTHENTICATION), 3, is_free=True) == Decision(
         0.0, 3
     )
 
@@ -134,7 +134,7 @@ def test_the_longer_wait_counts() -> None:
     """Backoff and Retry-After are both heeded: the longer one is the wait."""
     for retry_after, expected in ((0.2, 1.0), (5.0, 5.0), (None, 1.0)):
         told = failed(F.THROTTLED, 429, retry_after_seconds=retry_after)
-        assert decided(REPORT_INSTANT_STATS, told, 1).wait_seconds == expected
+        assert decided(INSTANT_STATS.operation, told, 1).wait_seconds == expected
 
 
 def test_waits_grow_with_failures_that_are_not_charged() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.domain.replies import Reply
 from collector.domain.secret import MASK, Secret
-from collector.domain.values import Reply
 from collector.landing.redaction import redacted
 from collector.wire.body import readable_part
 

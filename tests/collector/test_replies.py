@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.errors import WireError
+from collector.runs.reports import INSTANT_STATS
 from collector.wire.operations import (
     LOGIN,
     LOGOUT,
     NOW_UTC,
-    REPORT_INSTANT_STATS,
     VERSION,
     WHO_AM_I,
     Operation,
@@ -31,12 +31,12 @@ DIFFGRAM = 'xmlns:d="urn:schemas-microsoft-com:xml-diffgram-v1"'
 ROW = "<Table><ParcelsIn1>1</ParcelsIn1></Table>"
 
 
-def opened(reply: Recorded, operation: Operation = REPORT_INSTANT_STATS) -> Payload | Fault:
+def opened(reply: Recorded, operation: Operation = INSTANT_STATS.operation) -> Payload | Fault:
     """The reply as the collector opens it."""
     return open_reply(operation, reply.status, reply.content_type, reply.body)
 
 
-def payload(reply: Recorded, operation: Operation = REPORT_INSTANT_STATS) -> Payload:
+def payload(reply: Recorded, operation: Operation = INSTANT_STATS.operation) -> Payload:
     """The same, where an answer is expected."""
     content = opened(reply, operation)
     assert isinstance(content, Payload), content

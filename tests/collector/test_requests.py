@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from collector.domain.binding import Binding
 from collector.domain.secret import MASK, Secret
-from collector.domain.values import Binding
+from collector.runs.reports import INSTANT_STATS, INSTANT_STATS_EX
 from collector.wire.namespaces import ECGRID, KNOWN
 from collector.wire.operations import (
     LOGIN,
     OPERATIONS,
-    REPORT_INSTANT_STATS,
     Operation,
     XsdType,
 )
@@ -31,11 +31,14 @@ VALUES = [
 ]
 
 
+ALL = (*OPERATIONS, INSTANT_STATS.operation, INSTANT_STATS_EX.operation)
+
+
 def arguments_of(operation: Operation, value: str) -> dict[str, Argument]:
     """An argument for each parameter; texts are all that value, and secret where they are."""
     return {
         parameter.name: 60
-        if parameter.type is XsdType.SHORT
+        if parameter.type in (XsdType.SHORT, XsdType.INT)
         else Secret(value)
         if parameter.is_secret
         else value
@@ -78,7 +81,7 @@ def read_as_the_stack_does(request: Request, binding: Binding) -> tuple[str, dic
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("binding", BINDINGS)
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
 def test_every_operation_in_every_binding(
     operation: Operation, binding: Binding, value: str
 ) -> None:
@@ -113,7 +116,7 @@ def test_any_text_arrives(binding: Binding, value: str) -> None:
 def test_namespace_is_configurable(binding: Binding, namespace: str) -> None:
     """Body and action are in the namespace that is asked for."""
     request = encode(
-        REPORT_INSTANT_STATS, arguments_of(REPORT_INSTANT_STATS, "x"), binding, URL, namespace
+        INSTANT_STATS.operation, arguments_of(INSTANT_STATS.operation, "x"), binding, URL, namespace
     )
     assert request.body is not None
     assert f'<ReportInstantStats xmlns="{namespace}">'.encode() in request.body
@@ -123,11 +126,13 @@ def test_namespace_is_configurable(binding: Binding, namespace: str) -> None:
 def test_missing_argument() -> None:
     """An argument that is not given is an error, not an empty one: the service would take 0 for missing minutes."""
     with pytest.raises(KeyError, match="Minutes2"):
-        encode(REPORT_INSTANT_STATS, {"SessionID": "x", "Minutes1": 1}, Binding.SOAP12, URL, ECGRID)
+        encode(
+            INSTANT_STATS.operation, {"SessionID": "x", "Minutes1": 1}, Binding.SOAP12, URL, ECGRID
+        )
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
 @pytest.mark.parametrize("value", ["fake-key-0001", "f&<>'\"ä+ 1", "x"])
 def test_masked_text_holds_no_secret(operation: Operation, binding: Binding, value: str) -> None:
     """What is landed of a request is the same for any credential, and shows everything else."""
@@ -136,7 +141,7 @@ def test_masked_text_holds_no_secret(operation: Operation, binding: Binding, val
     secrets = sum(parameter.is_secret for parameter in operation.parameters)
     assert shown.count(MASK) + shown.count("%2A" * 8) == secrets
     assert operation.name in shown
-    if operation is REPORT_INSTANT_STATS:
+    if operation is INSTANT_STATS.operation:
         assert shown.count("60") == 2
     assert shown.startswith(("GET /v4.1/prod/", "POST /v4.1/prod/"))
 
@@ -161,8 +166,8 @@ def test_the_text_of_a_request_is_what_was_sent() -> None:
     """Method, path and query, headers, an empty line and the body: as sent, but for the mask."""
     arguments: dict[str, Argument] = {"SessionID": Secret("fake-key"), "Minutes1": 1, "Minutes2": 2}
     for binding in BINDINGS:
-        request = encode(REPORT_INSTANT_STATS, arguments, binding, URL, ECGRID)
-        shown = masked_text(REPORT_INSTANT_STATS, arguments, binding, URL, ECGRID)
+        request = encode(INSTANT_STATS.operation, arguments, binding, URL, ECGRID)
+        shown = masked_text(INSTANT_STATS.operation, arguments, binding, URL, ECGRID)
         head, _, body = shown.partition("\n\n")
         line, *headers = head.split("\n")
         target = request.url.removeprefix("https://host.invalid").replace("fake-key", "%2A" * 8)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import (
     Column,
     DataSet,

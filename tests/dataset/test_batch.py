@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import DataSet as Described
 from pipelines.dataset import Batch, DataSet, Limits, read, read_many
 from pipelines.errors import DataSetError, ValueFormatError

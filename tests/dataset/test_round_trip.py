@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import DataSet, RowState
 from pipelines.dataset import read
 from tests.dataset.dotnet_view import differences

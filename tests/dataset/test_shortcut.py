@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import DataSet as Described
 from pipelines.dataset import DEFAULT_LIMITS, DataSet, Limits, read, read_many, shortcut
 from pipelines.dataset.shortcut import read_large

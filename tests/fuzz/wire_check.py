@@ -3,13 +3,17 @@
 import itertools
 from typing import Final
 
+from collector.domain.binding import Binding
+from collector.domain.calls import CallId
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.replies import LandedReply
 from collector.domain.secret import Secret, mask
-from collector.domain.values import Binding, CallId, FaultClass, LandedReply, State
 from collector.errors import WireError
 from collector.outcomes.classify_reply import classify_reply
+from collector.runs.reports import INSTANT_STATS
 from collector.wire.body import decoded_body
 from collector.wire.http_dates import date_us, retry_after_seconds
-from collector.wire.operations import LOGIN, REPORT_INSTANT_STATS, WHO_AM_I, Operation
+from collector.wire.operations import LOGIN, WHO_AM_I, Operation
 from collector.wire.replies import Fault, Payload, open_reply
 from tests.collector.replies_by_hand import BINDINGS, SAMPLES, sample
 
@@ -19,7 +23,7 @@ LIMIT: Final = 1 << 20
 FAULTS: Final = ("auth-code", "auth-details", "unhandled")
 TYPES: Final = ("text/xml", "text/html", "text/plain; charset=x", "application/json", "", "\udcff/")
 STATUSES: Final = (200, 400, 429, 500, 503)
-OPERATIONS: Final = (REPORT_INSTANT_STATS, WHO_AM_I, LOGIN)
+OPERATIONS: Final = (INSTANT_STATS.operation, WHO_AM_I, LOGIN)
 ENCODINGS: Final = (None, "gzip", "deflate", "br")
 # the first two bytes of an input choose among these
 KINDS: Final = tuple(itertools.product(STATUSES, TYPES, OPERATIONS, ENCODINGS))
@@ -78,12 +82,25 @@ def _check_opened(operation: Operation, status: int, content_type: str, body: by
 
 
 def _check_judged(status: int, headers: dict[str, str], body: bytes) -> None:
-    landed = LandedReply(CallId("c"), 1, "s", 1, 2, Binding.SOAP12, "", status, headers, body, 1, 2)
-    outcome, _ = classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)
+    landed = LandedReply(
+        CallId("c"),
+        1,
+        "s",
+        "ReportInstantStats",
+        (1, 2),
+        Binding.SOAP12,
+        "",
+        status,
+        headers,
+        body,
+        1,
+        2,
+    )
+    outcome, _ = classify_reply(INSTANT_STATS.operation, landed, LIMIT)
     assert outcome.state in (State.OK, State.EMPTY, State.FAILED)
     assert (outcome.state is State.FAILED) == (outcome.fault_class in set(FaultClass))
     assert len((outcome.fault_text or "").encode()) <= 4 * 500
-    assert outcome == classify_reply(REPORT_INSTANT_STATS, landed, LIMIT)[0]
+    assert outcome == classify_reply(INSTANT_STATS.operation, landed, LIMIT)[0]
 
 
 def _check_headers(value: bytes) -> None:

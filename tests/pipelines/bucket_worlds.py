@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from collector.domain.values import Pairing
+from collector.domain.calls import Pairing
 from collector.runs.plan import pairs_of
 from collector.simulator.traffic import Direction, SeededTraffic
 from pipelines.tidy import COUNTED
@@ -69,7 +69,7 @@ class Night:
         chance = self.chance
         self.pairing = Pairing(chance.choice(list(Pairing)))
         self.pairs = np.array(
-            [(a.minutes, b.minutes) for a, b in pairs_of(self._minutes(), self.pairing)]
+            [(pair.minutes1, pair.minutes2) for pair in pairs_of(self._minutes(), self.pairing)]
         )
         self.edges = (("right", "right"), ("left", "right"), ("left", "left"))[chance.integers(3)]
         self.shape = (self.sessions, len(self.pairs))

@@ -5,18 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.domain.values import (
-    Binding,
-    Call,
-    FaultClass,
-    LandedReply,
-    Outcome,
-    RunInfo,
-    State,
-    WhoAmI,
-    Window,
-)
+from collector.domain.binding import Binding
+from collector.domain.calls import Call
+from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
+from collector.domain.whoami import WhoAmI
 from collector.landing import LandedRun, Landing
+from tests.collector.landing_by_hand import minutes_of, stats_call
 
 COLUMNS = tuple(
     f"{traffic}{direction}{slot}"
@@ -86,7 +82,7 @@ class Night:
 
     def plan(self, session: str = "acme", window1: int = 60, window2: int = 120) -> Call:
         """A call that nobody gets to."""
-        call = Call.of(session, Window(window1), Window(window2))
+        call = stats_call(session, window1, window2)
         self.calls.append(call)
         return call
 
@@ -109,8 +105,10 @@ class Night:
                 call.call_id,
                 state,
                 1,
-                1,
-                200,
+                charged=1,
+                answer_attempt=1,
+                minutes=minutes_of(call),
+                http_status=200,
                 requested_at_us=SENT_US,
                 observed_at_us=observed_us,
                 latency_us=12_345,
@@ -129,6 +127,8 @@ class Night:
                 call.call_id,
                 State.FAILED,
                 2,
+                charged=2,
+                minutes=minutes_of(call),
                 http_status=500,
                 fault_class=FaultClass.SERVER,
                 fault_text="out of order",
@@ -156,8 +156,8 @@ class Night:
                 call.call_id,
                 attempt,
                 call.session,
-                call.window1.minutes,
-                call.window2.minutes,
+                call.operation,
+                minutes_of(call),
                 Binding.SOAP11,
                 "POST /ECGridOS.asmx HTTP/1.1",
                 status,
@@ -175,7 +175,6 @@ class Night:
     async def _land(self, folder: Path, run_id: str, started_us: int) -> Path:
         info = RunInfo(
             run_id,
-            "0" * 64,
             "https://os.ecgrid.io/",
             "https://os.ecgrid.io/",
             Binding.SOAP11,

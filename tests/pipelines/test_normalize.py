@@ -11,7 +11,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from collector.domain.values import LandedReply, State, WhoAmI
+from collector.domain.calls import Call, Span
+from collector.domain.outcomes import State
+from collector.domain.replies import LandedReply
+from collector.domain.whoami import WhoAmI
 from pipelines.contract import TABLES
 from pipelines.lake import Lake
 from pipelines.normalize import Normalized, normalize
@@ -106,6 +109,39 @@ def test_a_fact_carries_its_call_and_its_session(lake: Lake) -> None:
     }
 
 
+def test_a_span_is_asked_for_by_other_minutes_every_time(lake: Lake) -> None:
+    """The ledger has its edges and the minutes of the last attempt, counts have those of their own answer."""
+    start = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
+    end = datetime(2026, 1, 31, 1, 0, tzinfo=UTC)
+    span = Span(*(int(edge.timestamp()) * 1_000_000 for edge in (start, end)))
+    asked = Call.of("acme", "ReportInstantStats", (span,))
+    never = Call.of("beta", "ReportInstantStatsEx", (3, 4, 0, span))
+    night, sent = Night([asked, never]), [(60, 120), (61, 121)]
+    made = Night()
+    made.retried(answer(counts(1, 11)), answer(counts(21, 31)))
+    night.replies = [
+        reply._replace(call_id=asked.call_id, minutes=minutes)
+        for reply, minutes in zip(made.replies, sent, strict=True)
+    ]
+    night.outcomes = [
+        outcome._replace(call_id=asked.call_id, minutes=sent[-1]) for outcome in made.outcomes
+    ]
+    _, rows = run(night, lake)
+    names = ("operation", "span_start", "span_end", "window1_minutes", "window2_minutes", "state")
+    assert [tuple(row[name] for name in names) for row in rows["calls"]] == [
+        ("ReportInstantStats", start, end, 61, 121, "ok"),
+        ("ReportInstantStatsEx", start, end, None, None, "not_attempted"),
+    ]
+    windows = [(row["window1_minutes"], row["window2_minutes"]) for row in rows["raw"]]
+    assert windows == sent
+    counted = {(row["window_minutes"], row["count"]) for row in rows["instant_stats"]}
+    assert counted == {(61, n) for n in range(21, 25)} | {(121, n) for n in range(31, 35)}
+    assert {(row["from_minutes"], row["to_minutes"]) for row in rows["traffic_buckets"]} == {
+        (0, 61),
+        (61, 121),
+    }
+
+
 def test_the_ledger_says_what_collecting_said(lake: Lake) -> None:
     """Every field of an outcome is a column."""
     night = Night()
@@ -116,6 +152,9 @@ def test_the_ledger_says_what_collecting_said(lake: Lake) -> None:
             "run_id": RUN_ID,
             "call_id": call.call_id,
             "session": "acme",
+            "operation": "ReportInstantStats",
+            "span_start": None,
+            "span_end": None,
             "window1_minutes": 60,
             "window2_minutes": 120,
             "state": "failed",

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from collector.domain.values import State
+from collector.domain.outcomes import State
 from pipelines.lake import Lake
 from pipelines.normalize import normalize
 from tests.pipelines.night import NULL_ANSWER, RUN_ID, Night, answer, counts

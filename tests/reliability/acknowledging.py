@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from collector.domain.values import LandedReply
+from collector.domain.replies import LandedReply
 from collector.landing import Landing
 from pipelines.cli import main
 

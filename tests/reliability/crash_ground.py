@@ -72,7 +72,8 @@ class Store:
         with contextlib.closing(sqlite3.connect(scratch / path.name)) as store:
             assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             values = dict(store.execute("SELECT key, value FROM run").fetchall())
-            calls = store.execute("SELECT call_id, session, window1 FROM calls").fetchall()
+            planned = store.execute("SELECT call_id, session, arguments FROM calls").fetchall()
+            calls = [(each[0], each[1], int(each[2].partition("-")[0])) for each in planned]
             replies = store.execute("SELECT call_id, attempt, sha256, body FROM replies").fetchall()
         for call_id, attempt, digest, body in replies:
             assert hashlib.sha256(body).digest() == digest, (call_id, attempt)

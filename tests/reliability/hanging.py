@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from collector.domain.values import LandedReply
+from collector.domain.replies import LandedReply
 from collector.landing import Landing
 from pipelines.cli import main
 from pipelines.nightly import collecting

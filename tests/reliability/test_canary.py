@@ -13,8 +13,8 @@ from urllib.parse import quote
 import click
 import pytest
 
+from collector.domain.binding import Binding
 from collector.domain.secret import MASK
-from collector.domain.values import Binding
 from collector.simulator import Simulator, Switches
 from collector.simulator.switches import NAMES, SELECTORS, FaultShape, HostileKind
 from pipelines.cli import COMMANDS, cli

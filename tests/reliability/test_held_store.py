@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from collector.domain.values import Binding, Call, RunInfo, Window
+from collector.domain.binding import Binding
+from collector.domain.run import RunInfo
 from collector.errors import LandingError
 from collector.landing import Landing, writer
+from tests.collector.landing_by_hand import stats_call
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import population
 from tests.reliability.network_ground import CONFIG
@@ -51,8 +53,8 @@ async def test_a_signal_while_the_store_is_held(ground: MakeGround, number: sign
 async def test_a_store_that_stays_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lands is told after a bounded time, in a sentence that names the store; the event loop goes on."""
     monkeypatch.setattr(writer, "_BUSY_SECONDS", 0.5)
-    call = Call.of("acme", Window(60), Window(120))
-    info = RunInfo("20260131T020000Z-abcdef", "ab" * 32, "http://x/", "urn:x/", Binding.SOAP12, 1)
+    call = stats_call("acme", 60, 120)
+    info = RunInfo("20260131T020000Z-abcdef", "http://x/", "urn:x/", Binding.SOAP12, 1)
     landing = Landing.create(tmp_path, info, [call])
     with closing(sqlite3.connect(landing.path, isolation_level=None)) as store:
         store.execute("BEGIN IMMEDIATE")
@@ -74,8 +76,8 @@ async def test_a_store_that_stays_held(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not on disk in time is given up with a sentence, also where SQLite itself says nothing."""
     monkeypatch.setattr(writer, "_LONGEST_SECONDS", 0.3)
-    call = Call.of("acme", Window(60), Window(120))
-    info = RunInfo("20260131T020000Z-abcdef", "ab" * 32, "http://x/", "urn:x/", Binding.SOAP12, 1)
+    call = stats_call("acme", 60, 120)
+    info = RunInfo("20260131T020000Z-abcdef", "http://x/", "urn:x/", Binding.SOAP12, 1)
     landing = Landing.create(tmp_path, info, [call])
     with closing(sqlite3.connect(landing.path, isolation_level=None)) as store:
         store.execute("BEGIN IMMEDIATE")

@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Simulator
 from collector.simulator.switches import HostileKind
 from tests.nightly.ground import Ended, Ground, counts_sent, counts_told, population, switches

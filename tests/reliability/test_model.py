@@ -27,17 +27,21 @@ from hypothesis.stateful import (
 
 import pipelines.normalize
 from collector.config import Settings
-from collector.domain.values import Binding, Call, LandedReply, RunInfo, Window
+from collector.domain.binding import Binding
+from collector.domain.calls import Call
+from collector.domain.replies import LandedReply
+from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing
 from collector.outcomes.classify_reply import classify_reply
 from collector.runs.recovery import classify_leftovers, is_usable
+from collector.runs.reports import INSTANT_STATS
 from collector.runs.run import unfinished
-from collector.wire.operations import REPORT_INSTANT_STATS
 from pipelines.contract import TABLES
 from pipelines.lake import Lake, Sizes, snapshot
 from pipelines.nightly.earlier import catch_up
 from pipelines.nightly.publishing import publish
 from pipelines.normalize import normalize
+from tests.collector.landing_by_hand import minutes_of, stats_call
 from tests.pipelines.night import NULL_ANSWER, SENT_US, STARTED_US, answer, counts
 from tests.reliability.images import Images, Kill, Killed
 
@@ -113,7 +117,7 @@ class Ran:
 
 def first_count(call: Call, attempt: int) -> int:
     """The smallest number of an answer: no two answers of a run have the same."""
-    return call.window1.minutes * 1_000 + attempt * 10
+    return minutes_of(call)[0] * 1_000 + attempt * 10
 
 
 def reply_to(call: Call, attempt: int, kind: str) -> LandedReply:
@@ -128,8 +132,8 @@ def reply_to(call: Call, attempt: int, kind: str) -> LandedReply:
         call.call_id,
         attempt,
         call.session,
-        call.window1.minutes,
-        call.window2.minutes,
+        call.operation,
+        minutes_of(call),
         Binding.SOAP11,
         "POST /ECGridOS.asmx HTTP/1.1",
         500 if kind == "fault" else 200,
@@ -196,13 +200,13 @@ class Nights(RuleBasedStateMachine):
         number = len(self.runs)
         run_id = f"20260131T0200{number:02}Z-1f2e3d"
         calls = [
-            Call.of(f"s{session}", Window(60 * window + number), Window(60 * window + number + 60))
+            stats_call(f"s{session}", 60 * window + number, 60 * window + number + 60)
             for session in range(sessions)
             for window in range(1, windows + 1)
         ]
         url = "https://os.ecgrid.io/"
         started_us = STARTED_US + number * 1_000_000
-        info = RunInfo(run_id, "0" * 64, url, url, Binding.SOAP11, started_us)
+        info = RunInfo(run_id, url, url, Binding.SOAP11, started_us)
         with self.killed(kill):
             self.at_work = run_id, Landing.create(self.landing, info, calls)
         if self.at_work is not None or self.store(run_id).exists():
@@ -219,7 +223,7 @@ class Nights(RuleBasedStateMachine):
     def _resume(self, run_id: str) -> None:
         found = {info.run_id for info in unfinished(self.settings())}
         assert found == set(self.unfinished())
-        assert is_usable(self.settings(), self.store(run_id))
+        assert is_usable(self.store(run_id))
         landing = Landing.resume(self.store(run_id))
         self.at_work = run_id, landing
         with LandedRun.open(landing.path) as landed:
@@ -240,7 +244,7 @@ class Nights(RuleBasedStateMachine):
         asyncio.run(landing.land(reply))
         ran.landed[call.call_id, attempt] = kind, reply.body
         if judged:
-            outcome, _ = classify_reply(REPORT_INSTANT_STATS, reply, 1 << 20)
+            outcome, _ = classify_reply(INSTANT_STATS.operation, reply, 1 << 20)
             assert outcome.state == STATES[kind]
             landing.settle(outcome, final=kind != "fault" or attempt == ATTEMPTS)
         else:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Direction, Event, ListedTraffic, Population, Simulator, Switches
 from tests.simulator.wire import Reply, stats
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from lxml import etree
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.switches import HostileKind
 from tests.simulator.switched import answer, switched
 from tests.simulator.wire import Reply, stats

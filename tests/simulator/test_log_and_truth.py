@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Answered, Log, Population, Simulator, Switches
 from tests.simulator.wire import call, control, counts, stats
 

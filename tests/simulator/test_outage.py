@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Simulator
 from tests.simulator.switched import switched
 from tests.simulator.wire import LIMIT_S, call, call_bytes, control, stats

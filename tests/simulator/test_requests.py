@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Population, Simulator, Switches
 from collector.wire.namespaces import ECGRID, SOAP11
 from tests.simulator.wire import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Direction, Event, ListedTraffic, Population, Simulator, Switches
 from collector.simulator.replies import Answer, WireReply, answer_reply, fault_reply
 from tests.simulator.sample_cases import DATASETS, FAULTS

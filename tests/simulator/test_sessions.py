@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Population, Simulator, Switches
 from collector.simulator.operations import SESSION_INFO
 from tests.simulator.wire import Reply, call, result, stats

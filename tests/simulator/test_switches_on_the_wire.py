@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator.switches import SELECTORS
 from tests.simulator.switched import TRUE, answer, switched
 from tests.simulator.wire import call_bytes, counts, exchange, stats

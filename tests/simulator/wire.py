@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from collector.domain.values import Binding
+from collector.domain.binding import Binding
 from collector.simulator import Simulator
 from collector.wire.namespaces import ECGRID, SOAP11, SOAP12
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import load_catalog
 
-from collector.domain.values import FaultClass, State, WhoAmI
+from collector.domain.outcomes import FaultClass, State
+from collector.domain.whoami import WhoAmI
 from pipelines.contract import CALLS, TABLES, Table, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.normalize import normalize
@@ -98,6 +99,7 @@ def call_row(call_id: str, **values: object) -> dict[str, Any]:
     return {
         "call_id": call_id,
         "session": "acme",
+        "operation": "ReportInstantStats",
         "window1_minutes": 60,
         "window2_minutes": 120,
         "state": "failed",
