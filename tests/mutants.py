@@ -24,7 +24,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 OWN: Final = "tests/collector"
 ROOMS: Final = {  # folder or file below collector/ -> its own tests
-    "domain": [f"{OWN}/test_durations.py", f"{OWN}/test_secret.py", f"{OWN}/test_tls.py"],
+    "domain": [f"{OWN}/test_{name}.py" for name in "calls durations secret tls".split()],
     "config": [f"{OWN}/test_config.py", f"{OWN}/test_references.py", f"{OWN}/test_secret.py"],
     "wire": [
         *(f"{OWN}/test_{name}.py" for name in "body http_dates replies requests xml".split()),
@@ -41,7 +41,7 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
         f"{OWN}/test_landing_failures.py",
         f"{OWN}/test_redaction.py",
         "tests/reliability/test_damaged_store.py",
-        "tests/reliability/test_damaged_columns.py",
+        "tests/collector/test_landing_columns.py",
     ],
     "outcomes": [
         *(
@@ -51,7 +51,11 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
         f"{OWN}/test_hostile_replies.py",
     ],
     "sessions": [f"{OWN}/test_credentials.py", f"{OWN}/test_whoami.py"],
-    "runs": [f"{OWN}/test_plan.py", "tests/nightly", "tests/reliability/test_model.py"],
+    "runs": [
+        *(f"{OWN}/test_{name}.py" for name in "plan reports service_clock".split()),
+        "tests/nightly",
+        "tests/reliability/test_model.py",
+    ],
     "events.py": [f"{OWN}/test_events.py"],
 }
 SWAPS: Final[
