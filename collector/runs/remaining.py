@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 from collector.config import Settings
-from collector.domain.calls import Argument, Call, CallId
+from collector.domain.calls import Argument, Call, CallId, Span
 from collector.domain.outcomes import Outcome, State, Tries
 from collector.errors import LandingVersionError
 from collector.landing import LandedRun
@@ -32,6 +32,7 @@ class Remaining:
     Attributes:
         planned: calls of the plan.
         settled: those of them that an earlier invocation settled.
+        has_spans: some of the others ask for what lies between instants, so the service's clock matters.
         queues: the sessions that have something left to do.
         gates: of the sessions with a login that were started; their Logout may come after everything else.
 
@@ -52,6 +53,7 @@ class Remaining:
         self.gates: dict[str, SessionGate] = {}
         self.planned = landed.planned
         self.settled = self.planned - len(self._waiting)
+        self.has_spans = self._waiting.has_spans
         sessions = self._waiting.sessions
         self._gone = [session for session in sessions if session not in credentials]
         # neighbours in a list of sessions are often neighbours in trouble
@@ -131,6 +133,11 @@ class _WaitingCalls:
     def operations(self) -> set[str]:
         """The names of the operations that are asked."""
         return {operation for operation, _ in self._forms.values}
+
+    @property
+    def has_spans(self) -> bool:
+        """A call asks for a span."""
+        return any(isinstance(argument, Span) for argument in self._arguments.values)
 
     def append(self, call: Call) -> None:
         """Keep one more call."""

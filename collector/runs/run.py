@@ -287,6 +287,8 @@ class _Run:
             )
             most = (len(self.remaining.queues) or 1) * limits.per_session_concurrency
             try:
+                if self.remaining.has_spans:
+                    await pool.learn_clock(lambda: not self.stop.is_asked)
                 await self._work_until_done(pool, min(limits.concurrency, most))
             finally:
                 await pool.log_out_all()

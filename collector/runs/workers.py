@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from collector.config import Settings
@@ -26,7 +26,7 @@ from collector.scheduling.dispatch import Dispatch
 from collector.scheduling.rate_gates import ServiceGate, SessionGate
 from collector.scheduling.session_queue import SessionStep, WorkItem
 from collector.sessions.credentials import Credentials
-from collector.wire.operations import LOGOUT
+from collector.wire.operations import LOGOUT, VERSION
 
 __all__ = ["WorkerPool"]
 
@@ -68,6 +68,17 @@ class WorkerPool:
             await self._who_am_i(work)
         else:
             await self._log_out(work)
+
+    async def learn_clock(self, is_wanted: Callable[[], bool]) -> None:
+        """Ask for the service's version, since its clock comes with the reply: spans are asked for by that clock.
+
+        Where nothing comes, or no Date with it, this machine's clock is taken until a reply tells.
+        """
+        session = self.settings.sessions[0].label
+        own = SessionGate(self.settings.limits.per_session_per_second)
+        gates = SessionGates(self.gate, own, is_wanted)
+        with contextlib.suppress(PostponedError):
+            await self.attempts.of(session, gates).ask(VERSION, {})
 
     async def log_out_all(self) -> None:
         """Logout for every session that is still open, within `run.drain_seconds`."""

@@ -138,14 +138,16 @@ class Credentials:
         """What must not be kept of a reply to this session."""
         if label in self._keys:
             return (self._keys[label],)
-        account = self._accounts[label]
+        account = self._accounts.get(label)
+        if account is None:  # it could not be read
+            return ()
         known = (account.session_id, account.expired, account.login.password)
         return tuple(each for each in known if each is not None)
 
     def unspoken(self, label: str) -> tuple[Secret, ...]:
         """What must not be said in a text: the login name too. In a reply it may be a table's or a column's name."""
-        own = self.secrets(label)
-        return own if label in self._keys else (*own, self._accounts[label].login.name)
+        own, account = self.secrets(label), self._accounts.get(label)
+        return own if account is None else (*own, account.login.name)
 
     def accepted(self, label: str) -> None:
         """The service accepted this session's SessionID."""
