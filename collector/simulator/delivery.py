@@ -19,11 +19,11 @@ _DECLARATION_END: Final = b"?>"
 _DTD: Final = b'<!DOCTYPE bomb [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 
 _XML: Final = "text/xml; charset=utf-8"
+_ELSEWHERE: Final = "http://elsewhere.invalid/v4.1/prod/ECGridOS.asmx"
 _PAGES: Final = {
     "html_200": (200, "Scheduled maintenance"),
     "html_502": (502, "Bad Gateway"),
     "html_503": (503, "Service Unavailable"),
-    "html_504": (504, "Gateway Time-out"),
 }
 
 
@@ -53,7 +53,7 @@ def _retry_after(switches: Switches, now_us: int) -> str | None:
             return str(max(0, -int(-switches.retry_after_seconds // 1)))
 
 
-def canned(hits: frozenset[str], switches: Switches) -> WireReply | None:
+def canned(hits: frozenset[str]) -> WireReply | None:
     """The page somebody else sends in the service's place, if a switch says so."""
     for name, (status, title) in _PAGES.items():
         if name in hits:
@@ -63,7 +63,7 @@ def canned(hits: frozenset[str], switches: Switches) -> WireReply | None:
             return dataclasses.replace(empty_reply(status, _XML), fault=name)
     if "redirect" in hits:
         page = html_reply(302, "Object moved", "redirect")
-        return dataclasses.replace(page, headers=(("Location", switches.redirect_to),))
+        return dataclasses.replace(page, headers=(("Location", _ELSEWHERE),))
     return None
 
 

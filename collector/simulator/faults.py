@@ -7,7 +7,7 @@ from typing import Final
 from collector.simulator.replies import DetailFault, Fault, FaultCode
 from collector.simulator.switches import FaultShape
 
-__all__ = ["PAGE", "FaultKind", "service_fault", "stack_fault", "traced"]
+__all__ = ["PAGE", "FaultKind", "service_fault", "stack_fault"]
 
 PAGE: Final = "/v4.1/prod/ECGridOS.asmx"
 
@@ -137,12 +137,3 @@ def _code_and_text(kind: FaultKind, shape: FaultShape) -> tuple[str, str]:
 def stack_fault(text: str) -> Fault:
     """An exception of the service that nobody caught; GET and POST show its bare text."""
     return Fault(FaultCode.SERVER, f"Server was unable to process request. ---> {text}", plain=text)
-
-
-def traced(fault: Fault) -> Fault:
-    """The fault with a stack trace after its text, as with customErrors Off."""
-    trace = "\n   at ECGridOS.ECGridOS.ReportInstantStats(String SessionID, Int16 Minutes1, Int16 Minutes2)"
-    plain = fault.text if fault.plain is None else fault.plain
-    return Fault(
-        fault.code, fault.text + trace, fault.detail, fault.actor, fault.subcode, plain + trace
-    )

@@ -30,7 +30,6 @@ __all__ = [
 _SCHEMAS: Final = (("xmlns:xsd", XSD), ("xmlns:xsi", XSI))
 # Between an exception's message and that of the one inside it; each message is escaped by itself.
 _INNER: Final = " ---> "
-_SOAP_RPC: Final = "http://www.w3.org/2003/05/soap-rpc"
 
 _Fields = tuple[tuple[str, "str | _Fields"], ...]
 
@@ -66,7 +65,6 @@ class Fault:
     Attributes:
         detail: None for the empty one the stack makes; "" for none at all, as with header faults.
         actor: the page that raised it, where the service says so.
-        subcode: a SOAP 1.2 subcode of the soap-rpc namespace.
         plain: the text of GET and POST, where it differs from `text`.
     """
 
@@ -74,7 +72,6 @@ class Fault:
     text: str
     detail: DetailFault | str | None = None
     actor: str | None = None
-    subcode: str | None = None
     plain: str | None = None
 
 
@@ -270,10 +267,6 @@ def _write_fault12(writer: XmlWriter, fault: Fault) -> None:
     writer.start("soap:Fault")
     writer.start("soap:Code")
     writer.leaf("soap:Value", f"soap:{_SOAP12_CODE.get(fault.code, fault.code)}")
-    if fault.subcode:
-        writer.start("soap:Subcode")
-        writer.leaf("soap:Value", f"q0:{fault.subcode}", ("xmlns:q0", _SOAP_RPC))
-        writer.end()
     writer.end()
     writer.start("soap:Reason")
     writer.leaf("soap:Text", fault.text, ("xml:lang", "en"))

@@ -182,7 +182,7 @@ class Front:
             if name in hits:
                 arrival.fault = name
                 return None, hits, switches
-        reply = canned(hits, switches)
+        reply = canned(hits)
         if reply is None:
             caller = Caller(call.label, request.remote or "", switches, hits, arrival)
             reply = self._service.perform(wanted, caller)

@@ -1,6 +1,5 @@
 """What the operations do: sessions, counts, faults. Knows nothing of sockets and little of bytes."""
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from collector.simulator.accounts import Accounts, LoginRefusal, User
 from collector.simulator.asked import Asked
 from collector.simulator.clock import Clock, net_date_time
-from collector.simulator.faults import FaultKind, service_fault, traced
+from collector.simulator.faults import FaultKind, service_fault
 from collector.simulator.operations import STATS, STATS_EX
 from collector.simulator.record import Answered, Arrival, Log
 from collector.simulator.replies import (
@@ -22,7 +21,7 @@ from collector.simulator.replies import (
 from collector.simulator.stats import ALTERATIONS, EightCounts, altered, plain_body, stats_dataset
 from collector.simulator.switches import ExScope, QuietMailbox, Switches
 from collector.simulator.traffic import Traffic
-from collector.simulator.windows import measured, refused_argument
+from collector.simulator.windows import measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,10 +106,6 @@ class Service:
             return self._operations[asked.operation.name](asked, caller)
         except _Faulted as faulted:
             fault = service_fault(faulted.kind, caller.switches.fault_shape, item=faulted.item)
-            if caller.switches.stack_traces:
-                fault = traced(fault)
-            if caller.switches.soap12_subcode:
-                fault = dataclasses.replace(fault, subcode="BadArguments")
             return fault_reply(fault, asked.binding, faulted.kind)
 
     def _simple(self, asked: Asked, caller: Caller, value: str, type_name: str) -> WireReply:
@@ -214,9 +209,6 @@ class Service:
         """The counts of a mailbox; remembers the truth before any switch alters the answer."""
         switches = caller.switches
         windows = asked.numbers["Minutes1"], asked.numbers["Minutes2"]
-        refused = refused_argument(*windows, switches)
-        if refused is not None:
-            raise _Faulted(FaultKind.PARAMETER, refused)
         now_us = self.now_us(switches)
         found = measured(self._traffic, user.label, windows, now_us, switches)
         hits = caller.hits & _DATA_SWITCHES

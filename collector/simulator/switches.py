@@ -24,9 +24,7 @@ __all__ = [
     "HostileKind",
     "QuietMailbox",
     "RateScope",
-    "SwappedWindows",
     "Switches",
-    "UnusualWindows",
 ]
 
 
@@ -46,21 +44,6 @@ class Edges(StrEnum):
     AFTER_START = "after-start"  # (now - w, now]
     CLOSED = "closed"  # [now - w, now]
     BEFORE_NOW = "before-now"  # [now - w, now)
-
-
-class UnusualWindows(StrEnum):
-    """What happens to a window of no minutes or fewer."""
-
-    ZERO = "zero"
-    FAULT = "fault"
-
-
-class SwappedWindows(StrEnum):
-    """What happens when the first window is the longer one."""
-
-    AS_ASKED = "as-asked"
-    SORTED = "sorted"
-    FAULT = "fault"
 
 
 class QuietMailbox(StrEnum):
@@ -164,8 +147,6 @@ class Switches:
     down_by: DownBy = DownBy.REFUSAL
     # contract
     fault_shape: FaultShape = FaultShape.ERROR_INFO
-    stack_traces: bool = False  # customErrors Off
-    soap12_subcode: bool = False  # SOAP 1.2 faults of the service carry a Subcode
     namespace: str = ECGRID
     http_get: bool = True
     http_post: bool = True
@@ -173,8 +154,6 @@ class Switches:
     second_now_seconds: float = 0.0  # the second window ends this much later than the first
     window_edges: Edges = Edges.AFTER_START
     truncate_minutes: bool = False  # windows end at the full minute
-    unusual_windows: UnusualWindows = UnusualWindows.ZERO
-    swapped_windows: SwappedWindows = SwappedWindows.AS_ASKED
     quiet_mailbox: QuietMailbox = QuietMailbox.ZEROS
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
@@ -192,11 +171,9 @@ class Switches:
     html_200: Selector = NEVER
     html_502: Selector = NEVER
     html_503: Selector = NEVER
-    html_504: Selector = NEVER
     empty_200: Selector = NEVER
     empty_500: Selector = NEVER
     redirect: Selector = NEVER
-    redirect_to: str = "http://elsewhere.invalid/v4.1/prod/ECGridOS.asmx"
     # faults
     fault_authentication: Selector = NEVER
     fault_authorisation: Selector = NEVER

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.simulator.stats import EightCounts
-from collector.simulator.switches import Edges, SwappedWindows, Switches, UnusualWindows
+from collector.simulator.switches import Edges, Switches
 from collector.simulator.traffic import Counts, Traffic
 
-__all__ = ["Measured", "measured", "refused_argument"]
+__all__ = ["Measured", "measured"]
 
 _MINUTE_US: Final = 60_000_000
 _NOTHING: Final = Counts(0, 0, 0, 0)
@@ -29,18 +29,6 @@ class Measured:
     counts: EightCounts
 
 
-def refused_argument(minutes1: int, minutes2: int, switches: Switches) -> str | None:
-    """The name of the argument the service would not take, if there is one."""
-    if switches.unusual_windows is UnusualWindows.FAULT:
-        if minutes1 <= 0:
-            return "Minutes1"
-        if minutes2 <= 0:
-            return "Minutes2"
-    if minutes1 > minutes2 and switches.swapped_windows is SwappedWindows.FAULT:
-        return "Minutes2"
-    return None
-
-
 def measured(
     traffic: Traffic, label: str, minutes: tuple[int, int], now_us: int, switches: Switches
 ) -> Measured:
@@ -55,8 +43,6 @@ def measured(
     if switches.truncate_minutes:
         now1_us -= now1_us % _MINUTE_US
     now2_us = now1_us + int(switches.second_now_seconds * 1_000_000)
-    if switches.swapped_windows is SwappedWindows.SORTED:
-        minutes = min(minutes), max(minutes)
     first = _counts(traffic, label, minutes[0], now1_us, switches.window_edges)
     second = _counts(traffic, label, minutes[1], now2_us, switches.window_edges)
     return Measured(now1_us, now2_us, (*_columns(first), *_columns(second)))

@@ -36,11 +36,11 @@ OTHERS: Final[dict[str, object]] = {
     "release_expired": False, "ip_binding": False, "rate_limit": 5, "rate_limit_seconds": 0.2,
     "rate_limit_scope": "session", "throttle_status": 503, "retry_after": "absurd",
     "retry_after_seconds": 0, "down_from": 0, "down_seconds": 0, "down_by": "503",
-    "fault_shape": "flat", "stack_traces": True, "soap12_subcode": True, "http_get": True,
+    "fault_shape": "flat", "http_get": True,
     "http_post": True, "second_now_seconds": 60, "window_edges": "closed", "truncate_minutes": True,
-    "unusual_windows": "fault", "swapped_windows": "fault", "quiet_mailbox": "no-row",
+    "quiet_mailbox": "no-row",
     "statistics_lag_seconds": 60, "ex_scope": "none", "operations": "*",
-    "never_answer_seconds": 0.2, "redirect_to": "http://127.0.0.1:9/", "hostile_kind": "any",
+    "never_answer_seconds": 0.2, "hostile_kind": "any",
     "hostile_bytes": 20_000, "slow_body_seconds": 0.2,
 }  # fmt: skip
 FOR_ALL: Final = ("namespace", "down_from", "down_seconds", "down_by")  # of the whole service

@@ -28,7 +28,6 @@ PAGES: Final = {
     "html_200": "not_service",
     "html_502": "server",
     "html_503": "server",
-    "html_504": "server",
     "empty_200": "malformed",
     "empty_500": "server",
     "redirect": "not_service",

@@ -66,8 +66,8 @@ async def test_switches_of_one_session() -> None:
     async with Simulator(PEOPLE, overrides=overrides) as simulator:
         keys = ("fake-key-0001", "fake-key-0002")
         assert [(await stats(simulator, key)).status for key in keys] == [200, 502]
-        simulator.change({"html_504": "always"}, "mailbox-0001")
-        assert [(await stats(simulator, key)).status for key in keys] == [504, 502]
+        simulator.change({"html_503": "always"}, "mailbox-0001")
+        assert [(await stats(simulator, key)).status for key in keys] == [503, 502]
 
 
 async def test_switches_over_http() -> None:

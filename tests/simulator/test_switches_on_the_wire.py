@@ -23,7 +23,6 @@ CANNED = {
     "html_200": (200, "text/html", b"Scheduled maintenance"),
     "html_502": (502, "text/html", b"Bad Gateway"),
     "html_503": (503, "text/html", b"Service Unavailable"),
-    "html_504": (504, "text/html", b"Gateway Time-out"),
     "empty_200": (200, "text/xml; charset=utf-8", b""),
     "empty_500": (500, "text/xml; charset=utf-8", b""),
     "throttle": (429, "text/html", b"Too Many Requests"),
@@ -81,13 +80,9 @@ async def test_fault_shapes(shape: str, binding: Binding) -> None:
 
 
 async def test_unusual_faults() -> None:
-    """An exception nobody caught, a shape nobody documented, a stack trace, a subcode."""
+    """An exception nobody caught, a shape nobody documented."""
     assert "<soap:Detail />" in (await answer(fault_framework="always")).text
     assert "<Unheard>of</Unheard>" in (await answer(fault_unknown="always")).text
-    traced = await answer(Binding.HTTP_POST, fault_system="always", stack_traces="true")
-    assert traced.text.startswith("Internal Error\n   at ECGridOS.")
-    subcoded = await answer(fault_parameter="always", soap12_subcode="true")
-    assert "<soap:Subcode><soap:Value xmlns:q0=" in subcoded.text
 
 
 DATA = {
@@ -168,8 +163,6 @@ async def test_a_redirect() -> None:
     reply = await answer(redirect="always")
     assert reply.status == 302
     assert reply.headers["location"] == "http://elsewhere.invalid/v4.1/prod/ECGridOS.asmx"
-    nearer = await answer(redirect="always", redirect_to="http://127.0.0.2/")
-    assert nearer.headers["location"] == "http://127.0.0.2/"
 
 
 async def test_other_windows_in_a_layout_that_names_them() -> None:

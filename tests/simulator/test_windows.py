@@ -20,7 +20,6 @@ WINDOWS = {
         [1, 0, 2, 0, 1, 1, 2, 1],
     ),
     "swapped": ({}, (120, 60), [*TRUE[4:], *TRUE[:4]]),
-    "swapped, sorted": ({"swapped_windows": "sorted"}, (120, 60), TRUE),
     "no minutes": ({}, (0, -5), [0] * 8),
 }
 
@@ -40,24 +39,6 @@ async def test_windows_end_now_inclusively() -> None:
         switches = Switches.parse({"window_edges": edges})
         async with Simulator(PEOPLE, switches, now=NOW, traffic=events) as simulator:
             assert counts(await stats(simulator))[0] == count
-
-
-@pytest.mark.parametrize(
-    ("switches", "minutes", "item"),
-    [
-        ({"unusual_windows": "fault"}, (0, 60), "Minutes1"),
-        ({"unusual_windows": "fault"}, (60, -1), "Minutes2"),
-        ({"swapped_windows": "fault"}, (60, 30), "Minutes2"),
-    ],
-)
-async def test_windows_that_are_refused(
-    switches: dict[str, object], minutes: tuple[int, int], item: str
-) -> None:
-    """A parameter fault names the argument."""
-    async with switched(**switches) as simulator:
-        reply = await stats(simulator, minutes=minutes)
-        assert f"<ErrorItem>{item}</ErrorItem>" in reply.text
-        assert simulator.log.arrivals[0].fault == "parameter"
 
 
 @pytest.mark.parametrize(("quiet", "rows"), [("zeros", 1), ("no-row", 0)])
