@@ -137,7 +137,7 @@ minutes = [{windows}]
             request = await line.request()
             if b"ReportInstantStats" in request:
                 asked_for += 1
-                if asked_for > 100:
+                if asked_for > 300:
                     await release.wait()
             await line.say(await line.reply(request))
 
@@ -145,7 +145,7 @@ minutes = [{windows}]
         redirected(night, front.url())
         process = await night.start("run")
         async with asyncio.timeout(45):
-            while asked_for < 400:  # noqa: ASYNC110  # another process makes them
+            while asked_for < 500:  # noqa: ASYNC110  # another process makes them
                 await asyncio.sleep(0.02)
         assert asked(simulator, "Login") == 3
         for session in simulator.accounts._open.values():
@@ -153,7 +153,7 @@ minutes = [{windows}]
         release.set()
         ended = await night.ended(process)
     assert (ended.code, ended.json["ok"]) == (0, 1200), ended.err
-    assert sum(each.fault == "authentication" for each in simulator.log.arrivals) >= 300
+    assert sum(each.fault == "authentication" for each in simulator.log.arrivals) >= 200
     assert asked(simulator, "Login") == ended.json["logins"] == 6
     assert set(simulator.accounts.logins.values()) == {2}
     assert simulator.control.state()["open_sessions"] == {}
