@@ -18,6 +18,7 @@ _WORKS: Final = (
     "normalizing",
     "limits",
     "scaling",
+    "hostile",
     "starting",
     "lake",
     "warehouse",

@@ -18,7 +18,7 @@ from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_rep
 from collector.runs.attempt import Attempts, ServiceState
 from collector.runs.gates import PostponedError, SessionGates
 from collector.runs.run import Stop, service_gate, transport_of
-from collector.scheduling.rate_gates import ServiceGate, SessionGate
+from collector.scheduling.rate_gates import Permit, ServiceGate, SessionGate
 from collector.sessions.credentials import Credentials
 from collector.transport import Transport
 from collector.wire.http_dates import date_us
@@ -92,7 +92,7 @@ async def _service(
         if permit is None:
             return
         try:
-            meaning, clock = await _version(settings, transport, namespace)
+            meaning, clock = await _version(settings, transport, namespace, permit)
         except CertificateError as error:
             yield Finding("service", good=False, said=f"{url}: {error}")
             return
@@ -122,7 +122,7 @@ async def _service(
 
 
 async def _version(
-    settings: Settings, transport: Transport, namespace: str
+    settings: Settings, transport: Transport, namespace: str, permit: Permit
 ) -> tuple[Meaning, float | None]:
     """What Version comes to in a namespace, and how far the service's clock is ahead, in seconds.
 
@@ -132,7 +132,7 @@ async def _version(
     service, limit = settings.service, settings.limits.max_reply_bytes
     request = encode(VERSION, {}, service.binding, service.url, namespace)
     try:
-        reply, is_cut = await transport.send(request)
+        reply, is_cut = await transport.send(request, permit.sent)
     except TransportError as error:
         return meaning_of_error(error), None
     meaning = meaning_of_reply(

@@ -153,7 +153,7 @@ class Log:
         return _part(self.arrivals, number - self.dropped, limit)
 
     def answers_since(self, number: int, limit: int | None = None) -> Iterator[Answered]:
-        """Answers after the one of that number, counted from 1, likewise."""
+        """Answers after the one of that number, counted from 1, at most `limit` numbers further."""
         return _part(self.answers, number - self.answers_dropped, limit)
 
 

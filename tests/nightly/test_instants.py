@@ -24,7 +24,12 @@ from tests.nightly.ground import SERIES, Ground, population, switches
 HOUR_US = 3_600_000_000
 MINUTE_US = 60_000_000
 SECOND_US = 1_000_000
-WINDOWS = "[windows]\nminutes = [60, 600, 1440]\n"
+CONFIG = """[limits]
+requests_per_second = 500
+per_session_per_second = 100
+[windows]
+minutes = [60, 600, 1440]
+"""
 
 
 def hours_before(now_us: int, count: int) -> list[int]:
@@ -108,7 +113,7 @@ def told(simulator: Simulator, mailbox: str, row: Mapping[str, Any]) -> Counts:
 
 def is_nearest(edge_us: int, minutes: int, observed_at_us: int, *, seconds: int = 3) -> bool:
     """Whether these are the minutes since the edge, to the nearest, when the service answered (and so long before)."""
-    off_us = observed_at_us - minutes * MINUTE_US - edge_us
+    off_us = observed_at_us - int(minutes) * MINUTE_US - edge_us
     return -31 * SECOND_US <= off_us <= (31 + seconds) * SECOND_US
 
 
@@ -118,7 +123,7 @@ async def test_a_night_asks_for_the_hours_that_were_planned(
 ) -> None:
     """By the service's clock, however far that is from this machine's; and the ledger says what was asked."""
     now = datetime.now(UTC) + timedelta(hours=ahead_hours, seconds=17)
-    night = await ground(population(6, 3), WINDOWS, now=now)
+    night = await ground(population(6, 3), CONFIG, now=now)
     root = night.folder / "data"
     settings = settings_of(night.simulator, root)
     edges_us = hours_before(night.simulator.clock.now_us(), 5)
@@ -187,7 +192,7 @@ async def test_mailboxes_that_are_named(ground: MakeGround) -> None:
     """A session with a network asks for that mailbox, and its facts are those of the mailbox."""
     night = await ground(
         population(3, 0),
-        WINDOWS,
+        CONFIG,
         switches=switches(ex_scope="network"),
         now=datetime.now(UTC),
     )
