@@ -5,8 +5,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# One process for each core; ARGS="-n0" for none. A process that has no tests left takes some of another's.
-WORKERS := -n logical --dist=worksteal
+# One process more than there are cores, since tests wait for processes, too; ARGS="-n0" for none. One that has no tests
+# left takes some of another's.
+WORKERS := -n $(shell expr `getconf _NPROCESSORS_ONLN` + 1) --dist=worksteal
 # What says within a minute whether a change is sound: no processes, servers and warehouses.
 FAST_TESTS := tests/architecture tests/collector tests/dataset tests/simulator
 ARGS ?=

@@ -50,6 +50,7 @@ def most_in_a_second(instants: list[float]) -> int:
 
 
 @pytest.mark.parametrize("rate", [20, 200])
+@pytest.mark.few(1)
 def test_two_processes_share_a_limit(tmp_path: Path, rate: int) -> None:
     """Together they never exceed it, together they use it, and neither starves."""
     with ExitStack() as stack:
@@ -66,6 +67,7 @@ def test_two_processes_share_a_limit(tmp_path: Path, rate: int) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.few(1)
 def test_a_process_that_is_gone_holds_nobody_up(tmp_path: Path, how: signal.Signals) -> None:
     """Killed or stopped in the middle of its work, perhaps within the moment that it holds the file."""
     with sender(tmp_path, "a", 200, 60) as gone, sender(tmp_path, "b", 200, 4.5) as other:

@@ -102,7 +102,7 @@ def test_a_chain_asks_for_neighbouring_windows(real_stack: RealStack, tmp_path: 
         ("http-get", "info"),
     ],
 )
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_an_expired_session_is_logged_in_again(
     real_stack: RealStack, tmp_path: Path, binding: str, shape: str
 ) -> None:

@@ -42,6 +42,7 @@ def truth(night: Ground, nows: Mapping[str, int], bucket: Mapping[Any, Any]) -> 
 
 
 @pytest.mark.parametrize("pairing", ["pairs", "chain"])
+@pytest.mark.few(1)
 async def test_a_night_with_failures(ground: MakeGround, pairing: str) -> None:
     """Some calls fail, some are answered at the second attempt, some counts are null: no bucket is wrong."""
     wrong = {

@@ -49,6 +49,7 @@ async def test_everything_is_good(ground: MakeGround) -> None:
     ],
     ids=["who-throttled", "who-always-throttled", "who-502", "logout-throttled", "logout-dropped"],
 )
+@pytest.mark.few(2)
 async def test_no_session_stays_open(ground: MakeGround, more: dict[str, object]) -> None:
     """Whatever WhoAmI or the first Logout came to."""
     night = await ground(

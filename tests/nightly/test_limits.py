@@ -64,7 +64,7 @@ def measured(night: Ground, rate: int) -> Measured:
 @pytest.mark.alone
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("rate", "sessions"), RATES)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 async def test_the_service_never_sees_more_than_the_limit(
     ground: MakeGround, rate: int, sessions: int
 ) -> None:
@@ -110,7 +110,7 @@ async def test_no_session_is_asked_more_often_than_its_limit(ground: MakeGround)
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 async def test_retry_after_pauses_who_is_meant(ground: MakeGround, status: int, form: str) -> None:
     """After a Retry-After of 2 s nothing arrives from that session in between (429), or from anybody (503)."""
     limited = {

@@ -118,6 +118,7 @@ async def shell(night: Ground, line: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", "<&- 2>&-"])
+@pytest.mark.few(1)
 async def test_no_log_line_is_worth_a_night(night: Ground, end: str) -> None:
     """Standard error is full or closed: the run is made all the same."""
     code, out, _ = await shell(night, f"RUN {end}")
@@ -126,6 +127,7 @@ async def test_no_log_line_is_worth_a_night(night: Ground, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", [">&-", "| true"])
+@pytest.mark.few(1)
 async def test_nobody_listens(night: Ground, end: str) -> None:
     """Standard output is closed, or a pipe whose reader has gone: the code is that of the run, and all is quiet."""
     code, _, err = await shell(night, f"(RUN {end}; exit ${{PIPESTATUS[0]}})")

@@ -370,6 +370,7 @@ def test_the_tables_are_listed(lake: OpenLake) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.few(1)
 def test_a_long_question_is_stopped_by_a_signal(config: Path, number: signal.Signals) -> None:
     """Like any other command: code 4 and a sentence."""
     command = [sys.executable, "-m", "pipelines.cli", "sql", "-c", str(config)]

@@ -132,6 +132,7 @@ async def assert_bounded(
 
 @pytest.mark.skipif(not MEASURES, reason="memory is read from /proc")
 @pytest.mark.parametrize("binding", ALL_BINDINGS)
+@pytest.mark.few(1)
 async def test_hostile_sessions(stack: AsyncExitStack, tmp_path: Path, binding: Binding) -> None:
     """One session for each kind, and some more, at the same time."""
     await assert_bounded(stack, tmp_path, binding, tuple(KINDS))

@@ -16,6 +16,7 @@ PAIRS = 11  # calls of a session with twelve windows, chained
 
 
 @pytest.mark.parametrize("down_by", ["refusal", "503"])
+@pytest.mark.few(1)
 async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> None:
     """The service goes away in the middle of a run for two seconds: nothing is lost, and few asked meanwhile."""
     down = switches(down_from=30, down_seconds=2, down_by=down_by)
@@ -160,6 +161,7 @@ pairing = "chain"
 
 
 @pytest.mark.parametrize("bad", [1, 4])
+@pytest.mark.few(1)
 async def test_one_session_alone_in_trouble(ground: MakeGround, bad: int) -> None:
     """Served first, or (the fourth) last, when all others are done: its calls fail, and nobody waits for it."""
     alone = {f"mailbox-{bad:04d}": switches(html_502="always")}
@@ -173,6 +175,7 @@ async def test_one_session_alone_in_trouble(ground: MakeGround, bad: int) -> Non
 
 
 @pytest.mark.parametrize("down_from", [3, 14])
+@pytest.mark.few(1)
 async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -> None:
     """One session, or the last one of two, that was answered and then no more: the service is gone, and awaited."""
     sessions = 1 if down_from < PAIRS else 2
@@ -185,6 +188,7 @@ async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -
 
 
 @pytest.mark.parametrize("by", ["page", "drop", "timeout"])
+@pytest.mark.few(1)
 async def test_probes_are_free_across_resumed_runs(ground: MakeGround, by: str) -> None:
     """A service that is down while six runs are resumed one after the other: no call uses up its attempts over it."""
     night = await ground(population(40, 0), CONFIG)

@@ -116,6 +116,7 @@ def hanging(night: Ground, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["lookups", "landing"])
+@pytest.mark.few(1)
 async def test_a_thread_that_hangs_does_not_hold_the_exit(ground: MakeGround, what: str) -> None:
     """One signal is enough, be it a look-up of the service's name that hangs or the disk."""
     night = await ground_of(ground)
@@ -153,6 +154,7 @@ door._leave(4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.few(1)
 def test_a_signal_while_the_interpreter_ends(number: signal.Signals) -> None:
     """It changes no exit code, whichever thread of the process hears it."""
     for wait in (0.01, 0.03, 0.05, 0.07):

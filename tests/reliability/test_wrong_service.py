@@ -21,7 +21,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 async def test_pages_instead_of_the_service(ground: MakeGround, page: str) -> None:
     """Keys and logins alike: the run ends early with a sentence, nobody is called mis-keyed, and it can be resumed."""
     night = await ground(population(40, 2), CONFIG)
