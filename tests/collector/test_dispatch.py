@@ -2,8 +2,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,6 @@ from collector.domain.calls import Call
 from collector.domain.outcomes import Tries
 from collector.scheduling.dispatch import Dispatch, SessionQueue, SessionStep, WorkItem
 from collector.scheduling.rate_gates import SessionGate
-from collector.scheduling.session_queue import Standing
 from tests.collector.landing_by_hand import stats_call
 from tests.collector.virtual_time import Clock, run
 
@@ -215,18 +212,10 @@ def test_no_wake_ups_while_nothing_may_go_out() -> None:
         for one in held:
             assert one is not None
             dispatch.sent(one)
-        looks, look = 0, dispatch._pick
-
-        def counted(now: float) -> WorkItem | None:
-            nonlocal looks
-            looks += 1
-            if looks > 100:
-                raise AssertionError("the workers spin")
-            return look(now)
-
-        dispatch._pick = counted  # type: ignore[method-assign]
         waiting = [asyncio.ensure_future(dispatch.next()) for _ in range(4)]
+        looks = clock.looks
         await asyncio.sleep(60)
+        looks = clock.looks - looks
         dispatch.close()
         await asyncio.gather(*waiting)
         return looks
@@ -263,7 +252,7 @@ def test_login_first_then_calls_then_closing_steps() -> None:
         one.needs_login = True
 
         def latency(work: WorkItem) -> float:
-            assert isinstance(work.item, Call) or crew.out["a"] == 1, "an step goes alone"
+            assert isinstance(work.item, Call) or crew.out["a"] == 1, "a step goes alone"
             return 1.0 + crew.out["a"]
 
         crew = Crew(Dispatch([one], concurrency=4, per_session=3), clock, latency)
@@ -344,24 +333,27 @@ def test_nothing_to_do() -> None:
     assert run(main) is None
 
 
-async def test_a_queue_that_is_ready_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+class TickingClock(Clock):
+    """A clock that goes on by a second whenever somebody looks at it."""
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        assert self.now < 10_000.0, "the same queue comes again and again"
+        return self.now
+
+
+@pytest.mark.parametrize("seconds", [0.5 + looks for looks in range(8)])
+def test_a_queue_that_is_ready_a_moment_later(seconds: float) -> None:
     """A gate that opens between two looks at the clock: the queue is handed out, not looked at for ever."""
-    ticks = count(1)
 
-    def tick() -> float:
-        tick_number = next(ticks)
-        assert tick_number < 1_000, "the same queue comes again and again"
-        return float(tick_number)
+    async def main(clock: Clock) -> WorkItem | None:
+        one = queue("a", 2)
+        dispatch = Dispatch([one], concurrency=1, per_session=1)
+        first = await dispatch.next()
+        assert first is not None
+        dispatch.sent(first)
+        dispatch.done(first)
+        one.gate.ready_at = clock.now + seconds
+        return await dispatch.next()
 
-    monkeypatch.setattr("collector.scheduling.dispatch.time", SimpleNamespace(monotonic=tick))
-    one = queue("a", 2)
-    dispatch = Dispatch([one], concurrency=1, per_session=1)
-    first = await dispatch.next()
-    assert first is not None
-    dispatch.sent(first)
-    dispatch.done(first)
-    assert one.standing is Standing.READY
-    one.gate.ready_at = (
-        next(ticks) + 1.5
-    )  # later than the next look, earlier than the one after that
-    assert await dispatch.next() is not None
+    assert run(main, TickingClock()) is not None

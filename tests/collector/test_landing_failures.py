@@ -136,7 +136,7 @@ def test_a_folder_that_must_not_be_written() -> None:
 async def test_odd_values_never_stop_the_writer_silently(tmp_path: Path) -> None:
     """A value that SQLite does not take fails the waiters and `close`; nobody waits for ever."""
     landing = created(tmp_path)
-    landing._put(("INSERT INTO run VALUES (?, ?)", ("x", 10**30), None))
+    landing.settle(outcome(CALLS[3].call_id, State.FAILED)._replace(latency_us=10**30), final=True)
     waiting = [asyncio.ensure_future(landing.land(reply(call))) for call in CALLS[:3]]
     told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
     assert all(isinstance(error, LandingError) for error in told)

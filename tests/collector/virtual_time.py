@@ -4,7 +4,6 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 
 import pytest
@@ -12,11 +11,7 @@ import pytest
 __all__ = ["Clock", "run"]
 
 T = TypeVar("T")
-_PATCHED: Final = (
-    "collector.scheduling.rate_gates.time",
-    "collector.scheduling.dispatch.time",
-    "asyncio_throttle.throttler.time",
-)
+_MOST_LOOKS: Final = 200_000  # of the event loop; more are an endless loop
 
 
 class Clock:
@@ -24,10 +19,14 @@ class Clock:
 
     Args:
         lags: how much later than asked each wait ends, as on a busy machine; none when exhausted.
+
+    Attributes:
+        looks: how often the event loop looked for something to do.
     """
 
     def __init__(self, lags: Iterable[float] = ()) -> None:
         self.now = 1_000.0
+        self.looks = 0
         self._lags = iter(lags)
 
     def __call__(self) -> float:
@@ -48,6 +47,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         """Nothing comes from outside, so a wait without end is a deadlock."""
         if timeout is None:
             raise RuntimeError("everybody waits, and nobody will ever wake up")
+        self._clock.looks += 1
+        if self._clock.looks > _MOST_LOOKS:
+            raise RuntimeError("somebody asks again and again")
         self._clock.advance(timeout)
         return super().select(0)
 
@@ -62,10 +64,9 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Callable[[Clock], Coroutine[Any, Any, T]], clock: Clock | None = None) -> T:
-    """The result of `main`, with the gates, the dispatch and the loop on one virtual clock."""
+    """The result of `main`, with everything that asks for the monotonic time on one virtual clock."""
     clock = clock or Clock()
     with pytest.MonkeyPatch.context() as patch:
-        for name in _PATCHED:
-            patch.setattr(name, SimpleNamespace(monotonic=clock, time=time.time))
+        patch.setattr(time, "monotonic", clock)
         with asyncio.Runner(loop_factory=lambda: _JumpingLoop(clock)) as runner:
             return runner.run(main(clock))
