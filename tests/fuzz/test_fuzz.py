@@ -90,6 +90,7 @@ def assert_nothing_found(seconds: int, inputs: int) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.extended
 def test_guided_by_coverage() -> None:
     """Seconds of it."""
     assert_nothing_found(5, 100)

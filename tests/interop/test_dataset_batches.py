@@ -53,7 +53,7 @@ def unlike(singles: dict[str, DataSet | None]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("binding", ["soap12", "http-get"])  # one line, and indented
-@pytest.mark.few(1)
+@pytest.mark.extended
 def test_a_batch_holds_what_each_answer_holds(real_stack: RealStack, binding: str) -> None:
     """All scenarios, three copies of each, mixed: no row is lost, none gets to another reply."""
     answers = {scenario: answered(real_stack, scenario, binding) for scenario in SCENARIOS}

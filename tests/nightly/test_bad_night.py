@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.nightly.conftest import HOURS, MakeGround
 from tests.nightly.ground import counts_sent, counts_told, population, switches
 
@@ -80,6 +82,7 @@ async def test_a_night_of_200_sessions_in_which_much_goes_wrong(ground: MakeGrou
     assert said["rows"] == len(stats) == said["ok"] * 8
 
 
+@pytest.mark.extended
 async def test_slow_sessions_hold_up_no_other(ground: MakeGround) -> None:
     """With 10 of 60 sessions slow, the others are done long before one slow session could be."""
     slow = {label(number): switches(latency_ms=500) for number in range(1, 11)}

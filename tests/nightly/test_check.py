@@ -49,7 +49,7 @@ async def test_everything_is_good(ground: MakeGround) -> None:
     ],
     ids=["who-throttled", "who-always-throttled", "who-502", "logout-throttled", "logout-dropped"],
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 async def test_no_session_stays_open(ground: MakeGround, more: dict[str, object]) -> None:
     """Whatever WhoAmI or the first Logout came to."""
     night = await ground(
@@ -129,6 +129,7 @@ async def test_a_service_that_goes_away(ground: MakeGround) -> None:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("rate", [20])
+@pytest.mark.extended
 async def test_beside_a_run_there_is_one_limit(ground: MakeGround, rate: int) -> None:
     """What `check` sends comes out of the budget of the run that is at work on the same storage root."""
     config = CONFIG.replace("requests_per_second = 100", f"requests_per_second = {rate}")

@@ -154,7 +154,9 @@ async def test_a_run_that_is_resumed_hours_later_asks_for_the_same_hours(
     monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + moved_ns)
     broken = switches(fault_system="always")
     async with Simulator(Population(4, 0), broken) as simulator:
-        settings = settings_of(simulator, tmp_path)
+        settings = settings_of(
+            simulator, tmp_path, attempts=10, backoff_seconds=60.0, max_backoff_seconds=60.0
+        )
         edges_us = hours_before(wall_ns() // 1_000, 4)
         path = await frozen(settings, planned(settings, edges_us))
         stop = Stop()

@@ -77,6 +77,7 @@ async def test_a_night_ends_in_the_bucket(
         assert WORD.encode() not in text
 
 
+@pytest.mark.extended
 async def test_the_store_goes_away_and_comes_back(
     store: ObjectStore, ground: MakeGround, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_readers_of_a_folder(tmp_path: Path, kills: int) -> None:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.extended
 def test_readers_of_a_store_of_objects(tmp_path: Path, kills: int) -> None:
     """Through the manifests; what was left is gone after the next compaction."""
     pytest.importorskip("moto")

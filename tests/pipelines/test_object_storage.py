@@ -126,6 +126,7 @@ def test_runs_do_not_touch_each_other(lake: Lake) -> None:
     assert sorted(seen(lake)["count"].to_pylist()) == [2, 3]
 
 
+@pytest.mark.extended
 def test_readers_of_manifests_see_whole_publications_while_they_are_killed(
     store: ObjectStore, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_it_is_the_page() -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.extended
 def test_it_runs_from_top_to_bottom(fortnight: Fortnight, tmp_path: Path) -> None:
     """In a kernel of its own, in the folder that holds the data; SQL and pandas show the same answers."""
     found = nbformat.read(NOTEBOOK, as_version=4)

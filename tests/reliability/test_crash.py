@@ -246,7 +246,6 @@ class Killer:
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(4, marks=pytest.mark.timeout(300)),
         pytest.param(50, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
         pytest.param(
             200, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(5_400)]

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from collector.landing.records import PAGE_BYTES
 from tests.nightly.conftest import MakeGround
@@ -103,6 +104,7 @@ async def test_a_damaged_answer_is_failed_and_the_rest_is_used(ground: MakeGroun
     assert (await night.run("normalize")).json["runs"][0]["failed"] == 0
 
 
+@pytest.mark.extended
 async def test_old_stores_stop_no_new_run(ground: MakeGround) -> None:
     """Seven runs of earlier nights, damaged in seven ways: tonight's is whole, what was left of them is published."""
     night = await ground(population(6, 0), CONFIG)
@@ -152,6 +154,7 @@ async def test_old_stores_stop_no_new_run(ground: MakeGround) -> None:
     assert "passed over" not in again.err
 
 
+@pytest.mark.extended
 async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
     """`status` names them and the command, `normalize` gives the very bytes back, and so does the next run."""
     night = await ground(population(2, 0), CONFIG)

@@ -93,6 +93,7 @@ async def test_full_while_publishing(ground: MakeGround) -> None:
         assert len(night.table("calls")) == 2 * SESSIONS * CALLS
 
 
+@pytest.mark.extended
 async def test_read_only_before_the_night(ground: MakeGround) -> None:
     """`run` sends nothing and names storage.root; what is there can still be looked at."""
     night = await ground(population(2, 0), CONFIG)
@@ -143,6 +144,7 @@ async def test_failing_while_landing(
         ),
     ],
 )
+@pytest.mark.extended
 async def test_sync_fails_while_publishing(first: int, ground: MakeGround, tmp_path: Path) -> None:
     """At whichever sync it happens: what was published stays byte for byte, and is published again afterwards."""
     night = await ground(population(4, 0), CONFIG)

@@ -82,6 +82,7 @@ def labels() -> list[str]:
     return [label for label in dict.fromkeys(map(str.strip, HARMLESS)) if label]
 
 
+@pytest.mark.extended
 async def test_a_night_of_odd_labels(labels: list[str], tmp_path: Path) -> None:
     """All of them in one run: the tables say what the configuration says, and no label went into a name."""
     folder = tmp_path / "work"

@@ -54,6 +54,7 @@ async def one_exit(night: Ground, kind: str, chance: random.Random) -> int:
 
 @pytest.mark.timeout(590)
 @pytest.mark.parametrize(("kind", "exits"), [*((kind, 4) for kind in KINDS), *MORE, *MANY])
+@pytest.mark.few(2)
 async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> None:
     """Whoever logged in is logged out when the process has ended, every time."""
     codes: Counter[int] = Counter()
@@ -80,6 +81,7 @@ async def test_logout_is_reached(ground: MakeGround, kind: str, exits: int) -> N
     assert codes[max(expected)] >= exits // 2
 
 
+@pytest.mark.extended
 async def test_nobody_waits_for_room_that_a_failed_logout_would_have_made(
     ground: MakeGround,
 ) -> None:

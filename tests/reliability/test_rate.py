@@ -147,6 +147,7 @@ async def test_one_process(ground: MakeGround, limit: int, sessions: int, calls:
 @needs_root
 @pytest.mark.alone
 @pytest.mark.parametrize(("limit", "count", "sessions", "calls"), TOGETHER)
+@pytest.mark.extended
 async def test_processes_that_share_a_budget(
     ground: MakeGround, limit: int, count: int, sessions: int, calls: int
 ) -> None:

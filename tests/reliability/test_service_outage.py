@@ -63,6 +63,7 @@ async def test_a_service_that_stays_down(ground: MakeGround) -> None:
     [(1, 6.0), pytest.param(1, 36.0, marks=pytest.mark.extended)],
     ids=["an-hour-in-6s", "an-hour-in-36s"],
 )
+@pytest.mark.extended
 async def test_an_hour_and_then_everything(ground: MakeGround, hours: int, seconds: float) -> None:
     """An hour of outage in the middle of a run, with the breaker's clock faster: few probes, and then all of it."""
     factor = hours * 3600 / seconds
@@ -106,6 +107,7 @@ async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
     accounted(night, ended)
 
 
+@pytest.mark.extended
 async def test_timeouts_for_everybody(ground: MakeGround) -> None:
     """A service that takes connections and says nothing is down as well; when it speaks, all is collected."""
     night = await ground(population(20, 4), CONFIG.replace("= 5\n", "= 0.5\n", 1))

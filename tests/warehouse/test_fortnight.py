@@ -114,6 +114,7 @@ def assert_identical(lake: Lake, targets: Sequence[Target], answers: int, failed
     assert [totals(look) for look in looks] == found
 
 
+@pytest.mark.extended
 async def test_a_small_fortnight(
     lake: Lake,
     tmp_path: Path,
