@@ -107,6 +107,7 @@ async def test_compacting_changes_no_row_anywhere(night: Ground) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.extended
 async def test_pruning_is_for_good(night: Ground) -> None:
     """A dry run first; the next `run` and `normalize` leave it so; the database keeps it, the catalog cannot."""
     assert (await night.run("compact")).code == 0

@@ -40,6 +40,7 @@ def iceberg(iceberg: IcebergCatalog, store: ObjectStore) -> IcebergCatalog:
     return replace(iceberg, location=f"s3://{BUCKET}/iceberg", properties=properties)
 
 
+@pytest.mark.extended
 def test_the_lake_may_be_in_a_store_of_objects(
     lake: Lake, tmp_path: Path, target: Target, look: Look
 ) -> None:
