@@ -17,7 +17,6 @@ from collector.events import (
     LogoutFailed,
     OutageGaveUp,
     Paused,
-    Replied,
     Retried,
     RunBegan,
     RunStopping,
@@ -70,13 +69,11 @@ class Counts:
 
     Attributes:
         sent: requests by operation.
-        replied: ends of requests by class of fault; None for answers.
         retried: requests that were to be made again, by class of fault.
         paused_seconds: waits that the service asked for, added up; those of different sessions may overlap.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
-    replied: Counter[FaultClass | None] = field(default_factory=Counter)
     retried: Counter[FaultClass] = field(default_factory=Counter)
     paused_seconds: float = 0.0
 
@@ -93,8 +90,6 @@ class Counts:
         match event:
             case Sent():
                 self.sent[event.operation] += 1
-            case Replied():
-                self.replied[event.fault_class] += 1
             case Retried():
                 self.retried[event.fault_class] += 1
             case Paused():
@@ -122,14 +117,14 @@ class EventLog:
 
     def _settled(self, event: Settled) -> None:
         """The ledger has every failed call; a log needs one of each kind for each session."""
-        if event.state is not State.FAILED:
+        if event.state not in _SHORT:
             return
         kind = (event.session, event.fault_class)
         level = logging.DEBUG if kind in self._told else logging.WARNING
         self._told.add(kind)
         _LOG.log(
             level,
-            "call failed",
+            _SHORT[event.state],
             session=event.session,
             operation=event.operation,
             asked=event.asked,
@@ -139,6 +134,7 @@ class EventLog:
         )
 
 
+_SHORT: Final = {State.FAILED: "call failed", State.NOT_ATTEMPTED: "call given up"}
 # event -> level and text of its line; its fields follow
 _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     LoginFailed: (logging.ERROR, "no Login for this session"),

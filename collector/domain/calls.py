@@ -70,11 +70,6 @@ class Trailing:
                     f"a window of {minutes} minutes: must be {MIN_WINDOW_MINUTES} to {MAX_WINDOW_MINUTES}"
                 )
 
-    @property
-    def is_probe(self) -> bool:
-        """Both windows are the same."""
-        return self.minutes1 == self.minutes2
-
     def __str__(self) -> str:
         return f"{self.minutes1}-{self.minutes2}"
 

@@ -44,10 +44,14 @@ class Tries(NamedTuple):
         sent: requests sent for it.
         charged: tries that count against its budget: probes of an outage do not, and a connection that was refused
             does, though nothing was sent.
+        minutes: Minutes1 and Minutes2 as they were sent last; None where nothing was sent, or no windows.
+        requested_at_us: the client's clock at the last request, in microseconds since 1970; None if nothing was sent.
     """
 
     sent: int = 0
     charged: int = 0
+    minutes: tuple[int, int] | None = None
+    requested_at_us: int | None = None
 
 
 # a named tuple: every call makes one, and a frozen dataclass takes four times as long to make

@@ -32,7 +32,7 @@ class LandedReply(NamedTuple):
 
     Attributes:
         attempt: 1 for the first request of the call.
-        minutes: Minutes1 and Minutes2 as this attempt sent them; None for an operation without windows.
+        minutes: Minutes1 and Minutes2 as this attempt sent them.
         request: method, path, headers and body as sent, the credential masked.
         headers: those worth keeping, names in lower case.
         sent_at_us: the client's clock when the request had been written, in microseconds since 1970.
@@ -45,7 +45,7 @@ class LandedReply(NamedTuple):
     attempt: int
     session: str
     operation: str
-    minutes: tuple[int, int] | None
+    minutes: tuple[int, int]
     binding: Binding
     request: str
     status: int

@@ -7,12 +7,10 @@ commit; a closed store is one plain file. Knows nothing of what a reply says.
 from collector.landing.columns import CallColumns, ReplyColumns
 from collector.landing.places import damaged_stores, landed_runs, set_aside, sweep
 from collector.landing.reader import LandedRun
-from collector.landing.records import LANDING_VERSION
 from collector.landing.salvage import Salvage, salvage
 from collector.landing.writer import Landing
 
 __all__ = [
-    "LANDING_VERSION",
     "CallColumns",
     "LandedRun",
     "Landing",

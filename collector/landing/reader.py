@@ -25,6 +25,7 @@ from collector.landing.records import (
     check_identity,
     info_of,
     outcome_of,
+    pair_of,
     reply_of,
     whoami_of,
 )
@@ -109,20 +110,18 @@ class LandedRun:
 
     def tries(self) -> dict[CallId, Tries]:
         """What was sent so far for every call that was tried and is not settled."""
-        query = "SELECT call_id, attempts, charged FROM outcomes WHERE NOT final"
+        query = (
+            "SELECT call_id, attempts, charged, minutes1, minutes2, requested_at_us FROM outcomes"
+            " WHERE NOT final"
+        )
         return {
-            CallId(call_id): Tries(sent, charged) for call_id, sent, charged in self._rows(query)
+            CallId(call_id): Tries(sent, charged, pair_of(first, second), requested_at_us)
+            for call_id, sent, charged, first, second, requested_at_us in self._rows(query)
         }
 
     def replies(self) -> Iterator[LandedReply]:
         """Every landed reply, in plan order, then by attempt."""
         return self._replies("")
-
-    def answers(self) -> Iterator[LandedReply]:
-        """The replies that are the answer of their call (`ok` or `empty`), in plan order."""
-        return self._replies(
-            "JOIN outcomes ON outcomes.call_id = replies.call_id AND answer_attempt = attempt"
-        )
 
     def unclassified(self) -> Iterator[LandedReply]:
         """Replies whose outcome was not written before the program was killed, in plan order, then by attempt."""

@@ -39,6 +39,7 @@ __all__ = [
     "is_same_reply",
     "outcome_of",
     "outcome_row",
+    "pair_of",
     "reply_of",
     "reply_row",
     "whoami_of",
@@ -174,7 +175,7 @@ def whoami_row(whoami: WhoAmI) -> Row:
 
 
 def whoami_of(row: tuple) -> WhoAmI:  # type: ignore[type-arg]  # a row of the table
-    """What WhoAmI whoami."""
+    """What WhoAmI said."""
     *fields, fault_class, fault_text = _unsealed(row)
     fault = FaultClass(fault_class) if fault_class else None
     return replace(WhoAmI(*fields), fault_class=fault, fault_text=fault_text)
@@ -232,7 +233,7 @@ def reply_of(row: tuple) -> LandedReply:  # type: ignore[type-arg]  # session, o
         attempt,
         session,
         operation,
-        _pair(minutes1, minutes2),
+        (minutes1, minutes2),
         _BINDINGS[binding],
         request,
         status,
@@ -299,7 +300,7 @@ def outcome_of(row: tuple) -> Outcome:  # type: ignore[type-arg]  # a planned ca
         attempts,
         charged=charged,
         answer_attempt=answer_attempt,
-        minutes=_pair(minutes1, minutes2),
+        minutes=pair_of(minutes1, minutes2),
         http_status=http_status,
         fault_class=FaultClass(fault_class) if fault_class else None,
         fault_text=fault_text,
@@ -320,7 +321,8 @@ def _two(minutes: tuple[int, int] | None) -> tuple[int | None, int | None]:
     return minutes or (None, None)
 
 
-def _pair(minutes1: int | None, minutes2: int | None) -> tuple[int, int] | None:
+def pair_of(minutes1: int | None, minutes2: int | None) -> tuple[int, int] | None:
+    """The minutes of two columns; None where they are empty."""
     return None if minutes1 is None or minutes2 is None else (minutes1, minutes2)
 
 

@@ -5,6 +5,7 @@ Records are looked up one at a time, so that a damaged page costs only what stan
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,14 +132,37 @@ def _plan(store: sqlite3.Connection, planned: int) -> list[Call | None]:
         ((last,),) = store.execute("SELECT max(ordinal) FROM calls").fetchall()
         planned = planned or int(last) + 1
     plan: list[Call | None] = []
+    indexed: dict[int, str] | None = None
     query = "SELECT call_id, session, operation, arguments FROM calls WHERE ordinal = ?"
     for ordinal in range(planned):
         row = _row(store, query, ordinal)
         try:
             plan.append(call_of(row or ()))
         except _ERRORS:
-            plan.append(None)
+            indexed = _indexed(store) if indexed is None else indexed
+            plan.append(_planned(row, indexed.get(ordinal)))
     return plan
+
+
+def _indexed(store: sqlite3.Connection) -> dict[int, str]:
+    """The ids of the plan by their places, out of the index that keeps them unique, as far as it can be read."""
+    found: dict[int, str] = {}
+    query = "SELECT ordinal, call_id FROM calls INDEXED BY sqlite_autoindex_calls_1"
+    with contextlib.suppress(sqlite3.Error):
+        found.update(store.execute(query))  # what comes before an error stays
+    return found
+
+
+def _planned(row: tuple[Any, ...] | None, indexed: str | None) -> Call | None:
+    """The call that two of its three records agree on (id, parts, place in the index), or the only one there is."""
+    told = [indexed] if indexed else []
+    if row is not None:
+        told += [row[0], f"{row[1]}:{row[2]}:{row[3]}"]
+    with contextlib.suppress(*_ERRORS):
+        ((call_id, count),) = Counter(told).most_common(1)
+        if count > 1 or len(told) == 1:
+            return Call.of_id(call_id)
+    return None
 
 
 def _restored(store: sqlite3.Connection, plan: Sequence[Call | None]) -> list[Call]:

@@ -1,13 +1,13 @@
 """How a call stands after a landed reply, or without one. Pure: a resumed run classifies what a crash left as well."""
 
 from collector.domain.calls import Call
-from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.outcomes import FaultClass, Outcome, State, Tries
 from collector.domain.replies import LandedReply
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning, meaning_of_reply
 from collector.wire.http_dates import date_us
 from collector.wire.operations import Operation
 
-__all__ = ["classify_reply", "refused_outcome", "unanswered_outcome"]
+__all__ = ["classify_reply", "unanswered_outcome", "unsent_outcome"]
 
 
 def classify_reply(
@@ -53,35 +53,45 @@ def classify_reply(
 
 def unanswered_outcome(
     call: Call,
-    attempts: int,
+    tries: Tries,
     meaning: Meaning,
-    started_at_us: int,
     minutes: tuple[int, int] | None,
+    requested_at_us: int | None,
 ) -> Outcome:
     """How a call stands after an attempt that brought no reply.
 
     Args:
-        attempts: requests sent for it so far.
-        started_at_us: when the attempt began, by the client's clock.
-        minutes: those that were sent; None if nothing was.
+        tries: what was sent for it before.
+        minutes: those of this attempt.
+        requested_at_us: when this attempt was to be sent, by the client's clock.
     """
+    if not meaning.was_sent:
+        minutes, requested_at_us = tries.minutes, tries.requested_at_us
     return Outcome(
         call.call_id,
         State.FAILED,
-        attempts,
+        tries.sent + meaning.was_sent,
         minutes=minutes,
         fault_class=meaning.fault_class,
         fault_text=meaning.text,
-        requested_at_us=started_at_us,
+        requested_at_us=requested_at_us,
     )
 
 
-def refused_outcome(call: Call, attempts: int, fault_class: FaultClass, text: str) -> Outcome:
-    """How a call stands that is not sent, since its session is not let in."""
+def unsent_outcome(call: Call, tries: Tries, fault_class: FaultClass | None, text: str) -> Outcome:
+    """How a call stands that is not sent any more: failed, or `not_attempted` where there is no class of fault.
+
+    Args:
+        tries: what was sent for it before.
+        text: why, whatever its length.
+    """
     return Outcome(
         call.call_id,
-        State.FAILED,
-        attempts,
+        State.FAILED if fault_class else State.NOT_ATTEMPTED,
+        tries.sent,
+        charged=tries.charged,
+        minutes=tries.minutes,
+        requested_at_us=tries.requested_at_us,
         fault_class=fault_class,
         fault_text=text[:FAULT_TEXT_LIMIT],
     )

@@ -15,13 +15,13 @@ from collector.config import Service, Settings
 from collector.domain.calls import Call, CallId
 from collector.domain.outcomes import FaultClass, Outcome, State, Tries
 from collector.domain.replies import LandedReply
-from collector.domain.secret import Secret, mask
+from collector.domain.secret import Secret
 from collector.domain.whoami import WhoAmI
 from collector.errors import CredentialError, DroppedError, TransportError
 from collector.events import EventStream, Paused, Replied, Retried, Sent, WrongServiceFound
 from collector.landing import Landing
 from collector.landing.redaction import redacted
-from collector.outcomes.classify_reply import classify_reply, refused_outcome, unanswered_outcome
+from collector.outcomes.classify_reply import classify_reply, unanswered_outcome, unsent_outcome
 from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply
 from collector.outcomes.policy import (
     Backoff,
@@ -43,7 +43,7 @@ from collector.wire.http_dates import date_us
 from collector.wire.operations import LOGIN, LOGOUT, WHO_AM_I, Operation
 from collector.wire.requests import Argument, encode, masked_text
 
-__all__ = ["AttemptResult", "Attempts", "Gates", "ServiceState", "SessionAttempts"]
+__all__ = ["AttemptResult", "Attempts", "Gates", "ServiceState", "SessionAttempts", "class_of"]
 
 # operations that settle nothing: they come when the calls are done, and never open the breaker
 _CLOSING: Final = (WHO_AM_I.name, LOGOUT.name)
@@ -142,20 +142,18 @@ class SessionAttempts:
         try:
             session_id = credentials.session_id(self._session)
         except CredentialError as error:
-            outcome = refused_outcome(call, tries.sent, _class_of(error), str(error))
+            outcome = unsent_outcome(call, tries, class_of(error), str(error))
             return _result(outcome, tries.charged)
         if session_id is None or landing is None:
             raise LookupError(f"session {self._session!r} has no SessionID: Login comes first")
         operation = report_of(call.operation).operation
         question = _Question(call, session_id, self._shared.service.clock)
-        started_at_us = time.time_ns() // 1_000
         try:
             received = await self._send(operation, question.arguments)
         except TransportError as error:
             meaning = meaning_of_error(error)
-            number = tries.sent + meaning.was_sent
-            minutes = question.minutes if meaning.was_sent else None
-            outcome = unanswered_outcome(call, number, meaning, started_at_us, minutes)
+            asked_at_us = question.asked_at_us
+            outcome = unanswered_outcome(call, tries, meaning, question.minutes, asked_at_us)
         else:
             landed = self._landed(question, tries.sent + 1, received)
             await landing.land(landed)
@@ -165,7 +163,7 @@ class SessionAttempts:
                 self._shared.settings.limits.max_reply_bytes,
                 self._shared.settings.retry.max_retry_after_seconds,
             )
-        meaning = meaning._replace(text=self._masked_text(meaning.text, session_id))
+        meaning = meaning._replace(text=credentials.masked(self._session, meaning.text, session_id))
         outcome = outcome._replace(fault_text=meaning.text or None)
         self._learn(operation, call.call_id, meaning, outcome.latency_us)
         if outcome.state is not State.FAILED:
@@ -194,7 +192,7 @@ class SessionAttempts:
                 raise CredentialError("the session is not logged in")
         except CredentialError as error:
             said = str(error)
-            return no_whoami(self._session, asked_at_us, _class_of(error), said), nothing_more
+            return no_whoami(self._session, asked_at_us, class_of(error), said), nothing_more
         meaning = await self.ask(WHO_AM_I, {"SessionID": session_id})
         if meaning.payload is not None:
             return whoami(self._session, asked_at_us, meaning.payload), nothing_more
@@ -203,6 +201,11 @@ class SessionAttempts:
             may_log_in = credentials.gone(self._session, session_id)
         decision = self.decide(WHO_AM_I, meaning, charged, may_log_in=may_log_in)
         return no_whoami(self._session, asked_at_us, fault_class, meaning.text), decision
+
+    @property
+    def is_service_down(self) -> bool:
+        """Nobody is served: the run waits until the service answers again."""
+        return self._shared.service.is_down
 
     async def ask(self, operation: Operation, arguments: Mapping[str, Argument]) -> Meaning:
         """Send one request whose reply is not kept; what it came to, secrets masked in its text."""
@@ -223,7 +226,9 @@ class SessionAttempts:
                 max_bytes=settings.limits.max_reply_bytes,
                 max_wait_seconds=settings.retry.max_retry_after_seconds,
             )
-        meaning = meaning._replace(text=self._masked_text(meaning.text))
+        meaning = meaning._replace(
+            text=self._shared.credentials.masked(self._session, meaning.text)
+        )
         self._learn(operation, f"{operation.name} of {self._session}", meaning, latency_us)
         return meaning
 
@@ -344,7 +349,7 @@ class SessionAttempts:
             attempt=number,
             session=self._session,
             operation=question.call.operation,
-            minutes=question.minutes,
+            minutes=question.asked.minutes,
             binding=service.binding,
             request=question.masked_text(service),
             status=reply.status,
@@ -356,14 +361,6 @@ class SessionAttempts:
             cut=kept.cut,
         )
 
-    def _masked_text(self, text: str, *more: Secret) -> str:
-        """A text with the session's secrets masked; it may be unescaped, or quote the bytes of a reply."""
-        if not text:
-            return text
-        secrets = (*more, *self._shared.credentials.unspoken(self._session))
-        masked, _ = mask(text.encode(errors="replace"), secrets)
-        return masked.decode(errors="replace")
-
 
 @dataclass(slots=True)
 class _Question:
@@ -372,32 +369,41 @@ class _Question:
     call: Call
     session_id: Secret
     clock: ServiceClock
+    asked_at_us: int | None = None  # the client's clock when the arguments were made
     _asked: Asked | None = None
 
     def arguments(self) -> Mapping[str, Argument]:
         """Those of a request that is sent now."""
-        now_us = self.clock.now_us(time.time_ns() // 1_000)
+        self.asked_at_us = time.time_ns() // 1_000
+        now_us = self.clock.now_us(self.asked_at_us)
         self._asked = report_of(self.call.operation).ask(self.call, now_us)
         return {"SessionID": self.session_id, **self._asked.arguments}
 
     @property
+    def asked(self) -> Asked:
+        """What the request asks that was sent."""
+        if self._asked is None:
+            raise LookupError(f"call {self.call.call_id}: nothing was asked yet")
+        return self._asked
+
+    @property
     def minutes(self) -> tuple[int, int] | None:
-        """Those that were sent; None before that, and where there are none."""
+        """Those that were sent; None before that."""
         return None if self._asked is None else self._asked.minutes
 
     def masked_text(self, service: Service) -> str:
         """The request that was sent, its secret masked."""
         operation = report_of(self.call.operation).operation
-        arguments = {} if self._asked is None else self._asked.arguments
+        arguments = self.asked.arguments
         return masked_text(operation, arguments, service.binding, service.url, service.namespace)
 
 
 def _result(outcome: Outcome, charged: int, wait_seconds: float | None = None) -> AttemptResult:
     """How a call stands; what its tries cost stands in the ledger too, so that a resumed run goes on with it."""
-    tries = Tries(outcome.attempts, charged)
+    tries = Tries(outcome.attempts, charged, outcome.minutes, outcome.requested_at_us)
     return AttemptResult(outcome._replace(charged=charged), tries, wait_seconds)
 
 
-def _class_of(error: CredentialError) -> FaultClass:
+def class_of(error: CredentialError) -> FaultClass:
     """The class of a call that is not sent, since its session is not let in: refused, or failed like any other."""
     return error.fault_class if isinstance(error, LoginFailedError) else FaultClass.CREDENTIAL

@@ -1,7 +1,7 @@
 """Sessions and what is wanted of them -> the calls of a run, their ids, and what they cost. Pure.
 
 A call asks for two trailing windows that end at the service's now (`pairs_of`), or for the span between two edges
-(`spans_of`). A session with a network is asked with the report that names it.
+(`spans_of`). Each report says which sessions are asked with it.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Final
 
 from collector.config import SessionEntry, Settings
 from collector.domain.calls import Call, Pairing, Span, Trailing
-from collector.runs.reports import INSTANT_STATS, INSTANT_STATS_EX
+from collector.runs.reports import REPORTS
 from collector.scheduling.rate_gates import MARGIN
 
 __all__ = [
@@ -108,12 +108,11 @@ def calls_of_spans(entry: SessionEntry, spans: Iterable[Span]) -> Iterator[Call]
 
 def calls_of(entry: SessionEntry, asked: Iterable[Trailing | Span]) -> Iterator[Call]:
     """The calls of one session for these windows or spans, in their order."""
-    report, scope = INSTANT_STATS, tuple[int, ...]()
-    if entry.network_id is not None:
-        report = INSTANT_STATS_EX
-        scope = entry.network_id, entry.mailbox_id or 0, entry.ecgrid_id or 0
+    scopes = [(report.operation.name, report.scope_of(entry)) for report in REPORTS]
     for each in asked:
-        yield Call.of(entry.label, report.operation.name, (*scope, each))
+        for name, scope in scopes:
+            if scope is not None:
+                yield Call.of(entry.label, name, (*scope, each))
 
 
 def run_id(started_at_us: int) -> str:

@@ -6,25 +6,22 @@ logged out, on every way out.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from collector.config import Credential, Login, Settings
 from collector.domain.outcomes import FaultClass
-from collector.errors import CertificateError, CredentialError, TransportError
+from collector.errors import CertificateError, CredentialError
 from collector.events import EventStream
-from collector.outcomes.meaning import Meaning, meaning_of_error, meaning_of_reply
-from collector.runs.attempt import Attempts, ServiceState
+from collector.runs.attempt import Attempts, ServiceState, class_of
 from collector.runs.gates import PostponedError, SessionGates
 from collector.runs.run import Stop, service_gate, transport_of
-from collector.scheduling.rate_gates import Permit, ServiceGate, SessionGate
+from collector.scheduling.rate_gates import ServiceGate, SessionGate
 from collector.sessions.credentials import Credentials
 from collector.transport import Transport
-from collector.wire.http_dates import date_us
 from collector.wire.namespaces import KNOWN
-from collector.wire.operations import LOGOUT, VERSION
-from collector.wire.requests import encode
+from collector.wire.operations import VERSION
 
 __all__ = ["Finding", "preflight"]
 
@@ -68,7 +65,7 @@ async def _preflight(
 ) -> AsyncIterator[Finding]:
     async with transport_of(settings) as transport:
         is_service = True
-        async for finding in _service(settings, transport, gate, stop):
+        async for finding in _service(settings, credentials, transport, gate, stop):
             is_service &= finding.good or finding.about != "service"
             yield finding
         if is_service:
@@ -81,23 +78,30 @@ async def _preflight(
 
 
 async def _service(
-    settings: Settings, transport: Transport, gate: ServiceGate, stop: Stop
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    transport: Transport,
+    gate: ServiceGate,
+    stop: Stop,
 ) -> AsyncIterator[Finding]:
     """Which of the known namespaces the service answers in, and how far its clock is off."""
     url, configured = settings.service.url, settings.service.namespace
     answering: list[str] = []
-    offset: float | None = None
+    state, known, label = ServiceState(), Credentials(credentials), settings.sessions[0].label
+    own = SessionGate(settings.limits.per_session_per_second)
+    gates = SessionGates(gate, own, lambda: not stop.is_asked)
     for namespace in dict.fromkeys((configured, *KNOWN)):
-        permit = await gate.acquire_while(lambda: not stop.is_asked)
-        if permit is None:
-            return
+        service = settings.service.model_copy(update={"namespace": namespace})
+        asked = settings.model_copy(update={"service": service})
+        attempts = Attempts(asked, transport, known, state, EventStream()).of(label, gates)
         try:
-            meaning, clock = await _version(settings, transport, namespace, permit)
+            meaning = await attempts.ask(VERSION, {})
         except CertificateError as error:
             yield Finding("service", good=False, said=f"{url}: {error}")
             return
-        finally:
-            permit.ended()
+        except PostponedError:
+            return
+        attempts.decide(VERSION, meaning, 0)  # whoever is to pause does
         if meaning.status is None:
             yield Finding("service", good=False, said=f"{url}: {meaning.text}")
             return
@@ -107,7 +111,6 @@ async def _service(
             yield Finding(f"namespace {namespace}", namespace != configured, said)
             continue
         answering.append(namespace)
-        offset = clock if offset is None else offset
         version = meaning.payload.text
         yield Finding(f"namespace {namespace}", good=True, said=f"answers, version {version}")
     if configured not in answering:
@@ -116,38 +119,10 @@ async def _service(
             hint = f"does service.url = {url!r} name the service?"
         said = f"namespace {configured!r} does not answer; {hint}"
         yield Finding("service", good=False, said=said)
-    elif offset is not None:
+    elif (offset_us := state.clock.offset_us) is not None:
+        offset = offset_us / 1_000_000
         said = f"the service's clock is {offset:+.0f} s from this machine's"
         yield Finding("clock", good=abs(offset) <= _CLOCK_TOLERANCE_SECONDS, said=said)
-
-
-async def _version(
-    settings: Settings, transport: Transport, namespace: str, permit: Permit
-) -> tuple[Meaning, float | None]:
-    """What Version comes to in a namespace, and how far the service's clock is ahead, in seconds.
-
-    Raises:
-        CertificateError: the service's certificate is refused.
-    """
-    service, limit = settings.service, settings.limits.max_reply_bytes
-    request = encode(VERSION, {}, service.binding, service.url, namespace)
-    try:
-        reply, is_cut = await transport.send(request, permit.sent)
-    except TransportError as error:
-        return meaning_of_error(error), None
-    meaning = meaning_of_reply(
-        VERSION,
-        reply.status,
-        reply.headers,
-        reply.body,
-        received_at_us=reply.received_at_us,
-        is_cut=is_cut,
-        max_bytes=limit,
-        max_wait_seconds=settings.retry.max_retry_after_seconds,
-    )
-    date = date_us(reply.headers.get("date"))
-    clock = None if date is None else date / 1_000_000 - reply.received_at_us // 1_000_000
-    return meaning, clock
 
 
 class _Sessions:
@@ -182,12 +157,15 @@ class _Sessions:
             if self._stop.is_asked:
                 return
             try:
-                finding, fault_class = await self._session(label)
+                found = await self._until_drained(self._session(label))
             except CertificateError as error:
                 yield Finding("service", good=False, said=str(error))
                 return
             except PostponedError:
                 return
+            if found is None:
+                return
+            finding, fault_class = found
             yield finding
             unheard = unheard + 1 if fault_class in _UNHEARD else 0
             if unheard == _MOST_UNHEARD:
@@ -195,8 +173,27 @@ class _Sessions:
                 yield Finding("service", good=False, said=said)
                 return
 
+    async def _until_drained(
+        self, session: Coroutine[None, None, tuple[Finding, FaultClass | None]]
+    ) -> tuple[Finding, FaultClass | None] | None:
+        """What came of a session; None if the check was asked to end and `run.drain_seconds` were not enough for it."""
+        looking = asyncio.create_task(session)
+        asked = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((looking, asked), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((looking,), timeout=self._settings.run.drain_seconds)
+        finally:
+            looking.cancel()
+            asked.cancel()
+            await asyncio.wait((looking, asked))
+        return None if looking.cancelled() else looking.result()
+
     async def _session(self, label: str) -> tuple[Finding, FaultClass | None]:
-        """What came of one session, and why it failed if it did."""
+        """What came of one session, and why it failed if it did; Logout included, if the check may go on.
+
+        Raises:
+            PostponedError: the check was asked to end before there was anything to say.
+        """
         about = f"session {label}"
         own = SessionGate(self._settings.limits.per_session_per_second)
         gates = SessionGates(self._gate, own, lambda: not self._stop.is_asked)
@@ -209,26 +206,22 @@ class _Sessions:
                 await self._wait(decision.wait_seconds)
                 found, decision = await attempts.who_am_i(decision.charged)
         except CredentialError as error:
-            return Finding(about, good=False, said=str(error)), FaultClass.CREDENTIAL
-        finally:
-            if has_login:
-                await self._log_out(label, own)
+            return Finding(about, good=False, said=str(error)), class_of(error)
+        if has_login:
+            with contextlib.suppress(PostponedError):  # `log_out_all` has time of its own
+                await self._log_out(label, gates, self._wait)
         if found.fault_class is not None:
             said = f"{found.fault_class.value}: {found.fault_text}"
             return Finding(about, good=False, said=said), found.fault_class
         said = f"network {found.network_id}, mailbox {found.mailbox_id}"
         return Finding(about, good=True, said=said), None
 
-    async def _log_out(self, label: str, own: SessionGate) -> None:
+    async def _log_out(
+        self, label: str, gates: SessionGates, wait: Callable[[float], Awaitable[None]]
+    ) -> None:
         """Logout, once no other label uses the same login; as often as the policy says."""
-        attempts, charged = self._attempts.of(label, SessionGates(self._gate, own)), 0
-        while (failed := await self._credentials.log_out(label, attempts)) is not None:
-            decision = attempts.decide(LOGOUT, failed, charged)
-            if decision.wait_seconds is None:
-                self._credentials.stays_open(label)
-                return
-            charged = decision.charged
-            await self._wait(decision.wait_seconds)
+        if not await self._credentials.end(label, self._attempts.of(label, gates), wait):
+            self._credentials.stays_open(label)
 
     async def log_out_all(self) -> None:
         """Logout for what is still open, within `run.drain_seconds`."""
@@ -236,7 +229,8 @@ class _Sessions:
             async with asyncio.timeout(self._settings.run.drain_seconds):
                 for label in self._credentials.open_logins():
                     limit = self._settings.limits.per_session_per_second
-                    await self._log_out(label, SessionGate(limit))
+                    gates = SessionGates(self._gate, SessionGate(limit))
+                    await self._log_out(label, gates, asyncio.sleep)
 
     async def _wait(self, seconds: float) -> None:
         """Let so many seconds pass, or fewer where the check is asked to end."""

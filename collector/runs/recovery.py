@@ -1,5 +1,6 @@
 """Recovers damaged landing stores, and classifies replies that a crash left unclassified. No network."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -88,8 +89,17 @@ async def settle_leftovers(settings: Settings, path: Path) -> None:
         await landing.close()
 
 
-def classify_leftovers(settings: Settings, landed: LandedRun, landing: Landing) -> None:
-    """Record outcomes for replies that were landed, but not classified before the program was killed."""
+def classify_leftovers(
+    settings: Settings,
+    landed: LandedRun,
+    landing: Landing,
+    masked: Callable[[str, str], str] = lambda _, text: text,
+) -> None:
+    """Record outcomes for replies that were landed, but not classified before the program was killed.
+
+    Args:
+        masked: a session's label, and a text -> the text without what must not be said of the session.
+    """
     retry = settings.retry
     backoff = Backoff(retry.attempts, retry.backoff_seconds, retry.max_backoff_seconds)
     tries = landed.tries()
@@ -98,5 +108,7 @@ def classify_leftovers(settings: Settings, landed: LandedRun, landing: Landing) 
         outcome, meaning = classify_reply(operation, reply, settings.limits.max_reply_bytes)
         known = tries.get(reply.call_id, Tries())
         decision = decide(operation, meaning, known.charged, backoff, 0.0)
-        outcome = outcome._replace(charged=decision.charged)
+        tries[reply.call_id] = known._replace(charged=decision.charged)
+        text = masked(reply.session, outcome.fault_text or "") or None
+        outcome = outcome._replace(charged=decision.charged, fault_text=text)
         landing.settle(outcome, final=decision.wait_seconds is None)

@@ -13,9 +13,10 @@ from typing import Generic, TypeVar
 
 from collector.config import Settings
 from collector.domain.calls import Argument, Call, CallId, Span
-from collector.domain.outcomes import Outcome, State, Tries
+from collector.domain.outcomes import Outcome, Tries
 from collector.errors import LandingVersionError
 from collector.landing import LandedRun
+from collector.outcomes.classify_reply import unsent_outcome
 from collector.runs.reports import report_of
 from collector.scheduling.rate_gates import SessionGate
 from collector.scheduling.session_queue import SessionQueue, SessionStep, Unstarted
@@ -60,19 +61,13 @@ class Remaining:
         here = (session for session in sessions if session in credentials)
         self.queues = Unstarted(sorted(here, key=_digest), self._queue)
 
-    def not_attempted(self) -> Iterator[Outcome]:
+    def given_up(self) -> Iterator[tuple[Call, Outcome]]:
         """The calls of sessions that are not in the configuration any more, each with the reason; once."""
         for session in self._gone:
             said = f"session {session!r} is not in the configuration any more"
             for call in self._waiting.pop(session):
                 tries = self._tries.get(call.call_id, Tries())
-                yield Outcome(
-                    call.call_id,
-                    State.NOT_ATTEMPTED,
-                    tries.sent,
-                    charged=tries.charged,
-                    fault_text=said[:500],
-                )
+                yield call, unsent_outcome(call, tries, None, said)
 
     def _queue(self, session: str) -> SessionQueue:
         has_login = self._credentials.has_login(session)

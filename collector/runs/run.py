@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ from collector.runs.attempt import Attempts, ServiceState
 from collector.runs.plan import calls, run_id
 from collector.runs.recovery import classify_leftovers, is_usable, readable
 from collector.runs.remaining import Remaining
-from collector.runs.workers import WorkerPool
+from collector.runs.workers import WorkerPool, settled_event
 from collector.scheduling.breaker import Breaker
 from collector.scheduling.dispatch import Dispatch
 from collector.scheduling.rate_gates import ServiceGate
@@ -54,6 +54,7 @@ OUTAGE: Final = "outage"  # why a run ended whose service stayed down
 WRONG_SERVICE: Final = "not_service"  # why a run ended that was answered by something else
 _FAILURE: Final = "failure"  # why the others end when one worker failed
 _OUTAGE_SECONDS: Final = 3_600.0
+_TOGETHER: Final = 1_000  # outcomes that wait to be written
 _AGENT: Final = f"ecgrid-stats/{VERSION}"
 
 
@@ -166,17 +167,14 @@ async def collect(
     path, is_complete = landing.path, False
     accounts = Credentials(credentials)
     try:
-        await asyncio.to_thread(_classify_leftovers, settings, landing)
+        await asyncio.to_thread(_classify_leftovers, settings, landing, accounts)
         # what was just classified must be on disk before the missing calls are counted
         await landing.flush()
         remaining, was_answered = await asyncio.to_thread(_read, settings, accounts, path)
-        for outcome in remaining.not_attempted():
-            landing.settle(outcome, final=True)
-            remaining.settled += 1
         with EventStream(observers) as events:
             events.emit(RunBegan(path.stem, remaining.planned, remaining.settled))
             run = _Run(settings, accounts, landing, remaining, stop, events)
-            settled = await run.perform(was_answered=was_answered)
+            settled = await run.give_up() + await run.perform(was_answered=was_answered)
         is_complete = remaining.settled + settled == remaining.planned
         if is_complete and finish:
             landing.finish(time.time_ns() // 1_000)
@@ -186,9 +184,9 @@ async def collect(
     return await asyncio.to_thread(_collected, path, stopped, resumed=resumed)
 
 
-def _classify_leftovers(settings: Settings, landing: Landing) -> None:
+def _classify_leftovers(settings: Settings, landing: Landing, accounts: Credentials) -> None:
     with LandedRun.open(landing.path) as landed:
-        classify_leftovers(settings, landed, landing)
+        classify_leftovers(settings, landed, landing, accounts.masked)
 
 
 def _read(settings: Settings, accounts: Credentials, path: Path) -> tuple[Remaining, bool]:
@@ -219,6 +217,7 @@ def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
             if not is_usable(path):
                 continue
             _LOG.info("resuming", run_id=info.run_id)
+            _warn_of_another_service(settings, info)
             return Landing.resume(path, lambda: stop.is_asked), True
     now_us = time.time_ns() // 1_000
     info = RunInfo(
@@ -231,6 +230,17 @@ def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
     return Landing.create(folder, info, calls(settings)), False
 
 
+def _warn_of_another_service(settings: Settings, info: RunInfo) -> None:
+    service = settings.service
+    if (service.url, service.namespace) != (info.service_url, info.namespace):
+        _LOG.warning(
+            "the run that is resumed was begun with another service: its answers will come from both",
+            run_id=info.run_id,
+            begun_with=f"{info.service_url} {info.namespace}",
+            now=f"{service.url} {service.namespace}",
+        )
+
+
 @dataclass(slots=True)
 class _Run:
     """One invocation's work on a run: the parts, put together."""
@@ -241,6 +251,18 @@ class _Run:
     remaining: Remaining
     stop: Stop
     events: EventStream
+
+    async def give_up(self) -> int:
+        """Settle the calls that nobody can ask any more; how many there were."""
+        count = 0
+        for count, (call, outcome) in enumerate(self.remaining.given_up(), start=1):
+            self.landing.settle(outcome, final=True)
+            self.events.emit(settled_event(call, outcome))
+            if (
+                count % _TOGETHER == 0
+            ):  # signals are heard meanwhile, and not all of a large plan waits in memory
+                await self.landing.flush()
+        return count
 
     async def perform(self, *, was_answered: bool) -> int:
         """Run the workers until nothing is left or the run is asked to end; then Logout, whatever happened.
@@ -287,8 +309,6 @@ class _Run:
             )
             most = (len(self.remaining.queues) or 1) * limits.per_session_concurrency
             try:
-                if self.remaining.has_spans:
-                    await pool.learn_clock(lambda: not self.stop.is_asked)
                 await self._work_until_done(pool, min(limits.concurrency, most))
             finally:
                 await pool.log_out_all()
@@ -304,17 +324,30 @@ class _Run:
     async def _work_until_done(self, pool: WorkerPool, count: int) -> None:
         async with asyncio.TaskGroup() as group:
             failures: list[Exception] = []
-            working = [group.create_task(self._work(pool, failures)) for _ in range(count)]
-            watch = group.create_task(self._drain_when_asked(pool.dispatch, working))
+            preparing = group.create_task(self._work(self._prepare(pool), failures))
+            working = [
+                group.create_task(self._work(self._serve(pool, preparing), failures))
+                for _ in range(count)
+            ]
+            watch = group.create_task(self._drain_when_asked(pool.dispatch, [preparing, *working]))
             await asyncio.wait(working)
             watch.cancel()
         if failures:
             raise failures[0]
 
-    async def _work(self, pool: WorkerPool, failures: list[Exception]) -> None:
+    async def _prepare(self, pool: WorkerPool) -> None:
+        """What must be known before the first call."""
+        if self.remaining.has_spans:
+            await pool.learn_clock(lambda: not self.stop.is_asked)
+
+    async def _serve(self, pool: WorkerPool, preparing: asyncio.Task[None]) -> None:
+        await asyncio.wait((preparing,))
+        await pool.work()
+
+    async def _work(self, work: Coroutine[None, None, None], failures: list[Exception]) -> None:
         """A worker that fails ends the run as a signal does: a Login of another, cut off, would stay open unknown."""
         try:
-            await pool.work()
+            await work
         except Exception as error:  # noqa: BLE001  # raised again when the others have ended
             failures.append(error)
             self.stop.ask(_FAILURE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from collector.config import Settings
 from collector.domain.calls import Call, arguments_text
-from collector.domain.outcomes import Tries
+from collector.domain.outcomes import Outcome, Tries
 from collector.errors import CertificateError, CredentialError
 from collector.events import (
     EventStream,
@@ -28,7 +28,7 @@ from collector.scheduling.session_queue import SessionStep, WorkItem
 from collector.sessions.credentials import Credentials
 from collector.wire.operations import LOGOUT, VERSION
 
-__all__ = ["WorkerPool"]
+__all__ = ["WorkerPool", "settled_event"]
 
 
 @dataclass(slots=True)
@@ -78,7 +78,8 @@ class WorkerPool:
         own = SessionGate(self.settings.limits.per_session_per_second)
         gates = SessionGates(self.gate, own, is_wanted)
         with contextlib.suppress(PostponedError):
-            await self.attempts.of(session, gates).ask(VERSION, {})
+            attempts = self.attempts.of(session, gates)
+            attempts.decide(VERSION, await attempts.ask(VERSION, {}), 0)  # whoever is to pause does
 
     async def log_out_all(self) -> None:
         """Logout for every session that is still open, within `run.drain_seconds`."""
@@ -90,14 +91,12 @@ class WorkerPool:
                 gate = self.session_gates.get(session) or SessionGate(
                     self.settings.limits.per_session_per_second
                 )
-                gates = SessionGates(self.gate, gate)
+                attempts = self.attempts.of(session, SessionGates(self.gate, gate))
                 try:
-                    failed = await self.credentials.log_out(
-                        session, self.attempts.of(session, gates)
-                    )
+                    is_over = await self.credentials.end(session, attempts)
                 except CertificateError:
                     return
-                if failed is not None and self.attempts.service.is_down:
+                if not is_over and self.attempts.service.is_down:
                     return  # nor would the next one be heard
 
         with contextlib.suppress(TimeoutError):
@@ -130,20 +129,8 @@ class WorkerPool:
             self.dispatch.done(work)
 
     def _settle(self, call: Call, result: AttemptResult) -> None:
-        outcome = result.outcome
         self.settled += 1
-        self.events.emit(
-            Settled(
-                call.call_id,
-                call.session,
-                call.operation,
-                arguments_text(call.arguments),
-                outcome.state,
-                outcome.attempts,
-                outcome.fault_class,
-                outcome.fault_text,
-            )
-        )
+        self.events.emit(settled_event(call, result.outcome))
 
     async def _log_in(self, work: WorkItem) -> None:
         queue = work.queue
@@ -211,3 +198,17 @@ class WorkerPool:
         tries = Tries(work.tries.sent + 1, charged)
         self.dispatch.put_back(work, time.monotonic() + wait_seconds, tries)
         return True
+
+
+def settled_event(call: Call, outcome: Outcome) -> Settled:
+    """That the call has come to this end."""
+    return Settled(
+        call.call_id,
+        call.session,
+        call.operation,
+        arguments_text(call.arguments),
+        outcome.state,
+        outcome.attempts,
+        outcome.fault_class,
+        outcome.fault_text,
+    )

@@ -120,11 +120,6 @@ class Dispatch:
         """How many sessions have something left to do."""
         return self._open_queues
 
-    @property
-    def is_closed(self) -> bool:
-        """`close` was called."""
-        return self._closed
-
     def _release(self, work: WorkItem) -> None:
         queue = work.queue
         self._out -= 1

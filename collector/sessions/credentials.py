@@ -6,13 +6,13 @@ this run: account lock-out is real. Replies to Login hold credentials and are ne
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collector.config import ApiKey, Credential, Login, Unreadable
 from collector.domain.outcomes import FaultClass
-from collector.domain.secret import Secret
+from collector.domain.secret import Secret, mask
 from collector.errors import CredentialError
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT, Meaning
 from collector.outcomes.policy import Decision, ends_session
@@ -27,6 +27,10 @@ _STRIKES: Final = 3  # refusals in a row after which a credential is not sent an
 
 class Asker(Protocol):
     """Sends operations for one session, and says what is done about what comes back."""
+
+    @property
+    def is_service_down(self) -> bool:
+        """Nobody is served: what can wait for ever is not sent again."""
 
     async def ask(self, operation: Operation, arguments: Mapping[str, Argument]) -> Meaning:
         """Send one request through the rate gates; what it came to, secrets masked in its text."""
@@ -149,6 +153,13 @@ class Credentials:
         own, account = self.secrets(label), self._accounts.get(label)
         return own if account is None else (*own, account.login.name)
 
+    def masked(self, label: str, text: str, *more: Secret) -> str:
+        """A text with the session's secrets, and more, masked; it may be unescaped, or quote the bytes of a reply."""
+        if not text:
+            return text
+        found, _ = mask(text.encode(errors="replace"), (*more, *self.unspoken(label)))
+        return found.decode(errors="replace")
+
     def accepted(self, label: str) -> None:
         """The service accepted this session's SessionID."""
         if label in self._accounts:
@@ -190,7 +201,8 @@ class Credentials:
             if account.session_id is not None or account.failures > failures:
                 return account.session_id is not None  # what was waited for has come to its end
             if account.expired is not None:  # logged out once, whatever comes of it, to make room
-                await asker.ask(LOGOUT, {"SessionID": account.expired})
+                made_room = await asker.ask(LOGOUT, {"SessionID": account.expired})
+                asker.decide(LOGOUT, made_room, 0)  # whoever is to pause does; it is not sent again
                 account.expired = None
             arguments = {"LoginName": account.login.name, "Password": account.login.password}
             meaning = await asker.ask(LOGIN, arguments)
@@ -236,6 +248,22 @@ class Credentials:
             return meaning
         account.session_id = account.expired = None
         return None
+
+    async def end(
+        self, label: str, asker: Asker, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> bool:
+        """`log_out`, again as often and as late as the policy says; whether nothing of this label is open any more.
+
+        While the service is down it is sent once: nobody waits for it.
+        """
+        charged = 0
+        while (failed := await self.log_out(label, asker)) is not None:
+            decision = asker.decide(LOGOUT, failed, charged)
+            if decision.wait_seconds is None or asker.is_service_down:
+                return False
+            charged = decision.charged
+            await wait(decision.wait_seconds)
+        return True
 
     def stays_open(self, label: str) -> None:
         """Logout was given up: nobody needs to wait for the room that it would have made."""

@@ -63,8 +63,8 @@ _deadline_option = click.option(
 def run(door: Door, config: Path, deadline: float | None) -> None:
     """All of it, once a night: plan, collect, land, normalize, publish, load into the configured warehouses.
 
-    An unfinished run of the same plan is resumed: only the calls that are missing are made. Ctrl-C or SIGTERM ends
-    the run in order (exit code 4); a second one ends it at once. What was answered by then is safe.
+    An unfinished run is resumed with the plan it began with: only the calls that are missing are made. Ctrl-C or
+    SIGTERM ends the run in order (exit code 4); a second one ends it at once. What was answered by then is safe.
     """
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
@@ -188,6 +188,11 @@ def night_said(night: Night, settings: Settings, counts: Counts | None = None) -
         lines.append(
             f"stopped: {settings.service.url} is answered by a web server that is not the service; is service.url"
             " right? `ecgrid-stats check` looks closer, `ecgrid-stats run` again resumes the run"
+        )
+    elif night.not_attempted == night.planned > 0 and night.stopped is None:
+        lines.append(
+            "no session of this run is in the configuration any more, so nothing was asked; `ecgrid-stats run` again"
+            " begins a new run"
         )
     elif night.exit_code == ExitCode.FAILED:
         lines.append("not one of the planned calls was answered; `ecgrid-stats check` looks closer")

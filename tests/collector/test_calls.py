@@ -96,12 +96,6 @@ def test_windows_out_of_range(minutes: int) -> None:
             Trailing(*pair)
 
 
-def test_a_probe() -> None:
-    """Twice the same window."""
-    assert Trailing(60, 60).is_probe
-    assert not Trailing(60, 61).is_probe
-
-
 @pytest.mark.parametrize(
     ("start_us", "end_us", "said"),
     [

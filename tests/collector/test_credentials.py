@@ -53,6 +53,7 @@ class Service:
     asked: list[str] = field(default_factory=list)
     arguments: list[Mapping[str, Argument]] = field(default_factory=list)
     most_at_once: int = 0
+    is_service_down: bool = False
     _now: int = 0
 
     async def ask(self, operation: Operation, arguments: Mapping[str, Argument]) -> Meaning:

@@ -132,7 +132,6 @@ def test_counts() -> None:
     ):
         counts(event)
     assert counts.sent == {"Login": 1, "ReportInstantStats": 2}
-    assert counts.replied == {FaultClass.SERVER: 1, None: 1}
     assert counts.retried == {FaultClass.SERVER: 1}
     assert counts.paused_seconds == 3.5
     assert counts.summary() == {

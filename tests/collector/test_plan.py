@@ -45,7 +45,7 @@ def test_number_of_calls(count: int) -> None:
     assert len(chain) == max(1, count - 1)
     for planned in (pairs, chain):
         assert asked_by(planned) == set(windows)
-    assert sum(each.is_probe for each in pairs) == count % 2
+    assert sum(each.minutes1 == each.minutes2 for each in pairs) == count % 2
     assert [pair.minutes2 for pair in chain[:-1]] == [pair.minutes1 for pair in chain[1:]]
 
 

@@ -42,8 +42,7 @@ def measured(night: Ground, rate: int) -> Measured:
     (path,) = (night.folder / "data" / "landing").glob("*.db")
     with LandedRun.open(path) as landed:
         sent = {
-            (each.session, each.minutes[0] if each.minutes else None, each.attempt): each.sent_at_us
-            / 1e6
+            (each.session, each.minutes[0], each.attempt): each.sent_at_us / 1e6
             for each in landed.replies()
         }
     log = list(night.simulator.log.arrivals)

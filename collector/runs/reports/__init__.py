@@ -9,9 +9,10 @@ from collector.runs.reports.instant_stats import INSTANT_STATS
 from collector.runs.reports.instant_stats_ex import INSTANT_STATS_EX
 from collector.runs.reports.report import Asked, Report
 
-__all__ = ["INSTANT_STATS", "INSTANT_STATS_EX", "Asked", "Report", "report_of"]
+__all__ = ["INSTANT_STATS", "INSTANT_STATS_EX", "REPORTS", "Asked", "Report", "report_of"]
 
-_REPORTS: Final = {report.operation.name: report for report in (INSTANT_STATS, INSTANT_STATS_EX)}
+REPORTS: Final = (INSTANT_STATS, INSTANT_STATS_EX)
+_BY_NAME: Final = {report.operation.name: report for report in REPORTS}
 
 
 def report_of(operation_name: str) -> Report:
@@ -21,9 +22,9 @@ def report_of(operation_name: str) -> Report:
         LookupError: no report does.
     """
     try:
-        return _REPORTS[operation_name]
+        return _BY_NAME[operation_name]
     except KeyError:
-        known = ", ".join(_REPORTS)
+        known = ", ".join(_BY_NAME)
         raise LookupError(
             f"no report asks with operation {operation_name!r}: must be one of {known}"
         ) from None

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from collector.config import SessionEntry
 from collector.domain.calls import Call, Span, Trailing
 from collector.runs.reports.report import Asked, Report
 from collector.runs.reports.windows import minutes_of
@@ -24,4 +25,8 @@ def _ask(call: Call, service_now_us: int) -> Asked:
     raise ValueError(f"call {call.call_id}: its arguments must be two windows or a span")
 
 
-INSTANT_STATS: Final = Report(_OPERATION, _ask)
+def _scope_of(entry: SessionEntry) -> tuple[int, ...] | None:
+    return () if entry.network_id is None else None
+
+
+INSTANT_STATS: Final = Report(_OPERATION, _scope_of, _ask)

@@ -5,6 +5,7 @@ A call's arguments are the network's, the mailbox's and the ECGridID's number, t
 
 from typing import Final
 
+from collector.config import SessionEntry
 from collector.domain.calls import Call, Span, Trailing
 from collector.runs.reports.report import Asked, Report
 from collector.runs.reports.windows import minutes_of
@@ -43,4 +44,10 @@ def _ask(call: Call, service_now_us: int) -> Asked:
     )
 
 
-INSTANT_STATS_EX: Final = Report(_OPERATION, _ask)
+def _scope_of(entry: SessionEntry) -> tuple[int, ...] | None:
+    if entry.network_id is None:
+        return None
+    return entry.network_id, entry.mailbox_id or 0, entry.ecgrid_id or 0
+
+
+INSTANT_STATS_EX: Final = Report(_OPERATION, _scope_of, _ask)
