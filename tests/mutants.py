@@ -52,7 +52,7 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
     ],
     "sessions": [f"{OWN}/test_credentials.py", f"{OWN}/test_whoami.py"],
     "runs": [
-        *(f"{OWN}/test_{name}.py" for name in "plan reports service_clock".split()),
+        *(f"{OWN}/test_{name}.py" for name in "attempts plan reports service_clock".split()),
         "tests/nightly",
         "tests/reliability/test_model.py",
     ],

@@ -112,6 +112,41 @@ async def test_ctrl_c_keeps_what_was_found(ground: MakeGround, number: signal.Si
     assert open_sessions(night) == {}
 
 
+async def test_ctrl_c_while_a_logout_is_to_wait(ground: MakeGround) -> None:
+    """The service asks for five minutes: what was found is told soon after the signal, not after them."""
+    night = await ground(
+        population(6, 1),
+        f"{CONFIG}[run]\ndrain_seconds = 1\n",
+        switches=switches(
+            throttle="always", throttle_status=503, retry_after_seconds=300, operations="Logout"
+        ),
+    )
+    process = await night.start("check")
+    async with asyncio.timeout(30):
+        while night.simulator.log.total < 5:  # noqa: ASYNC110  # two namespaces, Login, WhoAmI, Logout
+            await asyncio.sleep(0.01)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    ended = await night.ended(process)
+    assert ended.code == 4, ended.err
+    assert time.monotonic() - began < 6.0
+    assert "session mailbox-0001" in [each["about"] for each in ended.json["findings"]]
+
+
+async def test_logins_that_hang(ground: MakeGround) -> None:
+    """No reply to the Logins of three sessions in a row is enough, too."""
+    night = await ground(
+        population(12, 1),
+        f"timeout_seconds = 0.3\n{CONFIG}",
+        switches=switches(never_answer="always", operations="Login"),
+    )
+    checked = await night.run("check")
+    assert checked.code == 1, checked.err
+    assert "3 sessions in a row" in checked.json["findings"][-1]["said"]
+    asked = {each.session for each in night.simulator.log.arrivals if each.operation == "Login"}
+    assert len(asked) == 3
+
+
 async def test_a_service_that_goes_away(ground: MakeGround) -> None:
     """After three sessions without a reply nobody else is asked."""
     night = await ground(

@@ -1,6 +1,7 @@
 """Calls that name instants: whatever happens on the way, the service is asked for the time between the same edges."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -188,6 +189,25 @@ async def test_a_run_that_is_resumed_hours_later_asks_for_the_same_hours(
             300,
             301,
         }
+
+
+async def test_a_clock_that_is_not_told_holds_up_no_signal(ground: MakeGround) -> None:
+    """The request that asks for it hangs, and is given up like any other that is in flight."""
+    night = await ground(
+        population(3, 0),
+        f"timeout_seconds = 50\n{CONFIG}[run]\ndrain_seconds = 1\n",
+        switches=switches(never_answer="always", operations="Version"),
+    )
+    settings = settings_of(night.simulator, night.folder / "data")
+    await frozen(settings, planned(settings, hours_before(night.simulator.clock.now_us(), 3)))
+    process = await night.start("run")
+    await night.arrivals(1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    ended = await night.ended(process)
+    assert (ended.code, ended.json["stopped"]) == (4, "SIGTERM"), ended.err
+    assert time.monotonic() - began < 6.0
+    assert [each.operation for each in night.simulator.log.arrivals] == ["Version"]
 
 
 async def test_mailboxes_that_are_named(ground: MakeGround) -> None:

@@ -194,6 +194,36 @@ async def test_what_was_frozen_is_asked(ground: MakeGround) -> None:
     assert (following.code, following.json["planned"], following.json["resumed"]) == (0, 120, False)
 
 
+async def test_a_run_whose_sessions_are_all_gone(ground: MakeGround) -> None:
+    """It ends, nothing is sent, what to do is said; the next run asks the sessions that there are."""
+    night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=300))
+    assert (await night.interrupted(2)).code == 4
+    sessions = night.folder / "sessions.csv"
+    sessions.write_text(sessions.read_text().replace("mailbox-", "renamed-"))
+    before = night.simulator.log.total
+    process = await night.shell(f"{' '.join(night.program)} run -c {night.config}")
+    ended = await night.ended(process)
+    assert night.simulator.log.total == before
+    assert "call given up" in ended.err
+    assert "is not in the configuration any more" in ended.err
+    if ended.code == 5:
+        assert "`ecgrid-stats run` again begins a new run" in ended.out
+    following = await night.run("run")
+    assert (following.code, following.json["ok"], following.json["resumed"]) == (0, 48, False)
+
+
+async def test_a_run_that_is_resumed_with_another_service(ground: MakeGround) -> None:
+    """The log says so: one run will hold answers of both."""
+    night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=100))
+    assert (await night.interrupted(8)).code == 4
+    text = night.config.read_text()
+    night.config.write_text(text.replace("127.0.0.1", "localhost"))
+    resumed = await night.run("run")
+    assert (resumed.code, resumed.json["resumed"]) == (0, True), resumed.err
+    assert "was begun with another service" in resumed.err
+    assert "localhost" in resumed.err
+
+
 async def test_an_earlier_run_that_is_too_old_is_closed(ground: MakeGround) -> None:
     """A run that cannot be resumed any more is published by the next one, its missing calls not attempted."""
     night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))

@@ -124,6 +124,22 @@ async def test_one_damaged_reply(finish: bool, tmp_path: Path) -> None:  # a par
         assert run.info == replace(INFO, finished_at_us=99 if finish else None)
 
 
+async def test_a_damaged_plan_of_calls_that_were_not_tried(tmp_path: Path) -> None:
+    """The index of the plan still says which call it was: nothing is lost."""
+    landing = created(tmp_path, MANY)
+    await landing.close()
+    changed(landing.path, "UPDATE calls SET session = 'another' WHERE ordinal = 3")
+    changed(landing.path, "UPDATE calls SET arguments = '1-2' WHERE ordinal = 150")
+    changed(landing.path, "UPDATE calls SET operation = '' WHERE ordinal = 199")
+    with pytest.raises(LandingDamagedError):
+        verified(landing.path)
+    saved = salvage(landing.path)
+    assert saved.lost_calls == 0
+    with LandedRun.open(landing.path) as run:
+        assert list(run.calls()) == list(MANY)
+        assert list(run.remaining()) == list(MANY)
+
+
 def test_any_damage(whole: bytes, tmp_path: Path) -> None:
     """Bytes changed, pages zeroed, the end cut off: what is read afterwards is what was landed, and it adds up."""
     answers = {call.call_id: body_of(call) for call in MANY}
