@@ -285,8 +285,12 @@ def share_the_login(night: Ground, labels: int) -> None:
 
 
 async def test_a_session_that_many_share_and_that_ends_soon(ground: MakeGround) -> None:
-    """Twelve labels lose their session every other call: that others used it up costs no call its attempts."""
-    night = await ground(population(1, 1), CONFIG, switches=switches(expire_after_calls=2))
+    """Twelve labels lose their session every other call: one call pays for that each time, and none all its attempts.
+
+    Which one it is, is chance, so each has many.
+    """
+    config = CONFIG.replace("[retry]", "[retry]\nattempts = 12")
+    night = await ground(population(1, 1), config, switches=switches(expire_after_calls=2))
     share_the_login(night, 12)
     ended = await night.run("run")
     assert (ended.code, ended.json["ok"]) == (0, 24), ended.err
