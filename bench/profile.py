@@ -17,7 +17,7 @@ _SAMPLER: Final = str(ROOT / ".cache/bench/bin/py-spy")
 _PER_SECOND: Final = 250
 _FRAME: Final = re.compile(r"(?P<name>.*) \((?P<file>[^()]*?)(:\d+)?\)")
 _CALLS: Final = 10_000
-_SENDING: Final = ("exchange", "_writelines")
+_SENDING: Final = ("_writelines",)
 _LANDING: Final = {
     "_insert": "landing thread, SQLite and waiting for the interpreter's lock",
     "_insert_one": "landing thread, SQLite and waiting for the interpreter's lock",
@@ -25,17 +25,19 @@ _LANDING: Final = {
 }
 # the innermost frame that is in one of these files takes the sample
 _PLACES: Final = {
-    "collector/dispatch.py": "dispatch",
-    "collector/queue.py": "dispatch",
-    "collector/limits.py": "rate gates",
+    "collector/scheduling/dispatch.py": "dispatch",
+    "collector/scheduling/session_queue.py": "dispatch",
+    "collector/scheduling/": "rate gates",
+    "collector/runs/gates.py": "rate gates",
     "asyncio_throttle/": "rate gates",
-    "collector/worker.py": "worker",
-    "collector/fetch.py": "attempt",
-    "collector/wire/": "request and judgement",
-    "collector/judge.py": "request and judgement",
-    "collector/policy.py": "request and judgement",
-    "collector/redacted.py": "masking",
-    "collector/secret.py": "masking",
+    "collector/runs/workers.py": "worker",
+    "collector/runs/": "attempt",
+    "collector/wire/": "request, and what the reply means",
+    "collector/outcomes/": "request, and what the reply means",
+    "collector/landing/redaction.py": "masking",
+    "collector/domain/secret.py": "masking",
+    "collector/events.py": "events",
+    "collector/observers.py": "events",
     "collector/landing/writer.py": "landing, on the loop's thread",
     "collector/transport/": "the exchange, above aiohttp",
     "aiohttp/": "aiohttp",

@@ -18,15 +18,13 @@ class ServiceClock:
     """How far the service's clock is ahead of the client's. Times are microseconds since 1970."""
 
     def __init__(self) -> None:
-        self._bounds: deque[tuple[int, int]] = deque(maxlen=_RECENT)
+        self._lows: deque[int] = deque(maxlen=_RECENT)
+        self._highs: deque[int] = deque(maxlen=_RECENT)
 
     @property
     def offset_us(self) -> int | None:
         """How far the service's clock is ahead, negative if it is behind; None while no reply told."""
-        if not self._bounds:
-            return None
-        low, high = self._overlap()
-        return (low + high) // 2
+        return (max(self._lows) + min(self._highs)) // 2 if self._lows else None
 
     def learn(self, date_us: int | None, sent_at_us: int, received_at_us: int) -> None:
         """A reply came.
@@ -38,18 +36,16 @@ class ServiceClock:
         """
         if date_us is None:
             return
-        bounds = date_us - received_at_us, date_us + _SECOND_US - sent_at_us
-        if bounds[0] > bounds[1]:  # the client's clock was moved while the request was under way
+        low, high = date_us - received_at_us, date_us + _SECOND_US - sent_at_us
+        if low > high:  # the client's clock was moved while the request was under way
             return
-        self._bounds.append(bounds)
-        low, high = self._overlap()
-        if low > high:  # one of the clocks was moved: only the latest reply knows of it
-            self._bounds.clear()
-            self._bounds.append(bounds)
+        if self._lows and max(low, *self._lows) > min(high, *self._highs):
+            # one of the clocks was moved: only the latest reply knows of it
+            self._lows.clear()
+            self._highs.clear()
+        self._lows.append(low)
+        self._highs.append(high)
 
     def now_us(self, client_now_us: int) -> int:
         """The service's clock at that instant of the client's; the client's own while nothing is known."""
         return client_now_us + (self.offset_us or 0)
-
-    def _overlap(self) -> tuple[int, int]:
-        return max(low for low, _ in self._bounds), min(high for _, high in self._bounds)

@@ -2,10 +2,12 @@
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 __all__ = ["date_us", "http_date", "retry_after_seconds"]
 
 
+@lru_cache(maxsize=64)  # all replies of one second have the same
 def http_date(value: str) -> float | None:
     """An HTTP-date in seconds since 1970; None if it cannot be read. One that names no time zone is in UTC."""
     try:

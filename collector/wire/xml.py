@@ -9,6 +9,15 @@ from collector.errors import WireError
 __all__ = ["local_name", "namespace_of", "parse"]
 
 _DOCTYPES: Final = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
+_PARSER: Final = etree.XMLParser(
+    # for a DTD in an encoding that was not looked for before; it is refused afterwards
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+)
 
 
 def parse(body: bytes) -> etree._Element:
@@ -22,17 +31,8 @@ def parse(body: bytes) -> etree._Element:
     # before the parser sees it: a DTD may cost time and memory without ever being used
     if any(doctype in body for doctype in _DOCTYPES):
         raise WireError("a document with a DTD")
-    parser = etree.XMLParser(
-        # for a DTD in an encoding that was not looked for above; it is refused below
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise WireError(f"not well-formed XML: {error}") from error
     if root.getroottree().docinfo.internalDTD is not None:
