@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Final, Self
@@ -36,6 +36,7 @@ __all__ = ["Landing"]
 
 _GROUP: Final = 512  # at most this many records in one commit
 _TOGETHER: Final = 64  # at most this many rows in one statement
+_TOGETHER_BYTES: Final = 1 << 20  # of bodies in one statement, where there is more than one row
 _KNOWN: Final = 256  # statements that SQLite keeps prepared: each number of rows has its own
 _LATER: Final = 512  # at most this many records that nobody waits for are kept for one commit
 _LATER_SECONDS: Final = 0.25  # and no longer than this
@@ -273,8 +274,7 @@ def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
         for row in rows:
             store.execute(statement, row)
         return
-    for at in range(0, len(rows), _TOGETHER):
-        some = rows[at : at + _TOGETHER]
+    for some in _batches(rows):
         try:
             store.execute(
                 f"{head}{values}{','.join([places] * len(some))}", tuple(chain.from_iterable(some))
@@ -282,6 +282,20 @@ def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
         except sqlite3.IntegrityError:  # none of them is in: see which one it is
             for row in some:
                 _insert_one(store, statement, row)
+
+
+def _batches(rows: list[Row]) -> Iterator[list[Row]]:
+    """Rows that are written together: many, or few that are large, since SQLite copies what it is given."""
+    some: list[Row] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += sum(len(value) for value in row if isinstance(value, bytes))
+        if len(some) == _TOGETHER or size > _TOGETHER_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _insert_one(store: sqlite3.Connection, statement: str, row: Row) -> None:

@@ -29,6 +29,7 @@ __all__ = ["Received", "Transport"]
 
 _CONNECT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
+_LARGE_BYTES: Final = 1 << 20  # of a body; an answer has some 2,000
 _BUFFER_BYTES: Final = 65_536
 _MAX_HEADER_BYTES: Final = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
 _AUTO_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -70,6 +71,7 @@ class Transport:
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._kept_seconds = kept_seconds
         self._tls: ssl.SSLContext | bool = True
+        self._large = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -174,7 +176,7 @@ class Transport:
                 raise UnaskedError
             sending.answered = True
             with _ended_when_closed(response, sending, limit):
-                body, is_cut = await _read(response.content, self._max_reply_bytes)
+                body, is_cut = await _read(response.content, self._max_reply_bytes, self._large)
             if is_cut:
                 response.close()  # the rest of the body is not to be read
         reply = Reply(
@@ -272,14 +274,24 @@ def _ended_when_closed(
         timer.cancel()
 
 
-async def _read(content: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
-    """At most `limit` bytes of a body, and whether there are more."""
+async def _read(
+    content: aiohttp.StreamReader, limit: int, large: asyncio.Lock
+) -> tuple[bytes, bool]:
+    """At most `limit` bytes of a body, and whether there are more.
+
+    Args:
+        large: one body at a time grows beyond what answers are, so that many of them do not fill the memory together.
+    """
     pieces, size = [], 0
-    while size <= limit and (piece := await content.readany()):
-        size += len(piece)
-        pieces.append(piece)
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return body[:limit], size > limit
+    async with contextlib.AsyncExitStack() as alone:
+        while size <= limit and (piece := await content.readany()):
+            if size <= _LARGE_BYTES < size + len(piece):
+                await alone.enter_async_context(large)
+            size += len(piece)
+            pieces.append(piece)
+        if size > limit:
+            pieces[-1] = pieces[-1][: limit - size]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), size > limit
 
 
 def _by_name(raw: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
