@@ -233,6 +233,7 @@ class EventStream:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._deliveries = [_Delivery(observer) for observer in observers]
+        self._emitted = 0
 
     def __enter__(self) -> Self:
         for delivery in self._deliveries:
@@ -243,40 +244,39 @@ class EventStream:
         """Let the observers see what is waiting, for a bounded time."""
         deadline = time.monotonic() + _CLOSE_SECONDS
         for delivery in self._deliveries:
-            delivery.end(deadline)
+            delivery.end(deadline, self._emitted)
 
     def emit(self, event: Event) -> None:
         """Hand an event over; returns at once, whatever the observers do."""
+        self._emitted += 1
         for delivery in self._deliveries:
-            delivery.put(event)
+            delivery.waiting.append(event)
 
 
 class _Delivery:
-    """One observer, the events that wait for it, and the thread in which it sees them."""
+    """One observer, the events that wait for it, and the thread in which it sees them.
+
+    Attributes:
+        waiting: the latest events that it has not seen; of a stuck one the older are forgotten.
+    """
 
     def __init__(self, observer: Observer) -> None:
+        self.waiting: deque[Event] = deque(maxlen=_MOST_WAITING)
         self._observer = observer
-        self._waiting: deque[Event] = deque()
         self._is_ending = threading.Event()
-        self._dropped = 0
+        self._seen = 0
         self._has_failed = False
         self._thread = threading.Thread(target=self._deliver, name="events", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, event: Event) -> None:
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(event)
-        else:
-            self._dropped += 1
-
-    def end(self, deadline: float) -> None:
-        """Return when everything was seen, or at an instant (monotonic seconds)."""
+    def end(self, deadline: float, emitted: int) -> None:
+        """Return when all events that were emitted have been seen, or at an instant (monotonic seconds)."""
         self._is_ending.set()
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        unseen = self._dropped + len(self._waiting)
-        if unseen:
+        unseen = emitted - self._seen
+        if unseen > 0:
             _LOG.warning(
                 "an observer of the run was too slow", observer=repr(self._observer), unseen=unseen
             )
@@ -287,10 +287,11 @@ class _Delivery:
         self._hand_over()
 
     def _hand_over(self) -> None:
-        while self._waiting:
-            event = self._waiting.popleft()
+        waiting, observer = self.waiting, self._observer
+        while waiting:
+            self._seen += 1
             try:
-                self._observer(event)
+                observer(waiting.popleft())
             except Exception as error:  # noqa: BLE001  # what goes wrong in an observer does not concern the run
                 self._tell(error)
 

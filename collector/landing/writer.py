@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Final, Self
@@ -35,8 +35,10 @@ from collector.landing.records import (
 __all__ = ["Landing"]
 
 _GROUP: Final = 512  # at most this many records in one commit
+_GROUP_BYTES: Final = (
+    1 << 20
+)  # of bodies in one commit of more than one: SQLite copies what it is given
 _TOGETHER: Final = 64  # at most this many rows in one statement
-_TOGETHER_BYTES: Final = 1 << 20  # of bodies in one statement, where there is more than one row
 _KNOWN: Final = 256  # statements that SQLite keeps prepared: each number of rows has its own
 _LATER: Final = 512  # at most this many records that nobody waits for are kept for one commit
 _LATER_SECONDS: Final = 0.25  # and no longer than this
@@ -165,11 +167,16 @@ class Landing:
 
     async def _written(self, done: asyncio.Future[None]) -> None:
         """Return when the writer says so, within a bound: a disk may hang."""
+
+        def give_up() -> None:
+            if not done.done():
+                done.set_exception(self._late())
+
+        timer = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, give_up)
         try:
-            async with asyncio.timeout(_LONGEST_SECONDS):
-                await done
-        except TimeoutError:
-            raise self._late() from None
+            await done
+        finally:
+            timer.cancel()
 
     def _late(self) -> LandingError:
         return LandingError(
@@ -231,7 +238,8 @@ class Landing:
         """What is queued, in order, at least one record; empty when it is time to stop."""
         while True:
             with self._guard:
-                group, self._queued = self._queued[:_GROUP], self._queued[_GROUP:]
+                count = _together(self._queued)
+                group, self._queued = self._queued[:count], self._queued[count:]
                 if group or self._stopping:
                     return group
                 self._is_asleep = True
@@ -257,6 +265,16 @@ class Landing:
         _resolve(waiting, self._failure)
 
 
+def _together(queued: list[_Record]) -> int:
+    """How many of the records that are first are written in one commit."""
+    size = 0
+    for count, (_, row, _) in enumerate(queued[:_GROUP]):
+        size += len(row.body) if isinstance(row, LandedReply) else 0
+        if size > _GROUP_BYTES:
+            return max(1, count)
+    return min(len(queued), _GROUP)
+
+
 def _rows(group: Iterable[_Record]) -> dict[str, list[Row]]:
     """The rows of a group by their statement; each of these has a table, or keys, of its own."""
     rows: dict[str, list[Row]] = {}
@@ -274,7 +292,8 @@ def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
         for row in rows:
             store.execute(statement, row)
         return
-    for some in _batches(rows):
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
         try:
             store.execute(
                 f"{head}{values}{','.join([places] * len(some))}", tuple(chain.from_iterable(some))
@@ -282,20 +301,6 @@ def _insert(store: sqlite3.Connection, statement: str, rows: list[Row]) -> None:
         except sqlite3.IntegrityError:  # none of them is in: see which one it is
             for row in some:
                 _insert_one(store, statement, row)
-
-
-def _batches(rows: list[Row]) -> Iterator[list[Row]]:
-    """Rows that are written together: many, or few that are large, since SQLite copies what it is given."""
-    some: list[Row] = []
-    size = 0
-    for row in rows:
-        some.append(row)
-        size += sum(len(value) for value in row if isinstance(value, bytes))
-        if len(some) == _TOGETHER or size > _TOGETHER_BYTES:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
 
 
 def _insert_one(store: sqlite3.Connection, statement: str, row: Row) -> None:

@@ -4,6 +4,7 @@ Every request of a run goes through here, whatever its operation. A reply to a r
 it; replies that carry credentials (Login, WhoAmI) are never landed.
 """
 
+import contextlib
 import random
 import time
 from collections import Counter
@@ -148,23 +149,11 @@ class SessionAttempts:
             raise LookupError(f"session {self._session!r} has no SessionID: Login comes first")
         operation = report_of(call.operation).operation
         question = _Question(call, session_id, self._shared.service.clock)
-        try:
-            received = await self._send(operation, question.arguments)
-        except TransportError as error:
-            meaning = meaning_of_error(error)
-            asked_at_us = question.asked_at_us
-            outcome = unanswered_outcome(call, tries, meaning, question.minutes, asked_at_us)
-        else:
-            landed = self._landed(question, tries.sent + 1, received)
-            await landing.land(landed)
-            outcome, meaning = classify_reply(
-                operation,
-                landed,
-                self._shared.settings.limits.max_reply_bytes,
-                self._shared.settings.retry.max_retry_after_seconds,
-            )
-        meaning = meaning._replace(text=credentials.masked(self._session, meaning.text, session_id))
-        outcome = outcome._replace(fault_text=meaning.text or None)
+        async with contextlib.AsyncExitStack() as held:
+            outcome, meaning = await self._answered(question, tries, landing, held)
+        if meaning.text:
+            said = credentials.masked(self._session, meaning.text, session_id)
+            meaning, outcome = meaning._replace(text=said), outcome._replace(fault_text=said)
         self._learn(operation, call.call_id, meaning, outcome.latency_us)
         if outcome.state is not State.FAILED:
             credentials.accepted(self._session)
@@ -181,6 +170,31 @@ class SessionAttempts:
             unproven[call.call_id] += decision.charged - before
         charged = decision.charged - unproven[call.call_id]
         return _result(outcome, charged, decision.wait_seconds)
+
+    async def _answered(
+        self,
+        question: "_Question",
+        tries: Tries,
+        landing: Landing,
+        held: contextlib.AsyncExitStack,
+    ) -> tuple[Outcome, Meaning]:
+        """Send, land what comes, and see what it means."""
+        call, settings = question.call, self._shared.settings
+        operation = report_of(call.operation).operation
+        try:
+            received = await self._send(operation, question.arguments, held)
+        except TransportError as error:
+            meaning, asked_at_us = meaning_of_error(error), question.asked_at_us
+            outcome = unanswered_outcome(call, tries, meaning, question.minutes, asked_at_us)
+            return outcome, meaning
+        landed = self._landed(question, tries.sent + 1, received)
+        await landing.land(landed)
+        return classify_reply(
+            operation,
+            landed,
+            settings.limits.max_reply_bytes,
+            settings.retry.max_retry_after_seconds,
+        )
 
     async def who_am_i(self, charged: int) -> tuple[WhoAmI, Decision]:
         """What WhoAmI says of the session, a fault being part of that; and what is done about it."""
@@ -298,7 +312,10 @@ class SessionAttempts:
             breaker.answered(self._session, item)
 
     async def _send(
-        self, operation: Operation, arguments: Callable[[], Mapping[str, Argument]]
+        self,
+        operation: Operation,
+        arguments: Callable[[], Mapping[str, Argument]],
+        held: contextlib.AsyncExitStack | None = None,
     ) -> Received:
         """The reply to one request, whose arguments are made once it may be sent.
 
@@ -323,7 +340,7 @@ class SessionAttempts:
                 )
                 if is_login and shared.landing is not None:
                     shared.landing.count_login()
-                received = await shared.transport.send(request, on_sent, fresh=is_login)
+                received = await shared.transport.send(request, on_sent, fresh=is_login, held=held)
             except DroppedError:
                 if is_again or is_login:
                     raise

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Final, NamedTuple, Self
 
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from collector.domain.replies import Reply
@@ -29,7 +30,7 @@ __all__ = ["Received", "Transport"]
 
 _CONNECT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
-_LARGE_BYTES: Final = 1 << 20  # of a body; an answer has some 2,000
+_LARGE_BYTES: Final = 1 << 18  # of a body; an answer has some 2,000
 _BUFFER_BYTES: Final = 65_536
 _MAX_HEADER_BYTES: Final = 64 << 10  # proxies send policies and cookies that are longer than 8 KB
 _AUTO_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -125,11 +126,14 @@ class Transport:
         on_sent: Callable[[], None] = lambda: None,
         *,
         fresh: bool = False,
+        held: contextlib.AsyncExitStack | None = None,
     ) -> Received:
         """The reply to `request`; the time limit starts now. `on_sent` is called as it is written.
 
         Args:
             fresh: over a connection that was not used before, for what must not go out twice.
+            held: left once the reply has been dealt with: until then no other reply grows beyond what answers are, so
+                that many large ones do not fill the memory together. None for no longer than it is read.
 
         Raises:
             CertificateError: the service's certificate is refused, so nothing was sent.
@@ -144,8 +148,11 @@ class Transport:
         pool.in_flight += 1
         try:
             # nothing that aiohttp does or forgets ends this limit; it also holds for what comes after the headers
-            async with asyncio.timeout(self._timeout_seconds) as limit:
-                return await self._exchange(pool.session, request, sending, limit)
+            async with (
+                contextlib.AsyncExitStack() as read,
+                asyncio.timeout(self._timeout_seconds) as limit,
+            ):
+                return await self._exchange(pool.session, request, sending, limit, held or read)
         except UnaskedError:
             if pool is self._kept:
                 self._kept = self._pool(is_kept=True)
@@ -163,6 +170,7 @@ class Transport:
         request: Request,
         sending: Sending,
         limit: asyncio.Timeout,
+        held: contextlib.AsyncExitStack,
     ) -> Received:
         async with session.request(
             request.method,
@@ -176,12 +184,13 @@ class Transport:
                 raise UnaskedError
             sending.answered = True
             with _ended_when_closed(response, sending, limit):
-                body, is_cut = await _read(response.content, self._max_reply_bytes, self._large)
+                alone = partial(held.enter_async_context, self._large)
+                body, is_cut = await _read(response.content, self._max_reply_bytes, alone)
             if is_cut:
                 response.close()  # the rest of the body is not to be read
         reply = Reply(
             response.status,
-            _by_name(response.raw_headers),
+            _by_name(response.headers),
             body,
             sending.sent_at_us,
             time.time_ns() // 1_000,
@@ -275,30 +284,24 @@ def _ended_when_closed(
 
 
 async def _read(
-    content: aiohttp.StreamReader, limit: int, large: asyncio.Lock
+    content: aiohttp.StreamReader, limit: int, alone: Callable[[], Awaitable[None]]
 ) -> tuple[bytes, bool]:
-    """At most `limit` bytes of a body, and whether there are more.
-
-    Args:
-        large: one body at a time grows beyond what answers are, so that many of them do not fill the memory together.
-    """
+    """At most `limit` bytes of a body, and whether there are more; `alone` is awaited before it grows large."""
     pieces, size = [], 0
-    async with contextlib.AsyncExitStack() as alone:
-        while size <= limit and (piece := await content.readany()):
-            if size <= _LARGE_BYTES < size + len(piece):
-                await alone.enter_async_context(large)
-            size += len(piece)
-            pieces.append(piece)
-        if size > limit:
-            pieces[-1] = pieces[-1][: limit - size]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), size > limit
+    while size <= limit and (piece := await content.readany()):
+        if size <= _LARGE_BYTES < size + len(piece):
+            await alone()
+        size += len(piece)
+        pieces.append(piece)
+    if size > limit:
+        pieces[-1] = pieces[-1][: limit - size]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), size > limit
 
 
-def _by_name(raw: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
+def _by_name(headers: CIMultiDictProxy[str]) -> Mapping[str, str]:
     """Headers by their names in lower case; values of a repeated one are joined with a comma (RFC 9110, 5.3)."""
-    headers: dict[str, str] = {}
-    for pair in raw:
-        name, value = (part.decode("utf-8", errors="surrogateescape") for part in pair)
+    found: dict[str, str] = {}
+    for name, value in headers.items():
         key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return headers
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found

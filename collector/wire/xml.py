@@ -9,19 +9,22 @@ from collector.errors import WireError
 __all__ = ["local_name", "namespace_of", "parse"]
 
 _DOCTYPES: Final = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
-_PARSER: Final = etree.XMLParser(
+_HARDENED: Final = {
     # for a DTD in an encoding that was not looked for before; it is refused afterwards
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    huge_tree=False,
-    remove_comments=True,
-    remove_pis=True,
-)
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+_PARSER: Final = etree.XMLParser(**_HARDENED)
+_LARGE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 16
 
 
 def parse(body: bytes) -> etree._Element:
-    """The root element.
+    """The root element; of a large document without most of what it repeats, see `_outline`.
 
     Raises:
         WireError: empty, not well-formed, nested beyond 256 levels, or with a DTD.
@@ -32,12 +35,43 @@ def parse(body: bytes) -> etree._Element:
     if any(doctype in body for doctype in _DOCTYPES):
         raise WireError("a document with a DTD")
     try:
-        root = etree.fromstring(body, _PARSER)
+        root = _outline(body) if _is_many_elements(body) else etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise WireError(f"not well-formed XML: {error}") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise WireError("a document with a DTD")
     return root
+
+
+def _is_many_elements(body: bytes) -> bool:
+    """Whether a document is large since it has many elements, rather than a few with many attributes or much text.
+
+    A parser that is fed piece by piece reads each tag again and again until its end has come; and it does not know
+    encodings of more than a byte for a "<" as well as one that has the whole.
+    """
+    if len(body) <= _LARGE_BYTES or b"\0" in body[:4]:
+        return False
+    pieces = range(0, len(body) - _PIECE_BYTES, _PIECE_BYTES)
+    return all(b"<" in body[start : start + _PIECE_BYTES] for start in pieces)
+
+
+def _outline(body: bytes) -> etree._Element:
+    """The root of a document, in which of neighbours that have the same name only the first and the last are kept.
+
+    A tree takes many times as much memory as its document, and what a reply means shows in the first of its rows.
+
+    Raises:
+        XMLSyntaxError: not well-formed.
+    """
+    parser = etree.XMLPullParser(("end",), **_HARDENED)
+    for start in range(0, len(body), _PIECE_BYTES):
+        parser.feed(body[start : start + _PIECE_BYTES])
+        for _, element in parser.read_events():
+            previous = element.getprevious()
+            before = None if previous is None else previous.getprevious()
+            if before is not None and before.tag == previous.tag == element.tag:
+                element.getparent().remove(previous)
+    return parser.close()
 
 
 def local_name(element: etree._Element) -> str:
