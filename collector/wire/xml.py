@@ -1,6 +1,6 @@
 """The one place where a reply becomes XML: hardened against entities, DTDs and size. Interprets nothing."""
 
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -9,7 +9,7 @@ from collector.errors import WireError
 __all__ = ["local_name", "namespace_of", "parse"]
 
 _DOCTYPES: Final = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
-_HARDENED: Final = {
+_HARDENED: Final[dict[str, Any]] = {
     # for a DTD in an encoding that was not looked for before; it is refused afterwards
     "resolve_entities": False,
     "no_network": True,
@@ -66,12 +66,20 @@ def _outline(body: bytes) -> etree._Element:
     parser = etree.XMLPullParser(("end",), **_HARDENED)
     for start in range(0, len(body), _PIECE_BYTES):
         parser.feed(body[start : start + _PIECE_BYTES])
-        for _, element in parser.read_events():
-            previous = element.getprevious()
-            before = None if previous is None else previous.getprevious()
-            if before is not None and before.tag == previous.tag == element.tag:
-                element.getparent().remove(previous)
+        for _, ended in parser.read_events():
+            if ended is not None and not isinstance(ended, tuple):  # of namespaces
+                _drop_between(ended)
     return parser.close()
+
+
+def _drop_between(last: etree._Element) -> None:
+    """Take out the neighbour before an element, if it and the one before it have the same name."""
+    parent, previous = last.getparent(), last.getprevious()
+    if parent is None or previous is None:
+        return
+    before = previous.getprevious()
+    if before is not None and before.tag == previous.tag == last.tag:
+        parent.remove(previous)
 
 
 def local_name(element: etree._Element) -> str:

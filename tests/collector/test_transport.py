@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import gzip
 import re
 import socket
@@ -587,3 +588,41 @@ async def test_no_tls_where_it_is_spoken_to() -> None:
         ) as refused:
             await sender.send(post(served.url.replace("http:", "https:")))
     assert served.url.split("/")[2] in str(refused.value)
+
+
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000
+
+
+async def large_where_asked(peer: Peer) -> None:
+    """A server whose replies are large for one address."""
+    while True:
+        await peer.say(LARGE if "/large" in await peer.request() else OK)
+
+
+async def test_one_large_reply_at_a_time() -> None:
+    """The next one grows when the one before has been dealt with; small ones do not wait for it."""
+    sender = Transport(timeout_seconds=5.0, max_reply_bytes=1 << 20, user_agent="test-agent")
+    async with serving(large_where_asked) as served, sender:
+        large = post(f"{served.url}/large")
+        async with contextlib.AsyncExitStack() as held:
+            first = await sender.send(large, held=held)
+            second = asyncio.create_task(sender.send(large))
+            assert (await sender.send(post(served.url))).reply.body == b"ok"
+            await asyncio.sleep(0.3)
+            assert not second.done()
+        assert len((await second).reply.body) == len(first.reply.body) == 600_000
+        assert len((await sender.send(large)).reply.body) == 600_000
+
+
+async def test_a_large_reply_does_not_wait_for_ever() -> None:
+    """The time limit holds for one that waits for another."""
+    sender = Transport(timeout_seconds=1.0, max_reply_bytes=1 << 20, user_agent="test-agent")
+    async with (
+        serving(large_where_asked) as served,
+        sender,
+        contextlib.AsyncExitStack() as held,
+    ):
+        large = post(f"{served.url}/large")
+        await sender.send(large, held=held)
+        with pytest.raises(ReplyTimeoutError):
+            await sender.send(large)
