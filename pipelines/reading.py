@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from pipelines.contract import TABLES, Table, arrow_schema
+from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.evolution import check_file
 from pipelines.lake import Lake, S3Options, TableFile, coded_columns, day_of_run
 
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]

@@ -12,7 +12,6 @@ from collector.errors import ConfigError, LandingDamagedError, LandingError
 from collector.landing import LandedRun, landed_runs, sweep
 from collector.runs.recovery import recover, settle_leftovers
 from pipelines.warehouse.target import Target
-from pipelines.without_pandas import import_arrow
 
 __all__ = ["lake_of", "load_published", "normalize_landed", "publish"]
 
@@ -31,7 +30,6 @@ def lake_of(settings: Settings) -> "Lake":
         ConfigError: storage.lake is no address that anything opens, or a secret is missing.
     """
     # pyarrow takes 0.3 s to import, which `plan` and `collect` need not wait for
-    import_arrow()
     from pipelines.lake import Lake, S3Options  # noqa: PLC0415
 
     storage = settings.storage

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.contract import TABLES, Table
+from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.evolution import check_file
 from pipelines.lake import Lake, PublishedFile
 from pipelines.warehouse.shape import is_wider
 

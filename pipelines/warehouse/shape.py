@@ -11,8 +11,8 @@ from enum import Enum
 import pyarrow as pa
 
 from pipelines.contract import Table
+from pipelines.contract.evolution import WIDER
 from pipelines.errors import WarehouseError
-from pipelines.evolution import WIDER
 
 __all__ = ["Alteration", "Change", "Existing", "alterations", "is_wider"]
 

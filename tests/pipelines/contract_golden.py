@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.contract import TABLES, arrow_schema
-from pipelines.evolution import contract_of
+from pipelines.contract.evolution import contract_of
 
 __all__ = ["GOLDEN", "current", "golden", "unraised"]
 

@@ -1,11 +1,11 @@
-"""docs/tables.md, made from the contract: `python -m pipelines.tables_doc > docs/tables.md`."""
+"""docs/tables.md, made from the contract: `python -m pipelines.contract.tables_doc > docs/tables.md`."""
 
 from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
 
-from pipelines.contract import TABLES, Column, Table
+from pipelines.contract.tables import TABLES, Column, Table
 
 __all__ = ["EXAMPLES", "example_of", "tables_markdown"]
 
@@ -82,8 +82,9 @@ EXAMPLES: Final = {
 _HEAD: Final = """\
 # Tables
 
-Made from the contract by `python -m pipelines.tables_doc`; a test keeps it true. The same sentences are in every file,
-as field metadata. How rows come about is in [publication.md](publication.md), and there is how a table may change.
+Made from the contract by `python -m pipelines.contract.tables_doc`; a test keeps it true. The same sentences are in
+every file, as field metadata. How rows come about is in [publication.md](publication.md), and there is how a table may
+change.
 """
 
 

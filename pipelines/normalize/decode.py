@@ -1,8 +1,10 @@
 """Landed answers -> decoded tables, grouped by schema. Where the DataSet reader's values become those of a batch."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +13,11 @@ from collector.errors import WireError
 from collector.wire.body import decoded_body
 from pipelines.dataset import DEFAULT_LIMITS, Column, DataTable, Group, read, read_many
 from pipelines.errors import DataSetError
-from pipelines.tidy import AnswerGroup, TableRows
-from pipelines.tidy.answers import Integers, numbers
+from pipelines.normalize.answers import AnswerGroup, Integers, TableRows
 
 __all__ = ["Decoded", "decode"]
+
+_BEFORE: Final = re.compile(rb"b\0*e\0*f\0*o\0*r\0*e")  # in any encoding of XML
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def decode(bodies: Sequence[bytes], headers: Sequence[str]) -> Decoded:
             else:
                 plain[number] = body
     # the batch reader leaves out old and deleted rows, which hardly any answer has
-    with_old = {number: body for number, body in plain.items() if b"before" in body}
+    with_old = {number: body for number, body in plain.items() if _BEFORE.search(body)}
     for number in with_old:
         del plain[number]
     places = np.fromiter(plain, np.int64, len(plain))
@@ -92,7 +95,7 @@ def _group_of_one(number: int, tables: Sequence[DataTable]) -> AnswerGroup:
 def _states(table: DataTable) -> Mapping[str, tuple[pa.Table, Integers]]:
     return {
         "current": (table.arrow, np.arange(table.arrow.num_rows)),
-        "before": (table.before, numbers(table.before_rows)),
+        "before": (table.before, np.asarray(table.before_rows, np.int64)),
         "deleted": (table.deleted, np.arange(table.deleted.num_rows)),
     }
 

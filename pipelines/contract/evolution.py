@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipelines.contract import Table, arrow_schema
+from pipelines.contract.tables import Table, arrow_schema
 from pipelines.errors import TableSchemaError
 
 __all__ = ["WIDER", "Change", "Contract", "changes", "check_file", "contract_of"]

@@ -6,10 +6,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import pandas as pd
 import pyarrow as pa
 
 from pipelines.errors import PublicationError
-from pipelines.tidy import COUNTED
+from pipelines.normalize.buckets import COUNTED
 
 __all__ = ["Spool"]
 
@@ -40,20 +41,20 @@ class Spool:
     ) -> None:
         self._file.close()
 
-    def add(self, answers: pa.Table) -> None:
-        """Keep some more, as `pipelines.tidy.COUNTED`.
+    def add(self, counted: pd.DataFrame) -> None:
+        """Keep some more, with the columns of `buckets.COUNTED`.
 
         Raises:
             PublicationError: they cannot be written.
         """
         try:
-            self._writer.write_table(answers)
+            self._writer.write_table(pa.Table.from_pandas(counted, COUNTED, preserve_index=False))
         except OSError as error:
             raise PublicationError(
                 f"cannot write a temporary file in {self._folder}: {error.strerror or error}"
             ) from error
 
-    def sessions(self) -> Iterator[pa.Table]:
+    def sessions(self) -> Iterator[pd.DataFrame]:
         """What was kept, some sessions at a time, no session in two parts; nothing can be added any more."""
         self._writer.close()
         self._file.seek(0)
@@ -66,10 +67,14 @@ class Spool:
                 part = pa.Table.from_batches(waiting, COUNTED)
                 whole = _last_session(part)
                 if whole:
-                    yield part.slice(0, whole)
+                    yield _frame(part.slice(0, whole))
                 waiting = part.slice(whole).combine_chunks().to_batches()
                 rows = part.num_rows - whole
-        yield pa.Table.from_batches(waiting, COUNTED)
+        yield _frame(pa.Table.from_batches(waiting, COUNTED))
+
+
+def _frame(rows: pa.Table) -> pd.DataFrame:
+    return rows.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def _last_session(part: pa.Table) -> int:

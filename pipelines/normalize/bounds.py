@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.tidy.answers import Flags, Integers
-from pipelines.tidy.ladder import MINUTE_US, Answers, Numbers
+from pipelines.normalize.answers import Flags, Integers
+from pipelines.normalize.neighbouring_windows import MINUTE_US, Answers, Numbers
 
 __all__ = ["MOST_ANSWERS", "at_most"]
 

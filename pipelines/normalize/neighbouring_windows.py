@@ -1,4 +1,4 @@
-"""The windows of a session as a ladder down in time, rung by rung: which two counts make which bucket.
+"""Which two counts make which bucket: the windows of a session, taken from the shortest up, each with the one before.
 
 Arrays of many sessions at once: `S` sessions, each with up to `M` answers of two windows, four metrics.
 """
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.tidy.answers import Flags, Integers
+from pipelines.normalize.answers import Flags, Integers
 
 __all__ = ["MINUTE_US", "Answers", "Numbers", "Rungs", "rungs"]
 
@@ -43,14 +43,14 @@ class Answers:
         """(S, M) which are answers and no padding."""
         return np.asarray(self.sent > 0)
 
-    def of(self, sessions: npt.NDArray[np.intp]) -> "Answers":
-        """Those of some of the sessions."""
+    def of(self, sessions: npt.NDArray[np.intp], most: int) -> "Answers":
+        """Those of some of the sessions, none of which has more than `most`."""
         return Answers(
-            self.sent[sessions],
-            self.received[sessions],
-            self.observed[sessions],
-            self.minutes[sessions],
-            self.counts[sessions],
+            self.sent[sessions, :most],
+            self.received[sessions, :most],
+            self.observed[sessions, :most],
+            self.minutes[sessions, :most],
+            self.counts[sessions, :, :most],
             self.doubt_us,
         )
 

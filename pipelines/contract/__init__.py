@@ -1,0 +1,31 @@
+"""The published tables: what they hold, how they may change, and how a frame becomes rows of one.
+
+Its parts: `tables` declares them, `casting` casts a frame to a table exactly or says why not, `evolution` is how a
+table may change, `tables_doc` makes docs/tables.md of them.
+"""
+
+from pipelines.contract.tables import (
+    CALLS,
+    DATASET_EXTRAS,
+    INSTANT_STATS,
+    RAW,
+    SESSIONS,
+    TABLES,
+    TRAFFIC_BUCKETS,
+    Column,
+    Table,
+    arrow_schema,
+)
+
+__all__ = [
+    "CALLS",
+    "DATASET_EXTRAS",
+    "INSTANT_STATS",
+    "RAW",
+    "SESSIONS",
+    "TABLES",
+    "TRAFFIC_BUCKETS",
+    "Column",
+    "Table",
+    "arrow_schema",
+]
