@@ -12,13 +12,14 @@ from typing import Final
 
 import pandas as pd
 
-from pipelines.normalize.answers import BOOLEAN, INTEGER, TEXT
+from pipelines.normalize.answers import INTEGER, TEXT
 
 __all__ = [
     "CHECKS",
     "READABLE",
     "Check",
     "Level",
+    "clock_ahead_seconds",
     "default_levels",
     "levels_of",
     "registered",
@@ -27,7 +28,7 @@ __all__ = [
 
 READABLE: Final = "readable"  # made where answers are read, not here
 
-_DAY_US: Final = 86_400_000_000
+_DAY_SECONDS: Final = 86_400
 _SECOND_US: Final = 1_000_000
 _PER_CENT: Final = 100
 
@@ -77,116 +78,147 @@ def registered(looks_at: str, level: Level, *limits: str) -> Callable[[Find], Fi
 @registered("counts", Level.QUARANTINE)
 def expected_columns(counts: pd.DataFrame) -> pd.DataFrame:
     """An answer with rows has all eight counts, as whole numbers."""
-    wrong = counts[counts["missing"].notna()]
-    return _said("no whole number for " + wrong["missing"] + "; it has " + wrong["found"])
+    return _said(
+        counts,
+        counts["missing"].notna(),
+        lambda wrong: "no whole number for " + wrong["missing"] + "; it has " + wrong["found"],
+    )
 
 
 @registered("pairs", Level.QUARANTINE)
 def no_negative_counts(pairs: pd.DataFrame) -> pd.DataFrame:
     """No count is below zero."""
-    first, second = pairs[_holds(pairs["count1"] < 0)], pairs[_holds(pairs["count2"] < 0)]
-    return pd.concat([_said(_count_is(first, 1)), _said(_count_is(second, 2))])
+    return pd.concat(
+        [
+            _said(pairs, pairs["count1"] < 0, lambda wrong: _count_is(wrong, 1)),
+            _said(pairs, pairs["count2"] < 0, lambda wrong: _count_is(wrong, 2)),
+        ]
+    )
 
 
 @registered("pairs", Level.WARN)
 def no_null_counts(pairs: pd.DataFrame) -> pd.DataFrame:
     """An answer with rows has numbers in them, and no nulls."""
-    first = pairs[pairs["count1"].isna() & ~pairs["missing1"]]
-    second = pairs[pairs["count2"].isna() & ~pairs["missing2"]]
-    return pd.concat([_said(_count_is(first, 1)), _said(_count_is(second, 2))])
+    first = pairs["count1"].isna() & ~pairs["missing1"]
+    second = pairs["count2"].isna() & ~pairs["missing2"]
+    return pd.concat(
+        [
+            _said(pairs, first, lambda wrong: _count_is(wrong, 1)),
+            _said(pairs, second, lambda wrong: _count_is(wrong, 2)),
+        ]
+    )
 
 
 @registered("pairs", Level.WARN)
 def longer_window_not_less(pairs: pd.DataFrame) -> pd.DataFrame:
     """A longer window counts no less than a shorter one of the same answer."""
-    first_less = (pairs["window1_minutes"] > pairs["window2_minutes"]) & _holds(
-        pairs["count1"] < pairs["count2"]
-    )
-    second_less = (pairs["window2_minutes"] > pairs["window1_minutes"]) & _holds(
-        pairs["count2"] < pairs["count1"]
-    )
-    wrong = pairs[first_less | second_less]
-    minutes1, minutes2 = (
-        wrong["window1_minutes"].astype(TEXT),
-        wrong["window2_minutes"].astype(TEXT),
-    )
+    minutes1, minutes2 = pairs["window1_minutes"], pairs["window2_minutes"]
+    first_is_less = (minutes1 > minutes2) & (pairs["count1"] < pairs["count2"])
+    second_is_less = (minutes2 > minutes1) & (pairs["count2"] < pairs["count1"])
     return _said(
-        _count_is(wrong, 1) + " in " + minutes1 + " minutes, "
-        + _count_is(wrong, 2) + " in " + minutes2 + " minutes"
-    )  # fmt: skip
+        pairs,
+        first_is_less | second_is_less,
+        lambda wrong: (
+            _count_is(wrong, 1)
+            + _in_minutes(wrong, 1)
+            + ", "
+            + _count_is(wrong, 2)
+            + _in_minutes(wrong, 2)
+        ),
+    )
 
 
 @registered("pairs", Level.WARN)
 def probe_halves_agree(pairs: pd.DataFrame) -> pd.DataFrame:
     """An answer for twice the same window has the same counts twice."""
-    probes = pairs[pairs["window1_minutes"] == pairs["window2_minutes"]]
-    there = probes[~(probes["missing1"] | probes["missing2"])]
-    one_null = there["count1"].isna() != there["count2"].isna()
-    wrong = there[_holds(there["count1"] != there["count2"]) | one_null]
-    minutes = wrong["window1_minutes"].astype(TEXT)
+    is_probe = pairs["window1_minutes"] == pairs["window2_minutes"]
+    is_there = ~(pairs["missing1"] | pairs["missing2"])
+    one_is_null = pairs["count1"].isna() != pairs["count2"].isna()
+    differ = (pairs["count1"] != pairs["count2"]).fillna(value=False) | one_is_null
     return _said(
-        _count_is(wrong, 1) + " and " + _count_is(wrong, 2) + ", both in " + minutes + " minutes"
+        pairs,
+        is_probe & is_there & differ,
+        lambda wrong: (
+            _count_is(wrong, 1) + " and " + _count_is(wrong, 2) + ", both" + _in_minutes(wrong, 1)
+        ),
     )
 
 
 @registered("repeated", Level.WARN)
 def answer_for_call(repeated: pd.DataFrame) -> pd.DataFrame:
     """Where an answer repeats Minutes1 and Minutes2, they are those of the call."""
-    wrong = repeated[repeated["said"] != repeated["asked"]]
-    return _said(wrong["column"] + " is " + wrong["said"] + ", not " + wrong["asked"])
+    return _said(
+        repeated,
+        repeated["said"] != repeated["asked"],
+        lambda wrong: wrong["column"] + " is " + wrong["said"] + ", not " + wrong["asked"],
+    )
 
 
 @registered("answers", Level.WARN)
 def usable_date(answers: pd.DataFrame) -> pd.DataFrame:
     """An answer has a Date header, less than a day from this machine's clock: without one no hour is known."""
-    ahead = _ahead_us(answers)
-    wrong = answers[~_holds(ahead.abs() < _DAY_US)]
-    date = wrong["observed_at"].astype(TEXT).str[: len("2026-01-31 02:00:00")]
-    message = "its Date header says " + date + ", a day or more from this machine's clock"
-    return _said(message.fillna("it has no Date header that can be read"))
+
+    def message(wrong: pd.DataFrame) -> pd.Series:
+        date = wrong["observed_at"].astype(TEXT).str[: len("2026-01-31 02:00:00")]
+        said = "its Date header says " + date + ", a day or more from this machine's clock"
+        return said.fillna("it has no Date header that can be read")
+
+    ahead = answers["clock_ahead_seconds"]
+    return _said(answers, ahead.isna() | (ahead.abs() >= _DAY_SECONDS), message)
 
 
 @registered("answers", Level.WARN, "clock_seconds")
 def service_clock(answers: pd.DataFrame, clock_seconds: float) -> pd.DataFrame:
     """The service's clock is no further from this machine's than `quality.clock_seconds`."""
-    ahead = _ahead_us(answers)
-    is_wrong = _holds(ahead.abs() > clock_seconds * _SECOND_US) & _holds(ahead.abs() < _DAY_US)
-    seconds = (ahead[is_wrong] // _SECOND_US).astype(TEXT)
-    return _said("the service's clock is " + seconds + " s ahead of this machine's")
+    ahead = answers["clock_ahead_seconds"]
+    return _said(
+        answers,
+        (ahead.abs() > clock_seconds) & (ahead.abs() < _DAY_SECONDS),
+        lambda wrong: (
+            "the service's clock is "
+            + wrong["clock_ahead_seconds"].round().astype(INTEGER).astype(TEXT)
+            + " s ahead of this machine's"
+        ),
+    )
 
 
 @registered("answers", Level.WARN)
 def one_label_a_mailbox(answers: pd.DataFrame) -> pd.DataFrame:
     """No two sessions are of the same mailbox: what it did would be counted twice."""
-    wrong = answers[answers["other_label"].notna()]
-    mailbox, network = wrong["mailbox_id"].astype(TEXT), wrong["network_id"].astype(TEXT)
     return _said(
-        "mailbox "
-        + mailbox
-        + " of network "
-        + network
-        + " is that of "
-        + wrong["other_label"]
-        + ", too"
-    )
+        answers,
+        answers["other_label"].notna(),
+        lambda wrong: (
+            "mailbox " + wrong["mailbox_id"].astype(TEXT)
+            + " of network " + wrong["network_id"].astype(TEXT)
+            + " is that of " + wrong["other_label"] + ", too"
+        ),
+    )  # fmt: skip
 
 
 @registered("answers", Level.WARN, "empty_share")
 def not_mostly_empty(answers: pd.DataFrame, empty_share: float) -> pd.DataFrame:
     """Of the run's answers no more than `quality.empty_share` have no rows; else each of those is named."""
-    wrong = answers[(answers["empty_share"] > empty_share) & ~answers["has_rows"]]
-    share = (wrong["empty_share"] * _PER_CENT).round().astype(INTEGER).astype(TEXT)
-    return _said("it has no rows, like " + share + " % of the run's answers")
+
+    def message(wrong: pd.DataFrame) -> pd.Series:
+        per_cent = (wrong["empty_share"] * _PER_CENT).round().astype(INTEGER).astype(TEXT)
+        return "it has no rows, like " + per_cent + " % of the run's answers"
+
+    is_mostly = answers["empty_share"] > empty_share
+    return _said(answers, is_mostly & ~answers["has_rows"], message)
 
 
-def _said(message: pd.Series) -> pd.DataFrame:
-    """Violations, by answer, with their message."""
-    return message.astype(TEXT).to_frame("message")
+def _said(
+    frame: pd.DataFrame, is_wrong: pd.Series, message: Callable[[pd.DataFrame], pd.Series]
+) -> pd.DataFrame:
+    """The violations among the rows of a frame; hardly ever are there any, and then their messages are made.
 
-
-def _holds(condition: pd.Series) -> pd.Series:
-    """Where a condition is true; it is null where a count is."""
-    return condition.astype(BOOLEAN).fillna(value=False).astype(bool)
+    Args:
+        is_wrong: which rows; null, as where a count is, for no.
+    """
+    wrong = frame[is_wrong.fillna(value=False).astype(bool)] if is_wrong.any() else frame[:0]
+    said = message(wrong) if len(wrong) else pd.Series([], wrong.index, TEXT)
+    return said.astype(TEXT).to_frame("message")
 
 
 def _count_is(pairs: pd.DataFrame, slot: int) -> pd.Series:
@@ -196,17 +228,19 @@ def _count_is(pairs: pd.DataFrame, slot: int) -> pd.Series:
     return traffic + "s" + direction + f"{slot} is " + count
 
 
-def _ahead_us(answers: pd.DataFrame) -> pd.Series:
-    """How far the service's clock is ahead of this machine's, at least, in microseconds; negative if it is behind.
+def _in_minutes(pairs: pd.DataFrame, slot: int) -> pd.Series:
+    return " in " + pairs[f"window{slot}_minutes"].astype(TEXT) + " minutes"
+
+
+def clock_ahead_seconds(answers: pd.DataFrame) -> pd.Series:
+    """How far the service's clock is ahead of this machine's, at least; negative if it is behind, null without a Date.
 
     A Date header is cut to the second, and a reply is made somewhere between its request and its receipt.
     """
-    observed, sent, received = (
-        answers[name].astype(INTEGER) for name in ("observed_at", "requested_at", "received_at")
-    )
-    ahead = (observed - received).clip(lower=0)
-    behind = (observed + _SECOND_US - sent).clip(upper=0)
-    return ahead + behind
+    observed = answers["observed_at"].astype(INTEGER)
+    ahead = observed - answers["received_at"].astype(INTEGER)
+    behind = observed + _SECOND_US - answers["requested_at"].astype(INTEGER)
+    return (ahead.clip(lower=0) + behind.clip(upper=0)) / _SECOND_US
 
 
 def default_levels() -> dict[str, Level]:
@@ -256,6 +290,7 @@ def violations_of(
         found = check.find(
             frames[check.looks_at], **{limit: limits[limit] for limit in check.limits}
         )
-        first = found[~found.index.duplicated()]
-        parts.append(first.assign(check=name, level=levels[name]))
+        if len(found):
+            first = found[~found.index.duplicated()]
+            parts.append(first.assign(check=name, level=levels[name]))
     return pd.concat(parts)[["check", "level", "message"]]

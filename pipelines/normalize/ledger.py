@@ -101,9 +101,9 @@ def results_of(
         with_counts: the answers that have rows.
         violations: `check, level, message`, by answer.
     """
-    checks = violations["check"].groupby(level=0, sort=False).agg(",".join)
+    checks = _joined(violations["check"], ",")
     out = violations[violations["level"] == Level.QUARANTINE]
-    reasons = (out["check"] + ": " + out["message"]).groupby(level=0, sort=False).agg("; ".join)
+    reasons = _joined(out["check"] + ": " + out["message"], "; ")
     is_out = pd.Series(answers.index.isin(reasons.index), answers.index)
     has_counts = pd.Series(answers.index.isin(with_counts), answers.index)
     passed = pd.Series(State.EMPTY.value, answers.index, TEXT).mask(has_counts, State.OK.value)
@@ -112,11 +112,19 @@ def results_of(
         {
             "state": passed.mask(is_out, State.FAILED.value),
             "fault_class": none.mask(is_out, FaultClass.QUARANTINED.value),
-            "fault_text": reasons.astype(TEXT).str[:_FAULT_TEXT].reindex(answers.index),
-            "quality": checks.astype(TEXT).reindex(answers.index),
+            "fault_text": reasons.str[:_FAULT_TEXT].reindex(answers.index),
+            "quality": checks.reindex(answers.index),
         },
         answers.index,
     )
+
+
+def _joined(texts: pd.Series, between: str) -> pd.Series:
+    """The texts of each answer as one; most answers have none or one."""
+    is_alone = ~texts.index.duplicated(keep=False)
+    several = texts[~is_alone].groupby(level=0, sort=False).agg(between.join)
+    joined: pd.Series = pd.concat([texts[is_alone].astype(TEXT), several.astype(TEXT)])
+    return joined
 
 
 def with_results(calls: pd.DataFrame, results: Sequence[pd.DataFrame]) -> pd.DataFrame:

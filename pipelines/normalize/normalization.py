@@ -19,7 +19,7 @@ from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
 from pipelines.normalize.answers import answers_of
 from pipelines.normalize.batch import TABLES_OF_ANSWERS, AnswerBatch
 from pipelines.normalize.buckets import counted_of, probes_disagree, traffic_buckets
-from pipelines.normalize.checks import Level, levels_of, violations_of
+from pipelines.normalize.checks import Level, clock_ahead_seconds, levels_of, violations_of
 from pipelines.normalize.counts import Counts, counts_of, described, repeated_of
 from pipelines.normalize.decode import Decoded, decode
 from pipelines.normalize.ledger import (
@@ -173,7 +173,9 @@ class _Normalization:
         """What of a batch does not pass the checks: `check, level, message`, by answer."""
         frames = {
             "answers": answers.assign(
-                has_rows=answers.index.isin(counts.wide.index), empty_share=self.empty_share
+                clock_ahead_seconds=clock_ahead_seconds(answers),
+                has_rows=answers.index.isin(counts.wide.index),
+                empty_share=self.empty_share,
             ),
             "counts": described(counts),
             "pairs": pairs,
