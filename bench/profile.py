@@ -43,12 +43,11 @@ _PLACES: Final = {
     "aiohttp/": "aiohttp",
     "bench/peers.py": "the bare loop itself",
     "collector/landing/": "reading the landing store",
-    "pipelines/landed.py": "reading the landing store",
+    "pipelines/normalize/ledger.py": "calls and raw, as frames",
     "pipelines/dataset/": "reading DataSets",
-    "pipelines/tidy/": "facts and buckets",
-    "pipelines/quality.py": "checks",
+    "pipelines/normalize/checks.py": "checks",
     "pipelines/lake/": "writing Parquet",
-    "pipelines/spool.py": "writing Parquet",
+    "pipelines/normalize/": "facts, extras and buckets",
     "asyncio/": "event loop, receiving",
 }
 

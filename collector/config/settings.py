@@ -297,13 +297,25 @@ class Storage(_Section):
 
 
 class Quality(_Section):
-    """What a failed check does: nothing, a warning in the ledger, or no rows for that answer."""
+    """What a failed check does: nothing, a warning in the ledger, or no rows for that answer.
 
-    longer_window_not_less: _Severity = "warn"
-    no_negative_counts: _Severity = "quarantine"
-    probe_halves_agree: _Severity = "warn"
+    Attributes:
+        clock_seconds: how far the service's clock may be from this machine's (`service_clock`).
+        empty_share: how many of a run's answers may have no rows (`not_mostly_empty`).
+    """
+
     expected_columns: _Severity = "quarantine"
+    no_negative_counts: _Severity = "quarantine"
+    no_null_counts: _Severity = "warn"
+    longer_window_not_less: _Severity = "warn"
+    probe_halves_agree: _Severity = "warn"
     answer_for_call: _Severity = "warn"
+    usable_date: _Severity = "warn"
+    service_clock: _Severity = "warn"
+    one_label_a_mailbox: _Severity = "warn"
+    not_mostly_empty: _Severity = "warn"
+    clock_seconds: _Seconds = 300.0
+    empty_share: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
 
 
 class Logging(_Section):

@@ -50,12 +50,13 @@ def publish(settings: Settings, path: Path) -> "Normalized":
     """
     from pipelines.normalize import normalize  # noqa: PLC0415  # beside lake_of
 
-    lake, checks = lake_of(settings), settings.quality.model_dump()
+    lake, quality = lake_of(settings), settings.quality.model_dump()
+    limits = {name: quality.pop(name) for name in ("clock_seconds", "empty_share")}
 
     def published() -> "Normalized":
         asyncio.run(settle_leftovers(settings, path))
         with LandedRun.open(path) as landed:
-            return normalize(landed, lake, checks)
+            return normalize(landed, lake, quality, limits)
 
     try:
         normalized = published()

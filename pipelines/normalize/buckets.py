@@ -31,7 +31,7 @@ from pipelines.normalize.pairs import SERIES
 
 __all__ = ["COUNTED", "counted_of", "probes_disagree", "traffic_buckets"]
 
-Places = npt.NDArray[np.intp]
+_Places = npt.NDArray[np.intp]
 
 _HALF: Final = len(SERIES)
 _CALL: Final[dict[str, pa.DataType]] = {
@@ -201,7 +201,7 @@ def _bounds(answers: Answers, found: Rungs) -> tuple[Numbers, Numbers]:
 _Changes = tuple[Numbers, Numbers, Flags]
 
 
-def _changes_by_all_answers(answers: Answers, found: Rungs, some: Places) -> _Changes:
+def _changes_by_all_answers(answers: Answers, found: Rungs, some: _Places) -> _Changes:
     """What may have happened between the two answers of some buckets, by all answers of their sessions.
 
     Returns:
@@ -213,7 +213,7 @@ def _changes_by_all_answers(answers: Answers, found: Rungs, some: Places) -> _Ch
     return _changes(most, (place, found.metric[some]), found.shorter[some], found.longer[some])
 
 
-def _changes_by_two_answers(answers: Answers, found: Rungs, some: Places) -> _Changes:
+def _changes_by_two_answers(answers: Answers, found: Rungs, some: _Places) -> _Changes:
     """What may have happened between the two answers of some buckets, by these two alone."""
     pair = np.stack([found.shorter[some], found.longer[some]], axis=1)
     most = at_most(_two(answers, found.session[some], found.metric[some], pair))
@@ -221,7 +221,7 @@ def _changes_by_two_answers(answers: Answers, found: Rungs, some: Places) -> _Ch
     return _changes(most, (np.arange(len(some)), first), first, first + 1)
 
 
-def _changes(most: Numbers, at: tuple[Places, Places], shorter: Places, longer: Places) -> _Changes:
+def _changes(most: Numbers, at: tuple[_Places, _Places], shorter: _Places, longer: _Places) -> _Changes:
     is_torn = np.any(np.diagonal(most, axis1=2, axis2=3) < 0, axis=2)[at]
     return most[*at, longer, shorter], most[*at, shorter, longer], is_torn
 

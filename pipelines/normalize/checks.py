@@ -5,24 +5,36 @@ several messages for an answer the first is kept. It is registered with the fram
 has unless the configuration sets another. Checks change nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import pandas as pd
 
-from pipelines.normalize.answers import INTEGER, TEXT
+from pipelines.normalize.answers import INTEGER, TEXT, AnswerGroup
+from pipelines.normalize.counts import Counts, described, repeated_of
 
 __all__ = [
     "CHECKS",
     "READABLE",
     "Check",
+    "Find",
     "Level",
-    "clock_ahead_seconds",
+    "answer_for_call",
     "default_levels",
+    "expected_columns",
+    "frames_of",
     "levels_of",
+    "longer_window_not_less",
+    "no_negative_counts",
+    "no_null_counts",
+    "not_mostly_empty",
+    "one_label_a_mailbox",
+    "probe_halves_agree",
     "registered",
+    "service_clock",
+    "usable_date",
     "violations_of",
 ]
 
@@ -232,7 +244,7 @@ def _in_minutes(pairs: pd.DataFrame, slot: int) -> pd.Series:
     return " in " + pairs[f"window{slot}_minutes"].astype(TEXT) + " minutes"
 
 
-def clock_ahead_seconds(answers: pd.DataFrame) -> pd.Series:
+def _clock_ahead_seconds(answers: pd.DataFrame) -> pd.Series:
     """How far the service's clock is ahead of this machine's, at least; negative if it is behind, null without a Date.
 
     A Date header is cut to the second, and a reply is made somewhere between its request and its receipt.
@@ -264,6 +276,34 @@ def levels_of(configured: Mapping[str, str]) -> dict[str, Level]:
             raise ValueError(f"check {READABLE!r} set to {level!r}: can only be quarantine")
         levels[check] = Level(level)
     return levels
+
+
+def frames_of(
+    answers: pd.DataFrame,
+    groups: Sequence[AnswerGroup],
+    counts: Counts,
+    pairs: pd.DataFrame,
+    empty_share: float,
+) -> dict[str, pd.DataFrame]:
+    """What the checks look at, by name.
+
+    Args:
+        answers: what was asked and when, one row for each answer.
+        groups: their DataSets.
+        counts: of those that have rows.
+        pairs: the same, a row for each traffic and direction.
+        empty_share: of all answers of the run, how many have no rows.
+    """
+    return {
+        "answers": answers.assign(
+            clock_ahead_seconds=_clock_ahead_seconds(answers),
+            has_rows=answers.index.isin(counts.wide.index),
+            empty_share=empty_share,
+        ),
+        "counts": described(counts),
+        "pairs": pairs,
+        "repeated": repeated_of(answers, groups),
+    }
 
 
 def violations_of(

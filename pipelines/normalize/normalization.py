@@ -19,8 +19,8 @@ from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
 from pipelines.normalize.answers import answers_of
 from pipelines.normalize.batch import TABLES_OF_ANSWERS, AnswerBatch
 from pipelines.normalize.buckets import counted_of, probes_disagree, traffic_buckets
-from pipelines.normalize.checks import Level, clock_ahead_seconds, levels_of, violations_of
-from pipelines.normalize.counts import Counts, counts_of, described, repeated_of
+from pipelines.normalize.checks import Level, frames_of, levels_of, violations_of
+from pipelines.normalize.counts import Counts, counts_of
 from pipelines.normalize.decode import Decoded, decode
 from pipelines.normalize.ledger import (
     calls_of,
@@ -171,16 +171,7 @@ class _Normalization:
         self, answers: pd.DataFrame, decoded: Decoded, counts: Counts, pairs: pd.DataFrame
     ) -> pd.DataFrame:
         """What of a batch does not pass the checks: `check, level, message`, by answer."""
-        frames = {
-            "answers": answers.assign(
-                clock_ahead_seconds=clock_ahead_seconds(answers),
-                has_rows=answers.index.isin(counts.wide.index),
-                empty_share=self.empty_share,
-            ),
-            "counts": described(counts),
-            "pairs": pairs,
-            "repeated": repeated_of(answers, decoded.groups),
-        }
+        frames = frames_of(answers, decoded.groups, counts, pairs, self.empty_share)
         found = violations_of(frames, decoded.unreadable, self.levels, self.limits)
         self.violations.update(found["check"].tolist())
         return found

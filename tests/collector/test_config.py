@@ -367,6 +367,8 @@ NUMBERS: list[
     ("run", "drain_seconds", 1e-9, 86_400, 60),
     ("storage", "keep_landing_days", 1, 3_650, 30),
     ("storage", "compacted_file_mib", 1, 65_536, 128),
+    ("quality", "clock_seconds", 1e-9, 86_400, 300),
+    ("quality", "empty_share", 0, 1, 0.5),
 ]
 
 

@@ -3,9 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from pipelines.tidy import ANSWERS, METRICS, AnswerGroup, TableRows
+from pipelines.normalize.answers import (
+    INTEGER,
+    MINUTES,
+    TEXT,
+    TIME,
+    AnswerGroup,
+    TableRows,
+    column,
+)
+from pipelines.normalize.counts import METRICS
 
 __all__ = ["NAMES", "OBSERVED_US", "SENT_US", "calls", "eight", "group", "rows"]
 
@@ -14,26 +24,23 @@ SENT_US = 1_769_824_801_500_000
 OBSERVED_US = 1_769_824_802_000_000  # 2026-01-31T02:00:02Z
 
 
-def calls(*windows: tuple[int, int], observed_us: int | None = OBSERVED_US) -> pa.Table:
+def calls(*windows: tuple[int, int], observed_us: int | None = OBSERVED_US) -> pd.DataFrame:
     """A call per pair of windows, sessions `s0` and up."""
-    return pa.Table.from_pylist(
-        [
-            {
-                "call_id": f"call-{number}",
-                "session": f"s{number}",
-                "network_id": 7,
-                "mailbox_id": None,
-                "window1_minutes": pair[0],
-                "window2_minutes": pair[1],
-                "requested_at": SENT_US,
-                "received_at": SENT_US + 12_345,
-                "observed_at": observed_us,
-                "raw_sha256": f"{number:064x}",
-            }
-            for number, pair in enumerate(windows)
-        ],
-        schema=ANSWERS,
-    )
+    numbers = range(len(windows))
+    columns = {
+        "call_id": column([f"call-{n}" for n in numbers], TEXT),
+        "session": column([f"s{n}" for n in numbers], TEXT),
+        "network_id": column([7 for _ in numbers], INTEGER),
+        "mailbox_id": column([None for _ in numbers], INTEGER),
+        "other_label": column([None for _ in numbers], TEXT),
+        "window1_minutes": column([pair[0] for pair in windows], MINUTES),
+        "window2_minutes": column([pair[1] for pair in windows], MINUTES),
+        "requested_at": column([SENT_US for _ in numbers], TIME),
+        "received_at": column([SENT_US + 12_345 for _ in numbers], TIME),
+        "observed_at": column([observed_us for _ in numbers], TIME),
+        "raw_sha256": column([f"{n:064x}" for n in numbers], TEXT),
+    }
+    return pd.DataFrame(columns).rename_axis("answer")
 
 
 def eight(*values: object) -> dict[str, list[object]]:

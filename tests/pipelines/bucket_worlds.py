@@ -11,7 +11,7 @@ import pyarrow as pa
 from collector.domain.calls import Pairing
 from collector.runs.plan import pairs_of
 from collector.simulator.traffic import Direction, SeededTraffic
-from pipelines.tidy import COUNTED
+from pipelines.normalize.buckets import COUNTED
 
 __all__ = ["NOW_US", "SERIES", "Events", "Night"]
 
@@ -136,11 +136,11 @@ class Night:
         share = self.chance.choice([0, 0.03])
         self.null = self.chance.random(self.counts.shape) < share
 
-    def answers(self) -> pa.Table:
+    def answers(self) -> pd.DataFrame:
         """As the buckets are made from; the call's id is its place in the plan."""
         session, call = np.nonzero(self.answered)
-        flat = self.counts[session, call].reshape(-1)
-        null = self.null[session, call].reshape(-1)
+        counts = self.counts[session, call].reshape(-1, 8)
+        null = self.null[session, call].reshape(-1, 8)
         time = pa.timestamp("us", "UTC")
         columns = [
             pa.array(session).cast(pa.string()),
@@ -150,9 +150,9 @@ class Night:
             pa.array(self.sent[session, call], time),
             pa.array(self.received[session, call], time),
             pa.array(self.observed[session, call], time),
-            pa.FixedSizeListArray.from_arrays(pa.array(flat, mask=null), 8),
+            *(pa.array(counts[:, n], mask=null[:, n]) for n in range(8)),
         ]
-        return pa.table(columns, schema=COUNTED)
+        return pa.table(columns, schema=COUNTED).to_pandas(types_mapper=pd.ArrowDtype)
 
     def truth(self, buckets: pd.DataFrame) -> Integers:
         """What happened in each bucket, by the events alone."""

@@ -6,7 +6,7 @@ import pytest
 
 from collector.simulator.switches import Edges, Switches
 from collector.simulator.windows import measured
-from pipelines.tidy import traffic_buckets
+from pipelines.normalize.buckets import traffic_buckets
 from tests.pipelines.bucket_worlds import Events, Night
 
 SEED = 20260131
@@ -20,8 +20,7 @@ class Tally:
 
     def judge(self, night: Night) -> None:
         """Every promise, on every bucket of a night."""
-        table = traffic_buckets("run-a", night.answers(), one_now=not night.two_nows)
-        buckets = table.to_pandas(types_mapper=pd.ArrowDtype)
+        buckets = traffic_buckets(night.answers(), one_now=not night.two_nows)
         exact = buckets["exact"].to_numpy(bool)
         truth = night.truth(buckets)
         low = buckets["low"].to_numpy(np.int64)

@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.contract import TRAFFIC_BUCKETS, arrow_schema
-from pipelines.tidy import COUNTED, traffic_buckets
+from pipelines.contract import TRAFFIC_BUCKETS
+from pipelines.contract.casting import to_contract
+from pipelines.normalize.buckets import COUNTED, traffic_buckets
+from pipelines.normalize.counts import COLUMNS
 
 START_US = 1_769_824_800_000_000  # 2026-01-31T02:00:00Z
 SECOND_US = 1_000_000
@@ -40,14 +43,15 @@ def answer(
         "requested_at": sent,
         "received_at": sent + SECOND_US // 2,
         "observed_at": observed if date else None,
-        "counts": [counts[0]] * 4 + [counts[1]] * 4,
+        **dict(zip(COLUMNS, [counts[0]] * 4 + [counts[1]] * 4, strict=True)),
     }
 
 
 def made(*answers: Mapping[str, Any], one_now: bool = True) -> list[dict[str, Any]]:
     """The buckets of incoming parcels; those of the other series are the same."""
-    table = traffic_buckets("run-a", pa.Table.from_pylist(list(answers), COUNTED), one_now=one_now)
-    assert table.schema.equals(arrow_schema(TRAFFIC_BUCKETS))
+    counted = pa.Table.from_pylist(list(answers), COUNTED).to_pandas(types_mapper=pd.ArrowDtype)
+    buckets = traffic_buckets(counted, one_now=one_now)
+    table = to_contract(buckets.assign(run_id="run-a"), TRAFFIC_BUCKETS)
     table.validate(full=True)
     by_kind: dict[tuple[str, str], list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for row in table.to_pylist():

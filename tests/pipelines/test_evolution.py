@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.contract import CALLS, INSTANT_STATS, TABLES, Table, arrow_schema
-from pipelines.errors import TableSchemaError
 from pipelines.contract.evolution import changes, check_file, contract_of
 from pipelines.contract.tables_doc import EXAMPLES, example_of, tables_markdown
+from pipelines.errors import TableSchemaError
 from tests.pipelines.contract_golden import current, golden, unraised
 from tests.pipelines.lake_rows import stats
 
@@ -39,7 +39,7 @@ def test_a_change_without_a_new_version_is_seen() -> None:
 
 
 def test_the_page_of_tables_is_the_contract() -> None:
-    """Every table, column, type, meaning, key and example; `python -m pipelines.contract.tables_doc > docs/tables.md`."""
+    """Every table, column, type, meaning, key and example, as `python -m pipelines.contract.tables_doc` prints it."""
     assert (DOCS / "tables.md").read_text(encoding="utf-8") == tables_markdown()
     for table in TABLES.values():
         assert f"## {table.name}\n" in tables_markdown()

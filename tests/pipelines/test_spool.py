@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines import spool
 from pipelines.errors import PublicationError
-from pipelines.spool import Spool
-from pipelines.tidy import COUNTED
+from pipelines.normalize import spool
+from pipelines.normalize.buckets import COUNTED
+from pipelines.normalize.counts import COLUMNS
+from pipelines.normalize.spool import Spool
 
 
-def answers(session: str, count: int) -> pa.Table:
+def answers(session: str, count: int) -> pd.DataFrame:
     """So many answers of a session."""
     row = {
         "session": session,
@@ -20,9 +22,10 @@ def answers(session: str, count: int) -> pa.Table:
         "requested_at": 0,
         "received_at": 1,
         "observed_at": None,
-        "counts": [1, None, 3, 4, 5, 6, 7, 8],
+        **dict(zip(COLUMNS, [1, None, 3, 4, 5, 6, 7, 8], strict=True)),
     }
-    return pa.Table.from_pylist([{**row, "call_id": str(n)} for n in range(count)], COUNTED)
+    rows = pa.Table.from_pylist([{**row, "call_id": str(n)} for n in range(count)], COUNTED)
+    return rows.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 @pytest.mark.parametrize("in_memory", [64 << 20, 1])
@@ -33,14 +36,14 @@ def test_sessions_come_out_whole_and_in_order(
     """However they were cut going in, and whether in memory or on disk."""
     monkeypatch.setattr(spool, "_IN_MEMORY", in_memory)
     monkeypatch.setattr(spool, "_PART_ROWS", part_rows)
-    every = pa.concat_tables([answers(f"s{n}", n % 13 + 1) for n in range(40)])
+    every = pd.concat([answers(f"s{n}", n % 13 + 1) for n in range(40)], ignore_index=True)
     with Spool(tmp_path) as waiting:
-        for start in range(0, every.num_rows, 17):
-            waiting.add(every.slice(start, 17))
+        for start in range(0, len(every), 17):
+            waiting.add(every[start : start + 17])
         parts = list(waiting.sessions())
         assert list(tmp_path.iterdir()) == []  # the file has no name
-    assert pa.concat_tables(parts).equals(every)
-    seen = [set(part["session"].to_pylist()) for part in parts]
+    assert pd.concat(parts, ignore_index=True).equals(every)
+    seen = [set(part["session"]) for part in parts]
     assert sum(map(len, seen)) == 40
     if part_rows == 1000:
         assert len(parts) == 1
@@ -51,7 +54,7 @@ def test_sessions_come_out_whole_and_in_order(
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
     """One part without rows, so that the table gets its columns."""
     with Spool(tmp_path) as waiting:
-        assert [part.num_rows for part in waiting.sessions()] == [0]
+        assert [len(part) for part in waiting.sessions()] == [0]
 
 
 def test_a_disk_that_cannot_be_written_is_named(

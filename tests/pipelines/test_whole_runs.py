@@ -37,7 +37,7 @@ def test_a_large_run_is_whole_sorted_and_byte_identical(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Across batches, row groups, files and schemas: each row once, and twice the same files."""
-    monkeypatch.setattr("pipelines.normalize._LEDGER_CALLS", 110)
+    monkeypatch.setattr("pipelines.normalize.normalization._CALLS", 110)
     monkeypatch.setattr("collector.landing.columns._MOST_REPLIES", 37)
     night, sizes = many(), Sizes(group_rows=500, file_rows=2_000)
     lakes = [Lake(tmp_path / name) for name in ("one", "two")]

@@ -4,20 +4,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.contract import DATASET_EXTRAS, INSTANT_STATS, arrow_schema
-from pipelines.tidy import (
-    METRICS,
-    AnswerGroup,
-    TableRows,
-    counts_of,
-    dataset_extras,
-    folded,
-    instant_stats,
-)
-from pipelines.tidy.text import text_of
+from pipelines.contract import DATASET_EXTRAS, INSTANT_STATS
+from pipelines.contract.casting import to_contract
+from pipelines.normalize.answers import AnswerGroup, TableRows
+from pipelines.normalize.counts import METRICS, counts_of, folded
+from pipelines.normalize.extras import extras_of
+from pipelines.normalize.facts import facts_of
+from pipelines.normalize.pairs import pairs_of
+from pipelines.normalize.text import text_of
 from tests.pipelines.answer_tables import (
     NAMES,
     OBSERVED_US,
@@ -32,21 +30,18 @@ ZONED = pa.struct([("timestamp", pa.timestamp("us", "UTC")), ("offset_minutes", 
 OBJECT = pa.struct([("type", pa.string()), ("value", pa.string())])
 
 
-def facts(answers: pa.Table, *groups: AnswerGroup, out: tuple[int, ...] = ()) -> list[dict]:
+def facts(answers: pd.DataFrame, *groups: AnswerGroup, out: tuple[int, ...] = ()) -> list[dict]:
     """The rows of `instant_stats`; `out` are the quarantined answers."""
-    counts = counts_of(groups)
-    table = instant_stats("run-a", answers, counts, ~np.isin(counts.answer, out))
-    assert table.schema.equals(arrow_schema(INSTANT_STATS))
+    pairs = pairs_of(answers, counts_of(groups).without(pd.Index(out)))
+    table = to_contract(facts_of(pairs).assign(run_id="run-a"), INSTANT_STATS)
     table.validate(full=True)
     return table.to_pylist()
 
 
-def extras(answers: pa.Table, *groups: AnswerGroup, out: tuple[int, ...] = ()) -> list[dict]:
+def extras(answers: pd.DataFrame, *groups: AnswerGroup, out: tuple[int, ...] = ()) -> list[dict]:
     """The rows of `dataset_extras`."""
-    counts = counts_of(groups)
-    kept = ~np.isin(counts.answer, out)
-    table = dataset_extras("run-a", answers, groups, counts, kept)
-    assert table.schema.equals(arrow_schema(DATASET_EXTRAS))
+    rows = extras_of(answers, groups, counts_of(groups).without(pd.Index(out)))
+    table = to_contract(rows.assign(run_id="run-a"), DATASET_EXTRAS)
     table.validate(full=True)
     return table.to_pylist()
 
@@ -220,15 +215,15 @@ def test_answers_of_several_schemas_keep_their_calls() -> None:
     groups = (AnswerGroup(np.array([1]), (second,)), AnswerGroup(np.array([0, 2]), (first,)))
     found = {(r["session"], r["count"]) for r in facts(answers, *groups)}
     assert found == {("s0", 1), ("s1", 2), ("s2", 3)}
-    assert counts_of(groups).answer.tolist() == [0, 1, 2]
+    assert counts_of(groups).wide.index.tolist() == [0, 1, 2]
 
 
 def test_an_answer_without_rows_has_no_counts() -> None:
     """It is not in the counts at all, so it is empty and not wrong."""
     answer = group(rows({name: [] for name in NAMES}, ()))
-    assert counts_of([answer]).answer.tolist() == []
-    assert counts_of([group()]).answer.tolist() == []
-    assert counts_of([]).answer.tolist() == []
+    assert counts_of([answer]).wide.index.tolist() == []
+    assert counts_of([group()]).wide.index.tolist() == []
+    assert counts_of([]).wide.index.tolist() == []
 
 
 def test_a_missing_column_makes_no_row() -> None:
@@ -236,7 +231,7 @@ def test_a_missing_column_makes_no_row() -> None:
     columns = eight(*range(8))
     del columns["ParcelsOut2"]
     counts = counts_of([group(rows(columns))])
-    assert counts.missing.tolist() == [[name == "ParcelsOut2" for name in NAMES]]
+    assert counts.missing.to_numpy().tolist() == [[name == "ParcelsOut2" for name in NAMES]]
     found = facts(calls((60, 120)), group(rows(columns)))
     assert [r["count"] for r in found] == [0, 1, 2, 3, 4, 6, 7]
 
