@@ -250,3 +250,19 @@ def test_of_many_answers_two_at_a_time_are_looked_at() -> None:
 def test_no_answers_make_no_rows() -> None:
     """The table has its columns all the same."""
     assert made() == []
+
+
+def test_bounds_depend_on_the_session_alone() -> None:
+    """A session of many answers beside it, whose bounds are found in another way, changes nothing."""
+    own = [
+        answer((5, 107), (4, 5)),
+        answer((57, 219), (16, 30), 2),
+        answer((42, 157), (16, 29), 70),
+    ]
+    crowd = [
+        answer((2 * n + 1, 2 * n + 2), (4 * n, 4 * n + 2), n, session="crowd") for n in range(60)
+    ]
+    alone = made(*own)
+    assert (42, 57, None, False, 0, 1) in spans(alone)  # by its two answers alone it would be 13
+    assert [row for row in made(*crowd, *own) if row["session"] == "acme"] == alone
+    assert [row for row in made(*own, *crowd) if row["session"] == "acme"] == alone

@@ -376,3 +376,21 @@ def test_answers_of_a_real_asmx_stack(lake: Lake, binding: str) -> None:
     assert ("before", 1, "Name", "System.String", "to modify") in extras
     assert ("deleted", 0, "Name", "System.String", "to delete") in extras
     assert len(extras) == 6 + 16 + 18 + 15
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_old_rows_of_an_answer_in_another_encoding(lake: Lake, encoding: str) -> None:
+    """Old versions and deleted rows are extras, whatever the encoding."""
+    body, headers = sample(SAMPLES / "row-states" / "soap11.http")
+    text = body.decode().replace('encoding="utf-8"', f'encoding="{encoding}"')
+    night = Night()
+    night.answered(body, "a", headers=headers)
+    night.answered(
+        text.encode(encoding), "b", headers={"content-type": f"text/xml; charset={encoding}"}
+    )
+    _, rows = run(night, lake)
+    extras: dict[str, list[tuple[object, ...]]] = {"a": [], "b": []}
+    for row in rows["dataset_extras"]:
+        extras[row["session"]].append((row["state"], row["row"], row["column"], row["value"]))
+    assert {state for state, *_ in extras["a"]} == {"current", "before", "deleted"}
+    assert extras["a"] == extras["b"]

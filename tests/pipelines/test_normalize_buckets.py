@@ -75,6 +75,18 @@ def test_one_probe_that_disagrees_speaks_for_the_whole_run(lake: Lake) -> None:
     }
 
 
+def test_a_quarantined_answer_speaks_for_nobody(lake: Lake) -> None:
+    """A probe whose halves disagree, but whose counts are no counts: the other sessions' buckets stay exact."""
+    night = Night()
+    night.answered(answer(counts(1, 11)), "a")
+    night.answered(answer(counts(-1, 11)), "b", 60, 60)
+    rows = buckets(night, lake)
+    assert {(row["session"], row["to_minutes"], row["exact"]) for row in rows} == {
+        ("a", 60, True),
+        ("a", 120, True),
+    }
+
+
 def test_a_run_that_is_completed_replaces_its_buckets(lake: Lake) -> None:
     """What was bounded for want of an answer becomes what it is, in every partition."""
     night = Night()
