@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.dataset import Column, DataSet, DataTable, read
-from pipelines.errors import DataSetError
+from pipelines.dataset.errors import DataSetError
 
 __all__ = ["main", "printout"]
 

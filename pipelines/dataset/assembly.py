@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.dataset.column_builder import arrow_table, dropped_offsets, picked
+from pipelines.dataset.errors import ValueFormatError
 from pipelines.dataset.model import DataSet, DataTable, Reject, RowError, Tables, state_array
 from pipelines.dataset.names import decode_name, speakable
 from pipelines.dataset.namespaces import local_name
 from pipelines.dataset.reader import Reading, RowTexts
 from pipelines.dataset.schema import Schema
 from pipelines.dataset.table_builder import TableBuilder
-from pipelines.errors import ValueFormatError
 
 __all__ = ["assembled", "checked"]
 

@@ -14,12 +14,12 @@ import numpy as np
 from pipelines.dataset.assembly import checked
 from pipelines.dataset.batch_result import Batch, Group, Reject
 from pipelines.dataset.document import utf8_document
+from pipelines.dataset.errors import DataSetError
 from pipelines.dataset.group_builder import GroupBuilder
 from pipelines.dataset.limits import DEFAULT_LIMITS, Limits
 from pipelines.dataset.plan import Plan, cut, plan_for
 from pipelines.dataset.reader import read_parts
 from pipelines.dataset.schema import Schema
-from pipelines.errors import DataSetError
 
 __all__ = ["read_many"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from pipelines.dataset.errors import DataSetError
 from pipelines.dataset.model import Reject
 from pipelines.dataset.schema import Column, Schema, TableSchema
-from pipelines.errors import DataSetError
 
 if TYPE_CHECKING:
     import pandas as pd

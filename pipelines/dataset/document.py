@@ -9,8 +9,8 @@ import re
 from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
+from pipelines.dataset.errors import HostileXmlError, NotADataSetError
 from pipelines.dataset.limits import Limits
-from pipelines.errors import HostileXmlError, NotADataSetError
 
 __all__ = ["Document", "utf8_document"]
 

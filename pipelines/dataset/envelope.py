@@ -10,8 +10,8 @@ from itertools import islice
 
 from lxml import etree
 
+from pipelines.dataset.errors import NotADataSetError
 from pipelines.dataset.namespaces import DIFFGR, SOAP11, SOAP12, XSD, XSI, clark, local_name
-from pipelines.errors import NotADataSetError
 
 __all__ = ["DIFFGRAM", "SCHEMA", "Found", "Holding", "find_dataset"]
 

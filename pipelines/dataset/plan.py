@@ -7,12 +7,12 @@ they stood where a DataSet's current rows stand. Knows nothing of batches.
 from dataclasses import dataclass
 
 from pipelines.dataset.document import utf8_document
+from pipelines.dataset.errors import DataSetError
 from pipelines.dataset.limits import Limits
 from pipelines.dataset.namespaces import clark
 from pipelines.dataset.reader import Reading, read_parts
 from pipelines.dataset.schema import Schema
 from pipelines.dataset.spelling import Spelling
-from pipelines.errors import DataSetError
 
 __all__ = ["Cut", "Plan", "cut", "plan_for"]
 

@@ -9,6 +9,7 @@ from lxml import etree
 from pipelines.dataset.aliases import aliased, renamed
 from pipelines.dataset.document import Document
 from pipelines.dataset.envelope import DIFFGRAM, SCHEMA, Found, Holding, find_dataset
+from pipelines.dataset.errors import HostileXmlError, NotADataSetError
 from pipelines.dataset.limits import Limits
 from pipelines.dataset.names import decode_name, speakable
 from pipelines.dataset.namespaces import DIFFGR, clark
@@ -17,7 +18,6 @@ from pipelines.dataset.table_builder import DIFF_ID, Budget, TableBuilder
 from pipelines.dataset.tree import GrowingTree, NamespaceError, depth_within
 from pipelines.dataset.verbatim import Restore
 from pipelines.dataset.xsd import read_schema
-from pipelines.errors import HostileXmlError, NotADataSetError
 
 __all__ = ["Reading", "RowTexts", "read_parts"]
 

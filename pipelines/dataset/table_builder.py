@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from lxml import etree
 
 from pipelines.dataset.column_builder import Cell, ColumnBuilder, Typed, Unfit
+from pipelines.dataset.errors import HostileXmlError
 from pipelines.dataset.limits import Limits
 from pipelines.dataset.model import STATES
 from pipelines.dataset.names import decode_name, speakable
@@ -20,7 +21,6 @@ from pipelines.dataset.schema import Column, Place, TableSchema
 from pipelines.dataset.tree import inner_xml
 from pipelines.dataset.verbatim import Restore
 from pipelines.dataset.xsd_types import XSD_TYPES, net_type_name, qname
-from pipelines.errors import HostileXmlError
 
 __all__ = ["DIFF_ID", "Budget", "TableBuilder"]
 

@@ -13,9 +13,9 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from pipelines.dataset.document import Document
+from pipelines.dataset.errors import HostileXmlError, NotADataSetError
 from pipelines.dataset.limits import Limits
 from pipelines.dataset.verbatim import verbatim
-from pipelines.errors import HostileXmlError, NotADataSetError
 
 __all__ = ["GrowingTree", "NamespaceError", "depth_within", "inner_xml"]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from pipelines.dataset.document import Document
-from pipelines.errors import HostileXmlError
+from pipelines.dataset.errors import HostileXmlError
 
 __all__ = ["Restore", "needs_care", "verbatim"]
 

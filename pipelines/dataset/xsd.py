@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
+from pipelines.dataset.errors import HostileXmlError, SchemaError
 from pipelines.dataset.limits import Limits
 from pipelines.dataset.names import decode_name, encode_name, speakable
 from pipelines.dataset.namespaces import MSDATA, XSD, clark
@@ -17,7 +18,6 @@ from pipelines.dataset.xsd_column import column as column_of
 from pipelines.dataset.xsd_column import extended_properties, flag, msdata
 from pipelines.dataset.xsd_keys import KeyReader
 from pipelines.dataset.xsd_types import SimpleTypes, qname
-from pipelines.errors import HostileXmlError, SchemaError
 
 __all__ = ["read_schema"]
 

@@ -5,11 +5,11 @@ Responsible for reading single attributes; knows nothing of a schema's structure
 
 from lxml import etree
 
+from pipelines.dataset.errors import SchemaError
 from pipelines.dataset.names import decode_name, speakable
 from pipelines.dataset.namespaces import MSDATA, MSPROP, clark
 from pipelines.dataset.schema import Column, DateTimeMode
 from pipelines.dataset.xsd_types import ValueType
-from pipelines.errors import SchemaError
 
 __all__ = ["column", "extended_properties", "flag", "msdata"]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from lxml import etree
 
+from pipelines.dataset.errors import SchemaError
 from pipelines.dataset.names import decode_name, speakable
 from pipelines.dataset.namespaces import MSDATA, MSPROP, XSD, clark
 from pipelines.dataset.schema import Constraint, Relation, TableSchema
-from pipelines.errors import SchemaError
 
 __all__ = ["KeyReader"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from pipelines.dataset.errors import SchemaError
 from pipelines.dataset.namespaces import MSDATA, XSD, clark
-from pipelines.errors import SchemaError
 
 __all__ = ["NET_TYPES", "XSD_TYPES", "SimpleTypes", "ValueType", "net_type_name", "qname"]
 

@@ -221,7 +221,9 @@ def _changes_by_two_answers(answers: Answers, found: Rungs, some: _Places) -> _C
     return _changes(most, (np.arange(len(some)), first), first, first + 1)
 
 
-def _changes(most: Numbers, at: tuple[_Places, _Places], shorter: _Places, longer: _Places) -> _Changes:
+def _changes(
+    most: Numbers, at: tuple[_Places, _Places], shorter: _Places, longer: _Places
+) -> _Changes:
     is_torn = np.any(np.diagonal(most, axis1=2, axis2=3) < 0, axis=2)[at]
     return most[*at, longer, shorter], most[*at, shorter, longer], is_torn
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from collector.errors import WireError
 from collector.wire.body import decoded_body
 from pipelines.dataset import DEFAULT_LIMITS, Column, DataTable, Group, read, read_many
-from pipelines.errors import DataSetError
+from pipelines.dataset.errors import DataSetError
 from pipelines.normalize.answers import AnswerGroup, Integers, TableRows
 
 __all__ = ["Decoded", "decode"]

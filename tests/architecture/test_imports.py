@@ -31,7 +31,7 @@ FLOORS = {
     "pipelines.last_resort": 1,
     "pipelines.storage_root": 0,
     "pipelines.contract": 1,
-    "pipelines.dataset": 1,
+    "pipelines.dataset": 0,  # imports nothing of the project: it could be published alone
     "pipelines.lake": 2,
     "pipelines.engine": 3,
     "pipelines.normalize": 3,

@@ -5,8 +5,8 @@ import pyarrow as pa
 from pipelines.dataset import DataSet, DataTable, Limits, TableBatch
 from pipelines.dataset.assembly import assembled
 from pipelines.dataset.document import utf8_document
+from pipelines.dataset.errors import DataSetError
 from pipelines.dataset.reader import read_parts
-from pipelines.errors import DataSetError
 
 __all__ = ["full_reading", "same_arrow", "same_tables"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.domain.binding import Binding
 from collector.simulator.dataset_writer import DataSet as Described
 from pipelines.dataset import Batch, DataSet, Limits, read, read_many
-from pipelines.errors import DataSetError, ValueFormatError
+from pipelines.dataset.errors import DataSetError, ValueFormatError
 from tests.dataset.agreement import full_reading
 from tests.dataset.generated import BINDINGS, body_of, datasets
 from tests.dataset.mutations import mutated

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from pipelines.dataset import DataSet, read, read_many
-from pipelines.errors import DataSetError, NotADataSetError, ValueFormatError
+from pipelines.dataset.errors import DataSetError, NotADataSetError, ValueFormatError
 from tests.dataset.samples import body_of
 
 _SOAP = body_of("documented", "soap11")[0]

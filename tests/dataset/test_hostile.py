@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.dataset import Limits, read, read_many
-from pipelines.errors import DataSetError, HostileXmlError, NotADataSetError, SchemaError
+from pipelines.dataset.errors import DataSetError, HostileXmlError, NotADataSetError, SchemaError
 from tests.dataset.made import column, element_table, reply
 from tests.dataset.samples import body_of
 

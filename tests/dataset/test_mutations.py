@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pipelines.dataset import DataSet, read
-from pipelines.errors import DataSetError
+from pipelines.dataset.errors import DataSetError
 from tests.dataset.mutations import missing, mutated
 
 _PER_SEED = 2_000

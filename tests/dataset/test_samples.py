@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.dataset import read
-from pipelines.errors import NotADataSetError
+from pipelines.dataset.errors import NotADataSetError
 from tests.dataset.dotnet_view import differences
 from tests.dataset.samples import BINDINGS, CASES, body_of, expected_of
 

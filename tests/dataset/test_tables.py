@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.dataset import DataSet, Reject, RowError, read, read_many
-from pipelines.errors import SchemaError, ValueFormatError
+from pipelines.dataset.errors import SchemaError, ValueFormatError
 from tests.dataset.made import column, element_table, one_value, reply
 from tests.dataset.samples import body_of
 

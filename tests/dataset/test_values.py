@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.dataset import DataTable, read
-from pipelines.errors import ValueFormatError
+from pipelines.dataset.errors import ValueFormatError
 from tests.dataset.made import column, one_value
 
 _SQL = "System.Data.SqlTypes."

@@ -4,7 +4,7 @@ from typing import Final
 
 from pipelines.dataset import DataSet, Limits, read, read_many, shortcut
 from pipelines.dataset.batch_result import Batch
-from pipelines.errors import DataSetError
+from pipelines.dataset.errors import DataSetError
 from tests.dataset.agreement import full_reading, same_tables
 from tests.dataset.samples import BINDINGS, CASES, body_of
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.dataset import DataSet, DataTable, TableBatch, read, read_many
-from pipelines.errors import DataSetError
+from pipelines.dataset.errors import DataSetError
 from tests.interop.bindings import Answer
 from tests.interop.scenarios import SCENARIOS, answered
 from tests.interop.stack import RealStack
