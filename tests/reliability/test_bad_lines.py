@@ -166,7 +166,8 @@ async def test_every_kind_of_bad_line(ground: MakeGround, how: str) -> None:
         for label in bad:
             assert classes[label] in KINDS[kind_of[label]][1], kind_of[label]
         hang = {label for label in bad if KINDS[kind_of[label]][1] == TIMED_OUT}
-        assert set(attempts[list(bad - hang)]) == {3}
+        # one more where a call was the probe of the outage, which is free
+        assert {3} <= set(attempts[list(bad - hang)]) <= {3, 4}
     good = attempts[[label for label in attempts.index if label not in bad]]
     # what an overlong reply leaves on its connection spoils the next one there: that costs the call an attempt
     overlong = sum(asked[label] for label in kind_of if KINDS[kind_of[label]][1] == OVERLONG)

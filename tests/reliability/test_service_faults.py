@@ -215,7 +215,7 @@ async def test_trouble_of_single_sessions(ground: MakeGround) -> None:
     assert counts_sent(stats[~stats["session"].isin(told_wrong)]) == counts_told(
         night.simulator, told
     )
-    assert ended.json["checks"] == {"longer_window_not_less": 2}
+    assert ended.json["checks"] == {"longer_window_not_less": 2, "service_clock": 4}
 
     logins = Counter(each.session for each in log.arrivals if each.operation == "Login")
     assert (logins[label(2)], logins[label(4)]) == (1, 1)
