@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Final
 
 import pandas as pd
@@ -35,7 +36,7 @@ from pipelines.normalize.spool import Spool
 
 __all__ = ["Normalized", "normalize"]
 
-_CALLS: Final = 8192  # of the plan, at a time
+_CALLS: Final = 4096  # of the plan, at a time
 _LIMITS: Final = {"clock_seconds": 300.0, "empty_share": 0.5}
 
 
@@ -139,19 +140,22 @@ class _Normalization:
     def take(self, columns: CallColumns, batches: Iterable[ReplyColumns]) -> None:
         """Publish a stretch of the plan: its replies first, then its part of the ledger."""
         calls = calls_of(columns)
-        results = [self._take_replies(raw_of(replies, calls), calls) for replies in batches]
+        results = [self._take_replies(replies, calls) for replies in batches]
         settled = with_results(calls, results)
         self.publish(CALLS.name, settled)
         self.states.update(settled["state"].dropna().tolist())
         self.faults.update(settled["fault_class"].dropna().tolist())
         self.attempts += int(settled["attempts"].sum())
 
-    def _take_replies(self, raw: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
+    def _take_replies(self, replies: ReplyColumns, calls: pd.DataFrame) -> pd.DataFrame:
         """Publish replies and what their answers say; what became of the calls, by ordinal."""
+        raw = raw_of(replies, calls)
         self.publish(RAW.name, raw)
-        replies = raw[raw["is_answer"]]
-        answers = answers_of(replies, calls["observed_at"], self.known)
-        decoded = decode(replies["body"].tolist(), replies["headers"].tolist())
+        is_answer = raw["is_answer"]
+        answers = answers_of(raw[is_answer], calls["observed_at"], self.known)
+        decoded = decode(
+            list(compress(replies.body, is_answer)), list(compress(replies.headers, is_answer))
+        )
         counts = counts_of(decoded.groups)
         pairs = pairs_of(answers, counts)
         violations = self._violations(answers, decoded, counts, pairs)
@@ -165,7 +169,7 @@ class _Normalization:
         self.spool.add(counted)
         self.one_now &= not probes_disagree(counted)
         results = results_of(answers, counts.wide.index, violations)
-        return results.set_index(replies.index)
+        return results.set_index(raw.index[is_answer])
 
     def _violations(
         self, answers: pd.DataFrame, decoded: Decoded, counts: Counts, pairs: pd.DataFrame

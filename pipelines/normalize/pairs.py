@@ -13,7 +13,7 @@ SERIES: Final = tuple(dict.fromkeys((metric.traffic, metric.direction) for metri
 
 
 def pairs_of(answers: pd.DataFrame, counts: Counts) -> pd.DataFrame:
-    """The answers that have counts, four rows each, in the order of the answers and of `SERIES`.
+    """The answers that have counts, four rows each: one after the other for each of `SERIES`.
 
     Returns:
         The columns of `answers`, and `traffic, direction, count1, count2, missing1, missing2`. A count is null where
@@ -30,4 +30,4 @@ def pairs_of(answers: pd.DataFrame, counts: Counts) -> pd.DataFrame:
         )
         for traffic, direction in SERIES
     ]
-    return pd.concat(parts).sort_index(kind="stable")
+    return pd.concat(parts)
