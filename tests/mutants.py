@@ -50,9 +50,11 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
         ),
         f"{OWN}/test_hostile_replies.py",
     ],
-    "sessions": [f"{OWN}/test_credentials.py", f"{OWN}/test_whoami.py"],
+    "sessions": [
+        *(f"{OWN}/test_{name}.py" for name in "credentials pauses whoami".split()),
+    ],
     "runs": [
-        *(f"{OWN}/test_{name}.py" for name in "attempts plan reports service_clock".split()),
+        *(f"{OWN}/test_{name}.py" for name in "attempts pauses plan reports service_clock".split()),
         "tests/nightly",
         "tests/reliability/test_model.py",
     ],

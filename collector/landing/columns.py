@@ -15,7 +15,7 @@ from collector.landing.records import changed_rows, outcome_of, reply_of
 __all__ = ["CallColumns", "ReplyColumns", "call_columns", "reply_columns"]
 
 _MOST_REPLIES: Final = 4096
-_MOST_BYTES: Final = 16 << 20  # of bodies; one body may be larger
+_MOST_BYTES: Final = 8 << 20  # of bodies; one body may be larger
 _STATES: Final = {each.value for each in State}
 _FAULTS: Final = {None, *(each.value for each in FaultClass)}
 _BINDINGS: Final = {each.value for each in Binding}

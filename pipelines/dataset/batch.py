@@ -26,6 +26,8 @@ __all__ = ["read_many"]
 # Rows matched at once, and replies remembered whole or in part; both bound memory.
 _MATCH_BYTES = 1 << 20
 _MOST_PLANS = 64
+# Bytes around the rows that are worth remembering; a schema takes a few thousand.
+_MOST_AROUND = 1 << 20
 # Between the rows of two replies: what no document can contain.
 _BETWEEN = b"\0"
 _SMALL = 64 * 1024
@@ -108,7 +110,7 @@ class _BatchReader:
 
     def _plan(self, body: bytes, content_type: str | None) -> _Planned | None:
         where = cut(body) if len(body) <= self._limits.body_bytes else None
-        if where is None:
+        if where is None or len(body) - (where.end - where.start) > _MOST_AROUND:
             return None
         key = (body[: where.start], body[where.end :], content_type)
         if key not in self._planned:
@@ -184,7 +186,8 @@ class _BatchReader:
             reading = read_parts(utf8_document(body, content_type, self._limits), self._limits)
             rejects = checked(reading, self._strict)
         except DataSetError as error:
-            self._failures.append((reply, error))
+            # an error's traceback keeps what was read until then, which may be large
+            self._failures.append((reply, error.with_traceback(None)))
             return
         group = None
         if not reading.is_null and reading.schema is not None:

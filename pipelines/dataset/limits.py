@@ -26,7 +26,7 @@ class Limits:
     columns: int = 4096
     rows: int = 5_000_000
     text_chars: int = 8_000_000
-    nodes: int = 1_000_000
+    nodes: int = 200_000
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -47,8 +47,11 @@ def read_parts(document: Document, limits: Limits) -> "Reading":
 def _read(document: Document, limits: Limits, names: Restore | None) -> "Reading":
     tree = GrowingTree(document, limits)
     reading = Reading(Budget(limits, _both(tree.restore, names)))
-    for _ in tree.grow():
-        reading.step(tree)
+    try:
+        for _ in tree.grow():
+            reading.step(tree)
+    finally:
+        tree.clear()
     if tree.restore is not None:
         reading.rename(tree.restore)
     return reading

@@ -88,6 +88,10 @@ class GrowingTree:
         """Say that of what was fed, at most the latest piece is still held."""
         self._held = self._latest
 
+    def clear(self) -> None:
+        """Let go of the tree now: parser and tree hold each other, until Python's collector comes by."""
+        self.top.clear()
+
     def _check_root(self) -> None:
         around = [self.top.text, *(child.tail for child in self.top)]
         if len(self.top) != 1 or any(text and text.strip() for text in around):

@@ -34,7 +34,7 @@ class Sizes:
     """
 
     group_rows: int = 131_072
-    group_bytes: int = 32 << 20
+    group_bytes: int = 8 << 20
     file_rows: int = 5_000_000
     file_bytes: int = 1 << 40
 

@@ -52,8 +52,12 @@ class Layout:
             "dictionary_pagesize_limit": _DICTIONARY_BYTES,
             "max_rows_per_page": _PAGE_ROWS,
             "write_page_index": True,
-            # of what has no order they would say nothing
-            "write_statistics": [each.name for each in table.columns if each.name not in _NAMES],
+            # of what has no order they would say nothing, and of a body they would be two copies of it
+            "write_statistics": [
+                each.name
+                for each in table.columns
+                if each.name not in _NAMES and not pa.types.is_binary(each.type)
+            ],
         }
 
     def _level(self, column: Column, encoding: str) -> int:

@@ -343,3 +343,17 @@ def test_after_an_outage_it_begins_slowly() -> None:
     assert made.out_after[:2] == [1, 1]
     assert max(made.out_after[:4]) <= 3
     assert max(made.out_after) == CONCURRENCY
+
+
+def test_how_long_it_was_down_is_told() -> None:
+    """From the failure that opened it, whatever the clock says at that moment."""
+    watched = Watched(longest=100.0, now=5_000.0)
+    watched.fail(*"abcde")
+    assert watched.breaker.is_open
+    watched.now = 5_030.0
+    watched.breaker.answered("x", "x-1")
+    assert ("closed", 30.0) in watched.told
+    watched.fail(*"abcde")
+    watched.now = 5_131.0
+    watched.fail("a")
+    assert ("gave up", 101.0) in watched.told

@@ -2,8 +2,8 @@ import pytest
 
 import collector.errors
 from collector.domain.outcomes import FaultClass
-from collector.errors import TransportError, WireError
-from collector.outcomes.classification import classify_error, classify_status
+from collector.errors import ConnectError, ReplyTimeoutError, TransportError, WireError
+from collector.outcomes.classification import classify_error, classify_status, is_outage
 from collector.wire.replies import NotServiceError
 
 
@@ -64,3 +64,28 @@ def test_statuses(status: int) -> None:
     assert classify_status(status, has_retry_after=False) is STATUSES[status]
     expected = FaultClass.THROTTLED if status == 503 else STATUSES[status]
     assert classify_status(status, has_retry_after=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "expected"),
+    [
+        (None, None, False),
+        (None, 200, False),
+        (None, 499, False),
+        (None, 500, False),
+        (None, 501, True),
+        (None, 502, True),
+        (ReplyTimeoutError("late"), None, True),
+        (ConnectError("closed"), None, True),
+        (WireError("an empty body"), 200, False),
+        (WireError("an empty body"), 499, False),
+        (WireError("an empty body"), 500, True),
+        (NotServiceError("a page"), 200, True),
+        (NotServiceError("a page"), 404, False),
+        (NotServiceError("a page"), 500, True),
+        (NotServiceError("Session not found"), 500, False),
+    ],
+)
+def test_what_an_outage_is(error: Exception | None, status: int | None, expected: bool) -> None:
+    """Nothing came, or something in the service's place; a fault of its own at 500 is an answer."""
+    assert is_outage(error, status) is expected

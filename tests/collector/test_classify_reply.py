@@ -4,11 +4,12 @@ import pytest
 
 from collector.domain.binding import Binding
 from collector.domain.calls import CallId
-from collector.domain.outcomes import FaultClass, Outcome, State
+from collector.domain.outcomes import FaultClass, Outcome, State, Tries
 from collector.domain.replies import LandedReply
-from collector.outcomes.classify_reply import classify_reply
+from collector.outcomes.classify_reply import classify_reply, unsent_outcome
 from collector.outcomes.meaning import FAULT_TEXT_LIMIT
 from collector.runs.reports import INSTANT_STATS
+from tests.collector.landing_by_hand import stats_call
 from tests.collector.replies_by_hand import Recorded, dataset, fault, plain, sample
 
 LIMIT = 10_000
@@ -152,3 +153,16 @@ def test_long_texts_are_cut() -> None:
     """A fault text never grows with the reply."""
     outcome = judged(plain(500, "x" * 5_000, "text/plain"))
     assert len(outcome.fault_text or "") == FAULT_TEXT_LIMIT
+
+
+def test_a_call_that_is_not_sent_any_more() -> None:
+    """Failed where there is a class of fault, else not attempted; what its last request was stays known."""
+    call, tries = stats_call("acme", 60, 120), Tries(2, 1, (60, 120), 1_700_000_000_000_000)
+    failed = unsent_outcome(call, tries, FaultClass.CREDENTIAL, "x" * 1_000)
+    left = unsent_outcome(call, tries, None, "the run was stopped")
+    assert (failed.state, left.state) == (State.FAILED, State.NOT_ATTEMPTED)
+    assert (failed.fault_class, left.fault_class) == (FaultClass.CREDENTIAL, None)
+    assert (failed.fault_text, left.fault_text) == ("x" * 500, "the run was stopped")
+    for outcome in (failed, left):
+        assert (outcome.attempts, outcome.charged, outcome.minutes) == (2, 1, (60, 120))
+        assert outcome.requested_at_us == 1_700_000_000_000_000

@@ -318,6 +318,69 @@ async def test_login_that_does_not_help_is_not_repeated() -> None:
     assert credentials.open_logins() == []
 
 
+async def test_a_session_id_that_worked_may_end_again() -> None:
+    """Only such in a row count that never worked."""
+    credentials, service = await logged_in()
+    for _ in range(5):
+        assert credentials.gone("s0", Secret(GUID))
+        await credentials.log_in("s0", service)
+        assert credentials.gone("s0", Secret(GUID))
+        await credentials.log_in("s0", service)
+        credentials.accepted("s1")
+    assert credentials.session_id("s0") == Secret(GUID)
+
+
+def test_an_api_key_that_is_refused() -> None:
+    """Three times in a row it is; a call that was answered in between says that it is valid."""
+    credentials = Credentials({"acme": ApiKey(Secret("a-fake-key"))})
+    for refused in (2, 2, 3):
+        for _ in range(refused):
+            assert credentials.session_id("acme") == Secret("a-fake-key")
+            assert not credentials.gone("acme", Secret("a-fake-key"))
+        if refused == 2:
+            credentials.accepted("acme")
+    with pytest.raises(CredentialError, match="refused 3 times in a row"):
+        credentials.session_id("acme")
+
+
+async def test_what_a_session_knows_is_masked_in_a_text() -> None:
+    """SessionID, password and login name, and what else is named."""
+    credentials, _ = await logged_in()
+    said = f"fake-login-0001 with fake-password-0001 has {GUID.upper()} and another-one"
+    masked = credentials.masked("s0", said, Secret("another-one"))
+    assert [each in masked for each in ("fake-", GUID, GUID.upper(), "another")] == [False] * 4
+    assert (masked.startswith("***"), " with " in masked) == (True, True)
+    assert credentials.masked("s0", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_down", "ended", "waits", "asked"),
+    [
+        ([text_answer("")], False, True, 0, 1),
+        ([fault("Busy", status=503, retry_after=3.0), text_answer("")], False, True, 1, 2),
+        ([fault("Busy", status=503, retry_after=3.0), text_answer("")], True, False, 0, 1),
+        ([fault("unable to process request")], False, False, 3, 4),
+    ],
+)
+async def test_a_logout_is_sent_as_often_as_the_policy_says(
+    answers: list[Meaning | BaseException], is_down: bool, ended: bool, waits: int, asked: int
+) -> None:
+    """While the service is down once: nobody waits for it."""
+    credentials, service = await logged_in(1)
+    service.answers, service.is_service_down = answers, is_down
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    assert await credentials.end("s0", service, wait) is ended
+    assert len(waited) == waits
+    assert service.asked[1:] == ["Logout"] * asked
+    assert (credentials.open_logins() == []) is ended
+    if waits == 1:
+        assert waited[0] >= 3.0
+
+
 async def test_the_last_label_logs_out() -> None:
     """A login that several labels share ends when the last of them leaves, once."""
     credentials, service = await logged_in(3)

@@ -1,6 +1,7 @@
 """Many replies at once: every row with its reply, and no reply harmed by another."""
 
 import random
+from decimal import Context, Decimal
 
 import numpy as np
 import pytest
@@ -56,6 +57,8 @@ def _comparable(row: dict[str, object]) -> object:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value.normalize(Context(prec=100)))
     text = str(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
