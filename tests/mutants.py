@@ -46,7 +46,7 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
     "outcomes": [
         *(
             f"{OWN}/test_{name}.py"
-            for name in "classification classify_reply faults policy".split()
+            for name in "classification classify_reply faults meaning policy".split()
         ),
         f"{OWN}/test_hostile_replies.py",
     ],
