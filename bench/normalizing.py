@@ -51,7 +51,7 @@ def measure(full: bool) -> Found:
     size = nights[-1][1]
     what = f"normalize {replies:,} replies / lxml.fromstring"
     lines = [
-        Line(4, what, ratio["ratio"], "x", 0.60, 1.0),
+        Line(4, what, ratio["ratio"], "x", 0.70, 1.0),
         Line(13, "bytes per landed reply, sealed", size["raw"], "B", 120, 40, at_least=False),
         Line(
             13, "bytes per fact, of one night", size["instant_stats"] / 8, "B", 6, 3, at_least=False
