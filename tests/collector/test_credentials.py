@@ -381,6 +381,21 @@ async def test_a_logout_is_sent_as_often_as_the_policy_says(
         assert waited[0] >= 3.0
 
 
+async def test_who_knows_that_a_session_is_gone() -> None:
+    """The first call that finds out is told no; those that were on their way with the same SessionID, yes."""
+    credentials, service = await logged_in()
+    assert not credentials.is_known_gone("s0", Secret(GUID))
+    credentials.gone("s0", Secret(GUID))
+    assert credentials.is_known_gone("s1", Secret(GUID))
+    service.answers = [text_answer("new-session-0002")]
+    await credentials.log_in("s0", service)
+    assert credentials.is_known_gone("s1", Secret(GUID))
+    assert not credentials.is_known_gone("s1", Secret("new-session-0002"))
+    keys = Credentials({"acme": ApiKey(Secret("a-fake-key"))})
+    assert not keys.is_known_gone("acme", Secret("a-fake-key"))
+    assert ("acme" in keys, "s0" in credentials, "acme" in credentials) == (True, True, False)
+
+
 async def test_the_last_label_logs_out() -> None:
     """A login that several labels share ends when the last of them leaves, once."""
     credentials, service = await logged_in(3)
