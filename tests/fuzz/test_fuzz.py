@@ -104,6 +104,7 @@ def test_guided_by_coverage_for_minutes(seconds: int) -> None:
     assert_nothing_found(seconds, 30 * seconds)
 
 
+@pytest.mark.extended
 def test_a_finding_is_found(tmp_path: Path) -> None:
     """The guard of the tests above: a check that fails for some inputs is reported, with the input."""
     (tmp_path / "broken_check.py").write_text(

@@ -181,6 +181,7 @@ def test_check_is_content_with_the_real_stack(real_stack: RealStack, tmp_path: P
     assert "ReportInstantStats" not in operations(real_stack.sent())
 
 
+@pytest.mark.extended
 def test_a_stopped_run_is_resumed(real_stack: RealStack, tmp_path: Path) -> None:
     """SIGTERM in the middle, then `run` again: the rest is asked for, no row twice, nobody left logged in."""
     real_stack.reset()

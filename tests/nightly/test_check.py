@@ -133,6 +133,7 @@ async def test_ctrl_c_while_a_logout_is_to_wait(ground: MakeGround) -> None:
     assert "session mailbox-0001" in [each["about"] for each in ended.json["findings"]]
 
 
+@pytest.mark.extended
 async def test_logins_that_hang(ground: MakeGround) -> None:
     """No reply to the Logins of three sessions in a row is enough, too."""
     night = await ground(

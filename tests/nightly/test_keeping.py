@@ -82,6 +82,7 @@ def age(night: Ground, days: int) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.extended
 async def test_compacting_changes_no_row_anywhere(night: Ground) -> None:
     """Tables, database, catalog, status; a second time not a byte; one run again by its id."""
     before, known = lake_of(night), loaded(night)
@@ -133,6 +134,7 @@ async def test_pruning_is_for_good(night: Ground) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.extended
 async def test_the_replies_alone(ground: MakeGround) -> None:
     """`--table raw`: the other tables stay; so do the replies of the next night."""
     night = await two_nights(ground, LAKE_ONLY)

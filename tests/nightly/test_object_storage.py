@@ -102,6 +102,7 @@ async def test_the_store_goes_away_and_comes_back(
     assert len(asked) == caught_up.json["planned"]
 
 
+@pytest.mark.extended
 async def test_killed_while_publishing(
     store: ObjectStore, ground: MakeGround, tmp_path: Path
 ) -> None:

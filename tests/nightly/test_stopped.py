@@ -194,6 +194,7 @@ async def test_what_was_frozen_is_asked(ground: MakeGround) -> None:
     assert (following.code, following.json["planned"], following.json["resumed"]) == (0, 120, False)
 
 
+@pytest.mark.extended
 async def test_a_run_whose_sessions_are_all_gone(ground: MakeGround) -> None:
     """It ends, nothing is sent, what to do is said; the next run asks the sessions that there are."""
     night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=300))
@@ -224,6 +225,7 @@ async def test_a_run_that_is_resumed_with_another_service(ground: MakeGround) ->
     assert "localhost" in resumed.err
 
 
+@pytest.mark.extended
 async def test_an_earlier_run_that_is_too_old_is_closed(ground: MakeGround) -> None:
     """A run that cannot be resumed any more is published by the next one, its missing calls not attempted."""
     night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))

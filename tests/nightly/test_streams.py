@@ -93,6 +93,7 @@ def test_a_deadline_is_a_duration_or_a_number_of_seconds(deadline: str) -> None:
     assert "absent.toml: No such file" in done.stderr
 
 
+@pytest.mark.extended
 def test_a_demo_that_is_stopped_shows_no_table(tmp_path: Path) -> None:
     """Nothing is published then, so there is nothing for pandas to read; `status` says what there is."""
     line = [sys.executable, "-m", "pipelines.cli", "demo", "--root", str(tmp_path)]

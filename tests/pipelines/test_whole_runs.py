@@ -33,6 +33,7 @@ def many() -> Night:
     return night
 
 
+@pytest.mark.extended
 def test_a_large_run_is_whole_sorted_and_byte_identical(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

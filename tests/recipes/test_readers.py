@@ -41,6 +41,7 @@ READERS: Final[dict[str, Callable[[Path], pa.Table]]] = {
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.extended
 def test_every_reader_gives_the_same(fortnight: Fortnight, reader: str, table: str) -> None:
     """Row by row with `open_lake`, in the order of the key; types are the contract's, the date of the path included."""
     schema, partition = arrow_schema(TABLES[table]), TABLES[table].partition

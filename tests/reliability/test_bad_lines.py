@@ -112,6 +112,7 @@ KINDS: Final[dict[str, tuple[Callable[[Line, bytes], Awaitable[None]], frozenset
 
 @pytest.mark.parametrize("how", ["always", "once"])
 @pytest.mark.few(1)
+@pytest.mark.extended
 async def test_every_kind_of_bad_line(ground: MakeGround, how: str) -> None:
     """Three sessions for each kind among as many whose line is good; 'once' is the first attempt of a call.
 

@@ -211,6 +211,7 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.extended
 async def test_no_command_leaks(watched: Callable[[Binding], Any]) -> None:
     """The binding that has the credential in its URL; stopped by a signal, crashed, resumed; then everything else."""
     night = await watched(Binding.HTTP_GET)

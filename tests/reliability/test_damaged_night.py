@@ -174,6 +174,7 @@ async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
         assert {each: found[each] for each in whole} == whole
 
 
+@pytest.mark.extended
 async def test_leftovers_of_an_earlier_crash(ground: MakeGround) -> None:
     """A dead process's lock, drafts and second names: the next run is not stopped, and they are gone after it."""
     night = await ground(population(4, 0), CONFIG)
@@ -201,6 +202,7 @@ async def test_leftovers_of_an_earlier_crash(ground: MakeGround) -> None:
     assert len(night.table("calls")) == 2 * 4 * CALLS
 
 
+@pytest.mark.extended
 async def test_nothing_is_readable_by_others(ground: MakeGround) -> None:
     """Whatever the umask and whatever happened: folders 0700, files 0600, set aside ones too."""
     night = await ground(population(3, 0), CONFIG)

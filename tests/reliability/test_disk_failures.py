@@ -76,6 +76,7 @@ async def test_full_before_anything(ground: MakeGround) -> None:
         assert (await night.run("run")).code == 0
 
 
+@pytest.mark.extended
 async def test_full_while_publishing(ground: MakeGround) -> None:
     """The earlier publication stays byte for byte, no draft is left, and the run is published once there is space."""
     night = await ground(population(SESSIONS, 0), CONFIG)

@@ -31,6 +31,7 @@ def held(path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.few(1)
+@pytest.mark.extended
 async def test_a_signal_while_the_store_is_held(ground: MakeGround, number: signal.Signals) -> None:
     """A run that waits to go on with its store ends within seconds of being told to, and can be resumed."""
     night = await ground(population(40, 0), CONFIG.replace("= 400", "= 40"))

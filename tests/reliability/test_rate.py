@@ -124,6 +124,7 @@ TOGETHER: Final = [
 @needs_root
 @pytest.mark.alone
 @pytest.mark.parametrize(("limit", "sessions", "calls"), ALONE)
+@pytest.mark.extended
 async def test_one_process(ground: MakeGround, limit: int, sessions: int, calls: int) -> None:
     """No second holds more than the limit, retries, logins and pauses included, and at least 97 % of it is used.
 

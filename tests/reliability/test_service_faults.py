@@ -112,6 +112,7 @@ async def test_retry_after_in_every_form(ground: MakeGround) -> None:
         assert waited < 4.0  # two pauses of the whole service may come together
 
 
+@pytest.mark.extended
 async def test_hundreds_of_calls_lose_their_sessions_at_once(ground: MakeGround) -> None:
     """Three logins, shared by thirty labels, expire while hundreds of calls are in flight: three Logins mend it."""
     windows = ", ".join(str(60 + number) for number in range(80))

@@ -37,6 +37,7 @@ async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> No
     assert night.simulator.control.state()["open_sessions"] == {}
 
 
+@pytest.mark.extended
 async def test_a_service_that_stays_down(ground: MakeGround) -> None:
     """After `retry.max_outage_seconds` the run ends honestly, and the next one completes it."""
     config = CONFIG.replace("[retry]", "[retry]\nmax_outage_seconds = 1.5")
@@ -191,6 +192,7 @@ async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -
 
 @pytest.mark.parametrize("by", ["page", "drop", "timeout"])
 @pytest.mark.few(1)
+@pytest.mark.extended
 async def test_probes_are_free_across_resumed_runs(ground: MakeGround, by: str) -> None:
     """A service that is down while six runs are resumed one after the other: no call uses up its attempts over it."""
     night = await ground(population(40, 0), CONFIG)
