@@ -36,7 +36,7 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
     named = _named(sql)
     before: list[str] = []
     for tries_left in range(TRIES - 1, -1, -1):
-        views = {name: lake.parts(name) for name in named}
+        views = dict(zip(named, lake.parts(*named), strict=True))
         try:
             return _queried(lake, views, sql)
         except duckdb.Error as error:
@@ -44,7 +44,7 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
                 raise QueryError(_said(error)) from error
             read = [path for parts in views.values() for part in parts for path in part.files.files]
             if tries_left and read != before:
-                # perhaps some were replaced before they were opened: the manifests tell
+                # perhaps a change took some away before they were opened: the lake's state tells
                 before = read
                 continue
             if said := next(filter(None, map(lake.lake.damage, named)), None):

@@ -4,7 +4,7 @@
 does not need, and no file that no manifest names.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, Table, arrow_schema
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, S3Options, TableFile, coded_columns, day_of_run
+from pipelines.lake import Entry, Lake, Published, S3Options, coded_columns
 
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
 
@@ -121,57 +121,56 @@ class OpenLake:
         condition = self.condition(name, **filters)
         coded = _coded(name, columns) if filters.get("where") is None else ()
 
-        def rows(files: Sequence[TableFile]) -> pa.Table:
+        def rows(published: Published) -> pa.Table:
             found = [schema.empty_table().select(columns)]
-            for part in self._parts(table, files, coded):
+            for part in self._parts(published, table, coded):
                 runs = None if part.only is None else pc.field("run_id").isin(part.only)
                 of_part = part.files.to_table(columns, filter=_both(condition, runs))
                 found.append(of_part.cast(found[0].schema))
             return pa.concat_tables(found)
 
-        return self._read(table, rows, **filters)
+        return self._read([table], rows, self._wanted(table, **filters))
 
-    def parts(self, name: str, **filters: Unpack[Filters]) -> list[Part]:
-        """The files of a table, as the manifests name them, under the contract's schema.
+    def parts(self, *names: str) -> list[list[Part]]:
+        """The files of tables, all of one state of the lake, under the contract's schema.
 
-        Files of other versions have nulls for columns that they do not have. With filters there are all files that may
-        have such rows, and others.
+        Files of other versions have nulls for columns that they do not have.
 
         Raises:
-            ValueError: no such table, or a date that is none.
+            ValueError: no such table.
             PublicationError: a manifest or file cannot be read, or does not fit this program.
         """
-        table = _known(name)
-        return self._read(table, lambda files: self._parts(table, files), **filters)
+        tables = [_known(name) for name in names]
+
+        def parts(published: Published) -> list[list[Part]]:
+            return [self._parts(published, table) for table in tables]
+
+        return self._read(tables, parts)
 
     def _read(
         self,
-        table: Table,
-        read: Callable[[Sequence[TableFile]], _Read],
-        **filters: Unpack[Filters],
+        tables: Sequence[Table],
+        read: Callable[[Published], _Read],
+        wanted: Callable[[str, Entry], bool] = lambda _run_id, _entry: True,
     ) -> _Read:
-        """What comes of the files that the manifests name; again, if some were replaced before they were opened."""
-        files, failure = self._files(table, **filters), None
+        """What comes of one state of the lake; of the next, if a change took files away before they were opened."""
+        failure: Exception | None = None
+        before: Published | None = None
         for _ in range(TRIES):
+            published = self.lake.published(wanted)
+            if before is not None and published.state == before.state:
+                break
             try:
-                return read(files)
+                return read(published)
             except (OSError, pa.ArrowException) as error:
-                failure, before = error, files
-                files = self._files(table, **filters)
-                if files == before:
-                    break
-        raise self._unreadable(table.name, failure) from failure
+                failure, before = error, published
+        raise self._unreadable(tables, failure) from failure
 
-    def _files(self, table: Table, **filters: Unpack[Filters]) -> list[TableFile]:
-        return self.lake.files(table.name, self._runs(table, **filters))
-
-    def _parts(
-        self, table: Table, files: Iterable[TableFile], coded: Collection[str] = ()
-    ) -> list[Part]:
+    def _parts(self, published: Published, table: Table, coded: Collection[str] = ()) -> list[Part]:
         """The files as `parts` gives them; columns of text that are `coded` are dictionaries."""
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
-        for file in files:
+        for file in published.files(table.name):
             if file.schema_version not in known:
                 self._check(table, file.path)
                 known.add(file.schema_version)
@@ -204,31 +203,33 @@ class OpenLake:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
         return found
 
-    def _runs(self, table: Table, **filters: Unpack[Filters]) -> list[str] | None:
-        """The runs that may have such rows, None for all: of those that have not, no manifest needs to be read."""
-        since, until = (_date(table, key, filters.get(key)) for key in ("since", "until"))
+    @staticmethod
+    def _wanted(table: Table, **filters: Unpack[Filters]) -> Callable[[str, Entry], bool]:
+        """Which runs may have such rows: of those that have not, no manifest needs to be read."""
+        since, until = (_day(_date(table, key, filters.get(key))) for key in ("since", "until"))
         runs = filters.get("runs")
-        if table.partition_from or (since, until, runs) == (None, None, None):
-            return None  # a run's rows are on other days than the run, or all are asked for
-        days = None if runs is None else {day_of_run(run_id) for run_id in runs}
-        found = []
-        for run_id in self.run_ids():
-            day = day_of_run(run_id)
-            if days is not None and day not in days:
-                continue
-            if day is None or (since or day) <= day < (until or date.max):
-                found.append(run_id)
-        return found
+
+        def wanted(run_id: str, entry: Entry) -> bool:
+            first, last = entry.first, entry.last
+            if table.partition_from is None:
+                first = last = entry.run_date
+            is_asked = runs is None or run_id in runs
+            return is_asked and (since or last) <= last and first <= (until or first)
+
+        return wanted
 
     def _check(self, table: Table, path: str) -> None:
         """Refuse a file of another version if it does not fit; others of that version are like it."""
         fragment = next(iter(self._dataset(table, [path]).get_fragments()))
         check_file(table, fragment.physical_schema, path)
 
-    def _unreadable(self, name: str, error: Exception | None) -> PublicationError:
+    def _unreadable(self, tables: Sequence[Table], error: Exception | None) -> PublicationError:
         """What a reader's failure comes from: a file that is damaged, or else what the reader said."""
-        said = self.lake.damage(name) or f"{name} cannot be read: {_one_line(error)}"
-        return PublicationError(said)
+        for table in tables:
+            if said := self.lake.damage(table.name):
+                return PublicationError(said)
+        names = ", ".join(table.name for table in tables)
+        return PublicationError(f"{names} cannot be read: {_one_line(error)}")
 
     def _dataset(
         self, table: Table, paths: Sequence[str], coded: Collection[str] = ()
@@ -241,10 +242,15 @@ class OpenLake:
         return ds.dataset(
             [f"{storage.base}/{path}" for path in paths],
             schema=schema,
-            format=ds.ParquetFileFormat(dictionary_columns=set(coded)),
+            format=ds.ParquetFileFormat(
+                dictionary_columns=set(coded),
+                default_fragment_scan_options=ds.ParquetFragmentScanOptions(
+                    page_checksum_verification=True
+                ),
+            ),
             filesystem=storage.filesystem,
             partitioning=ds.partitioning(_partition(table), flavor="hive"),
-            partition_base_dir=f"{storage.base}/{table.name}",
+            partition_base_dir=storage.base,
         )
 
 
@@ -279,6 +285,11 @@ def _bound(table: Table, when: date, *, at_least: bool) -> pc.Expression:
 
 def _date(table: Table, key: str, value: object) -> date | None:
     return _parsed(table, key, value) if isinstance(value, str | date) else None
+
+
+def _day(when: date | None) -> date | None:
+    """The day in UTC that a date or a time is of."""
+    return when.astimezone(UTC).date() if isinstance(when, datetime) else when
 
 
 def _parsed(table: Table, key: str, value: str | date) -> date:

@@ -1,27 +1,30 @@
-"""The published tables on disk: partition names, atomic publication, manifests. Knows nothing of replies."""
+"""The published tables: partitions, atomic changes, manifests, on a disk or a store. Knows nothing of replies."""
 
-from pipelines.lake.catalog import TableFile
+from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.layout import coded_columns
-from pipelines.lake.manifest import LAKE_VERSION, Manifest, PublishedFile
+from pipelines.lake.manifest import Manifest, PublishedFile
 from pipelines.lake.partition import PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.snapshot import Snapshot, snapshot
-from pipelines.lake.storage import S3Options, open_storage
+from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
+from pipelines.lake.verified_files import open_verified
 
 __all__ = [
     "DEFAULT_SIZES",
     "LAKE_VERSION",
     "Compacted",
+    "Entry",
     "Lake",
     "Manifest",
     "PartitionFile",
     "PartitionKey",
     "Pruned",
     "Publication",
+    "Published",
     "PublishedFile",
     "S3Options",
     "Sizes",
@@ -29,6 +32,7 @@ __all__ = [
     "TableFile",
     "coded_columns",
     "day_of_run",
-    "open_storage",
+    "open_filesystem",
+    "open_verified",
     "snapshot",
 ]

@@ -1,24 +1,27 @@
-"""Few files instead of many, with the same rows: partition by partition, each in one change."""
+"""Few files instead of many, with the same rows: partition by partition, each in one change.
 
-import contextlib
-from collections.abc import Callable, Collection, Sequence
+It serves lakes of many runs a day, whose partitions have a file of each. A partition with one file is left alone: a
+file of its own would hold the same rows in the same order.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
 import structlog
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError, StorageError
-from pipelines.lake.catalog import read_manifest, run_ids
-from pipelines.lake.change import Change, Placing
-from pipelines.lake.draft import COMPACTED_SIZES
-from pipelines.lake.leftovers import leftovers
+from pipelines.lake.changing import Change, commit
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.opening import opened
-from pipelines.lake.rewriting import Rewritten, rewritten
+from pipelines.lake.rewriting import MOST_ROWS, Rewritten, rewrite, with_file
+from pipelines.lake.state import read_published
 from pipelines.lake.storage import Storage
+from pipelines.lake.verified_files import is_whole
 
-__all__ = ["TARGET_BYTES", "Compacted", "compacted"]
+__all__ = ["TARGET_BYTES", "Compacted", "compact"]
 
 TARGET_BYTES: Final = 128 << 20
 
@@ -55,13 +58,16 @@ class Compacted:
         )
 
 
-def compacted(
+_Files = Sequence[PublishedFile]
+
+
+def compact(
     storage: Storage,
     target_bytes: int = TARGET_BYTES,
     but: Collection[str] = (),
     done: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Compacted:
-    """Compact every partition that has files which were not yet; changes nothing a second time.
+    """Compact every partition that has several small files; changes nothing a second time.
 
     Args:
         but: runs whose files are left alone.
@@ -70,152 +76,115 @@ def compacted(
     Raises:
         PublicationError: the lake cannot be read or written; what was compacted by then stays so.
     """
-    work = _Work(storage, target_bytes, but)
-    days = work.days()
+    published = read_published(storage)
+    for said in published.damaged.values():
+        _LOG.error("a run is passed over", said=said)
+    work = _Compaction(storage, target_bytes, {*but}, dict(published.manifests))
+    days = sorted({file.day for each in published.manifests.values() for file in each.files})
     total = Compacted()
     for number, day in enumerate(days):
         done(number, len(days))
-        try:
-            total += work.compact(day)
-        except BaseException:  # an interrupt, too
-            with contextlib.suppress(OSError, StorageError):
-                storage.settle()  # drafts go, or a change that was written down is completed
-            raise
+        total += work.compact(day)
     done(len(days), len(days))
     return total
 
 
-_Files = list[PublishedFile]
-
-
 @dataclass(slots=True)
-class _Day:
-    """The files of one day's partitions, of all tables that have the same partition column."""
+class _Compaction:
+    """A compaction under way.
 
-    files: dict[str, _Files] = field(default_factory=dict)  # by table
+    Attributes:
+        but: runs whose files are left alone.
+        manifests: the live ones, by run id; kept as they become.
+        damaged: files that were found not to be what their manifests say.
+    """
 
+    storage: Storage
+    target_bytes: int
+    but: set[str]
+    manifests: dict[str, Manifest]
+    damaged: set[str] = field(default_factory=set)
 
-class _Work:
-    """A lake, and its manifests as they are now."""
+    def compact(self, day: date) -> Compacted:
+        """Rewrite the small files of a day's partitions, until none is left to go with another."""
+        total, before = Compacted(), {*self.damaged}
+        while groups := [group for files in self._tables(day) for group in self._groups(files)]:
+            found = [(group, new) for group in groups if (new := self._rewritten(group))]
+            if found:
+                self._commit(found)
+            total += sum((_counted(group, new) for group, new in found), Compacted())
+        passed_over = tuple(sorted(self.damaged - before))
+        return replace(total, passed_over=passed_over)
 
-    def __init__(self, storage: Storage, target_bytes: int, but: Collection[str]) -> None:
-        self._storage, self._target_bytes = storage, target_bytes
-        self._sizes = replace(COMPACTED_SIZES, file_bytes=target_bytes)
-        self._manifests: dict[str, Manifest] = {}
-        self._shut = {*but, *(file.run_id for _, file in leftovers(storage))}
-        for run_id in run_ids(storage):
-            try:
-                manifest = read_manifest(storage, run_id)
-            except StorageError:
-                raise
-            except PublicationError as error:
-                _LOG.error("a run is passed over", run_id=run_id, said=str(error))
-                continue
-            if manifest is not None:
-                self._manifests[run_id] = manifest
-
-    def days(self) -> list[_Day]:
-        """What there is to do."""
-        found: dict[str, dict[str, dict[str, PublishedFile]]] = {}
-        for manifest in self._manifests.values():
+    def _tables(self, day: date) -> Iterator[dict[PublishedFile, int]]:
+        """For each table, the day's files that may be rewritten, with their rows, in the order of their paths."""
+        named: dict[str, list[tuple[str, PublishedFile]]] = defaultdict(list)
+        for run_id, manifest in self.manifests.items():
             for file in manifest.files:
-                if self._is_open(file):
-                    of_table = found.setdefault(file.partition, {}).setdefault(file.table, {})
-                    of_table[file.path] = file
-        days = []
-        for _, tables in sorted(found.items()):
-            chosen = {name: self._chosen(list(files.values())) for name, files in tables.items()}
-            day = _Day({name: files for name, files in chosen.items() if files})
-            if day.files:
-                days.append(day)
-        return days
+                if file.day == day:
+                    named[file.path].append((run_id, file))
+        tables: dict[str, dict[PublishedFile, int]] = defaultdict(dict)
+        for path, each in sorted(named.items()):
+            runs, file = {run_id for run_id, _ in each}, each[0][1]
+            is_current = file.schema_version == TABLES[file.table].version
+            # every run with rows in the file must agree that it has
+            if (
+                is_current
+                and runs == {*file.runs}
+                and not runs & self.but
+                and path not in self.damaged
+            ):
+                tables[file.table][file] = sum(file.rows for _, file in each)
+        yield from tables.values()
 
-    def compact(self, day: _Day) -> Compacted:
-        """Rewrite the day's files and commit that, all tables at once."""
-        total, new, old = Compacted(), [], []
-        for chosen in day.files.values():
-            files, rewriting, passed_over = self._rewritten(chosen)
-            total += Compacted(passed_over=tuple(file.path for file in passed_over))
-            if rewriting is not None:
-                old.append(files)
-                new.append(rewriting)
-                total += _counted(files, rewriting)
-        if new:
-            self._commit(old, new)
-        return total
+    def _groups(self, files: Mapping[PublishedFile, int]) -> list[_Files]:
+        """Files that make one together: each small, their sum neither beyond the target nor beyond MOST_ROWS."""
+        groups: list[list[PublishedFile]] = [[]]
+        rows_together = bytes_together = 0
+        for file, rows in files.items():
+            if file.bytes > self.target_bytes // 2 or rows > MOST_ROWS // 2:
+                continue
+            rows_together, bytes_together = rows_together + rows, bytes_together + file.bytes
+            if bytes_together > self.target_bytes or rows_together > MOST_ROWS:
+                groups.append([])
+                rows_together, bytes_together = rows, file.bytes
+            groups[-1].append(file)
+        return [group for group in groups if len(group) > 1]
 
-    def _rewritten(self, files: _Files) -> tuple[_Files, Rewritten | None, _Files]:
-        """The files that are rewritten, what of them, and those that are passed over since they are not whole."""
+    def _rewritten(self, group: _Files) -> Rewritten | None:
+        """What the files make together; None if one is damaged, which is left out from now on."""
+        runs = {run_id for file in group for run_id in file.runs}
         try:
-            runs = {run_id for file in files for run_id in file.runs}
-            return files, rewritten(self._storage, files, runs, self._sizes), []
+            new = rewrite(self.storage, group, runs)
+            for run_id in runs:
+                with_file(self.manifests[run_id], group, new)
         except StorageError:
             raise
         except PublicationError as error:
             _LOG.error("files are passed over", said=str(error))
-            whole = [file for file in files if self._is_whole(file)]
-            damaged = [file for file in files if file not in whole]
-        if not damaged:  # it is about all of them together
-            return [], None, files
-        if all(file.is_compacted for file in whole):
-            return [], None, damaged
-        rest, rewriting, more = self._rewritten(whole)
-        return rest, rewriting, damaged + more
+            damaged = [file.path for file in group if not is_whole(self.storage, file)]
+            self.damaged.update(damaged or [file.path for file in group])
+            return None
+        return new
 
-    def _is_whole(self, file: PublishedFile) -> bool:
-        content = opened(self._storage, file)
-        if content is None:
-            return False
-        content.close()
-        return True
-
-    def _commit(self, old: Sequence[_Files], new: Sequence[Rewritten]) -> None:
-        manifests: dict[str, Manifest] = {}
-        for files, rewriting in zip(old, new, strict=True):
-            for run_id in sorted({run_id for file in files for run_id in file.runs}):
-                before = manifests.get(run_id, self._manifests[run_id])
-                manifests[run_id] = rewriting.within(before, {file.path for file in files})
-        placings: list[Placing] = [each for some in new for each in some.placings]
-        stale = sorted(file.path for files in old for file in files)
-        texts = {run_id: manifest.to_json() for run_id, manifest in manifests.items()}
-        self._storage.change(Change(placings, stale, texts))
-        self._manifests.update(manifests)
-
-    def _is_open(self, file: PublishedFile) -> bool:
-        """Whether every run with rows in the file agrees that it has, and none is shut."""
-        return (
-            file.schema_version == TABLES[file.table].version
-            and not self._shut & set(file.runs)
-            and all(
-                run_id in self._manifests
-                and any(
-                    each.path == file.path and each.sha256 == file.sha256
-                    for each in self._manifests[run_id].files
-                )
-                for run_id in file.runs
-            )
-        )
-
-    def _chosen(self, files: _Files) -> _Files:
-        """The files of a partition that are to be rewritten: those that never were, and small ones with them."""
-        if all(file.is_compacted for file in files):
-            return []
-        return sorted(
-            (
-                file
-                for file in files
-                if not file.is_compacted or file.bytes < self._target_bytes // 2
-            ),
-            key=lambda file: file.path,
-        )
+    def _commit(self, found: Sequence[tuple[_Files, Rewritten]]) -> None:
+        changed: dict[str, Manifest] = {}
+        for group, new in found:
+            for run_id in new.file.runs:
+                before = changed.get(run_id, self.manifests[run_id])
+                changed[run_id] = with_file(before, group, new)
+        come = [new.file.path for _, new in found]
+        go = [file.path for group, _ in found for file in group]
+        commit(self.storage, Change(come, go, changed))
+        self.manifests |= changed
 
 
-def _counted(old: Sequence[PublishedFile], new: Rewritten) -> Compacted:
+def _counted(group: _Files, new: Rewritten) -> Compacted:
     return Compacted(
         partitions=1,
-        files_before=len(old),
-        files_after=len(new.files),
-        bytes_before=sum(file.bytes for file in old),
-        bytes_after=sum(file.bytes for file in new.files),
-        rows=sum(file.rows for file in new.files),
+        files_before=len(group),
+        files_after=1,
+        bytes_before=sum(file.bytes for file in group),
+        bytes_after=new.file.bytes,
+        rows=sum(new.rows.values()),
     )

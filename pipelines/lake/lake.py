@@ -5,21 +5,20 @@ from datetime import date
 from pathlib import Path
 from typing import Self
 
-from pipelines.errors import PublicationError, StorageError
-from pipelines.lake import catalog
-from pipelines.lake.catalog import TableFile
-from pipelines.lake.change import JOURNAL
-from pipelines.lake.compaction import TARGET_BYTES, Compacted, compacted
+from pipelines.errors import PublicationError
+from pipelines.lake import changing, compaction, retention, state
+from pipelines.lake.addresses import S3Options, open_filesystem
+from pipelines.lake.compaction import TARGET_BYTES, Compacted
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
-from pipelines.lake.leftovers import leftovers
 from pipelines.lake.local import LocalStorage
-from pipelines.lake.manifest import LAKE_VERSION, Manifest
+from pipelines.lake.manifest import Manifest
 from pipelines.lake.objects import ObjectStorage
-from pipelines.lake.opening import damage
-from pipelines.lake.partition import MANIFESTS, check_run_id, day_of_run
+from pipelines.lake.partition import check_run_id, day_of_run
 from pipelines.lake.publication import Publication
-from pipelines.lake.retention import Pruned, pruned
-from pipelines.lake.storage import S3Options, Storage, named_errors, open_storage
+from pipelines.lake.retention import Pruned
+from pipelines.lake.state import Entry, Published, TableFile
+from pipelines.lake.storage import Storage, named_errors
+from pipelines.lake.verified_files import open_verified
 
 __all__ = ["Lake"]
 
@@ -42,7 +41,7 @@ class Lake:
         Raises:
             ValueError: nothing opens the address.
         """
-        filesystem, base = open_storage(address, s3)
+        filesystem, base = open_filesystem(address, s3)
         if filesystem.type_name == "local":
             return cls(Path(base))
         shown = str(address).partition("?")[0].rstrip("/")
@@ -56,48 +55,40 @@ class Lake:
         return self.storage.folder
 
     def publication(self, run_id: str, run_date: date, sizes: Sizes = DEFAULT_SIZES) -> Publication:
-        """Start to publish a run; a context manager.
+        """Start to publish a run; a context manager. Only for who holds the storage root.
 
         Raises:
             ValueError: a file cannot be named after the run id, or it begins with another date.
             PublicationError: the lake cannot be written.
-            LakeVersionError: a newer version wrote the lake.
+            LakeVersionError: another version wrote the lake.
         """
         check_run_id(run_id)
-        if day_of_run(run_id) not in (None, run_date):  # readers go by it
+        if day_of_run(run_id) not in (None, run_date):
             raise ValueError(f"run id {run_id!r}: must begin with the run's date, {run_date}")
         self.check_version()
         self.settle()
         with named_errors(self.storage.address):
             self.storage.prepare()
-            if "version" not in self.storage.names(MANIFESTS):
-                self.storage.put(catalog.VERSION, f"{LAKE_VERSION}\n".encode())
         return Publication(self.storage, run_id, run_date, sizes)
 
     def check_version(self) -> None:
         """Refuse a lake that this program cannot know.
 
         Raises:
-            LakeVersionError: a newer version wrote it.
+            LakeVersionError: another version wrote it.
             StorageError: the store of objects does not answer or refuses.
             PublicationError: its version cannot be read.
         """
-        catalog.check_version(self.storage)
+        state.check_version(self.storage)
 
     def settle(self) -> None:
-        """Complete what a kill ended on the way. Only for who holds the storage root.
+        """Complete or undo what a kill ended on the way. Only for who holds the storage root.
 
         Raises:
             PublicationError: that cannot be done.
         """
         with named_errors(self.storage.address):
-            try:
-                self.storage.settle()
-            except ValueError as error:
-                path = f"{self.storage.base}/{JOURNAL}"
-                raise PublicationError(
-                    f"{path}: {error}; remove it and publish every run again"
-                ) from error
+            changing.settle(self.storage)
 
     def compact(
         self,
@@ -105,10 +96,10 @@ class Lake:
         but: Collection[str] = (),
         done: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> Compacted:
-        """Few files instead of many, sorted throughout, with the same rows; nothing changes a second time.
+        """One file instead of several small ones in a partition, with the same rows; nothing changes a second time.
 
         Args:
-            target_bytes: a file that has so many is full.
+            target_bytes: no file is made larger.
             but: runs whose files are left alone.
             done: is told how many days are done, and of how many.
 
@@ -117,8 +108,8 @@ class Lake:
         """
         self.check_version()
         self.settle()
-        with named_errors(self.storage.address):
-            return compacted(self.storage, target_bytes, but, done)
+        with named_errors(self.storage.address), changing.settling(self.storage):
+            return compaction.compact(self.storage, target_bytes, but, done)
 
     def prune(
         self,
@@ -138,10 +129,12 @@ class Lake:
             PublicationError: the lake cannot be read or written.
         """
         self.check_version()
-        if not dry_run:
-            self.settle()
-        with named_errors(self.storage.address):
-            return pruned(self.storage, before, tables, but, dry_run=dry_run)
+        if dry_run:
+            with named_errors(self.storage.address):
+                return retention.prune(self.storage, before, tables, but, dry_run=True)
+        self.settle()
+        with named_errors(self.storage.address), changing.settling(self.storage):
+            return retention.prune(self.storage, before, tables, but)
 
     def try_out(self) -> None:
         """Write, list, read and remove a small file.
@@ -150,13 +143,23 @@ class Lake:
             PublicationError: one of these does not work.
         """
         self.check_version()
-        path = f"{MANIFESTS}/.check"
+        path = "_check"
         with named_errors(self.storage.address):
             self.storage.prepare()
             self.storage.put(path, b"")
-            self.storage.names(MANIFESTS)
+            self.storage.sizes(path)
             self.storage.read(path)
             self.storage.remove([path])
+
+    def published(
+        self, wanted: Callable[[str, Entry], bool] = lambda _run_id, _entry: True
+    ) -> Published:
+        """The runs of one state of the lake, those that are wanted, with their manifests.
+
+        Raises:
+            PublicationError: the lake cannot be read.
+        """
+        return state.read_published(self.storage, wanted)
 
     def manifest(self, run_id: str) -> Manifest | None:
         """What the run published; None if nothing.
@@ -165,17 +168,10 @@ class Lake:
             StorageError: the store of objects does not answer or refuses.
             PublicationError: its manifest cannot be read.
         """
-        return catalog.read_manifest(self.storage, run_id)
-
-    def is_pruned(self, run_id: str) -> bool:
-        """Whether every file of a published run was pruned; no, if its manifest cannot be read."""
-        try:
-            manifest = self.manifest(run_id)
-        except StorageError:
-            raise
-        except PublicationError:
-            return False
-        return manifest is not None and manifest.is_pruned
+        published = self.published(lambda each, _entry: each == run_id)
+        if run_id in published.damaged:
+            raise PublicationError(published.damaged[run_id])
+        return published.manifests.get(run_id)
 
     def run_ids(self) -> list[str]:
         """The published runs, oldest first.
@@ -183,27 +179,38 @@ class Lake:
         Raises:
             PublicationError: the lake cannot be read.
         """
-        return catalog.run_ids(self.storage)
-
-    def torn_runs(self) -> set[str]:
-        """The runs whose publication was killed on the way; publishing them again mends it."""
-        return {file.run_id for _, file in leftovers(self.storage)}
+        return list(state.read_state(self.storage).runs)
 
     def files(self, table: str, run_ids: Collection[str] | None = None) -> list[TableFile]:
-        """The files of a table as the manifests name them, of some runs or of all, each once, oldest run first.
+        """The files of a table, of some runs or of all, each once, oldest run first.
 
         Raises:
             PublicationError: a manifest cannot be read.
         """
-        return catalog.table_files(self.storage, table, run_ids)
+        wanted = None if run_ids is None else {*run_ids}
+        return self.published(lambda run_id, _: wanted is None or run_id in wanted).files(table)
 
     def wrong_files(self) -> dict[str, list[str]]:
-        """Files that are absent or have another size than was published, by run id; `normalize` publishes them again.
+        """Files that are absent or have another size than was published, and damaged manifests, by run id.
+
+        `normalize` publishes them again. Contents are not read.
 
         Raises:
             PublicationError: the lake cannot be read.
         """
-        return catalog.wrong_files(self.storage)
+        published = self.published()
+        wrong = {
+            run_id: [state.manifest_path(run_id, published.state.runs[run_id].manifest)]
+            for run_id in published.damaged
+        }
+        with named_errors(self.storage.address):
+            sizes = self.storage.sizes("")
+        for run_id, manifest in published.manifests.items():
+            for file in manifest.files:
+                is_coming = file.path in published.state.pending.come
+                if sizes.get(file.path) != file.bytes and not is_coming:
+                    wrong.setdefault(run_id, []).append(file.path)
+        return wrong
 
     def damage(self, table: str) -> str | None:
         """The first file of a table that is not what was published, and what to do; reads all of them.
@@ -211,4 +218,16 @@ class Lake:
         Raises:
             PublicationError: a manifest cannot be read, or the store does not answer.
         """
-        return damage(self.storage, table)
+        published = self.published()
+        for said in published.damaged.values():
+            raise PublicationError(said)
+        for run_id, manifest in published.manifests.items():
+            for file in manifest.files:
+                if file.table != table:
+                    continue
+                try:
+                    with named_errors(self.storage.address):
+                        open_verified(self.storage, file, published.state.pending).close()
+                except PublicationError as error:
+                    return f"{error}: `ecgrid-stats normalize --run {run_id}`"
+        return None

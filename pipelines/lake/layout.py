@@ -1,69 +1,53 @@
-"""How rows are laid out in files: encodings and compression. The same rows and layout make the same bytes."""
+"""How rows lie in files: order, encodings, compression. The same rows make the same bytes."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.contract import Column, Table
+from pipelines.contract import Table
 
-__all__ = ["COMPACTED", "PUBLISHED", "Layout", "coded_columns"]
+__all__ = ["coded_columns", "sorted_rows", "writer_options"]
 
 _DICTIONARY_BYTES: Final = 4 << 20  # 1 MiB, the default, does not hold the texts of one row group
-# A compacted row group, whole: every page has a header and an entry in the index
-_PAGE_ROWS: Final = 1 << 15
+_PAGE_ROWS: Final = 1 << 15  # every page has a header and an entry in the index
 # These repeat on neighbouring rows only, so a dictionary would add indices. Digests are random otherwise: a thorough
 # search for matches finds short ones that cost more than they save.
 _NAMES: Final = ("call_id", "from_call_id", "raw_sha256", "body_sha256")
-_QUICK: Final = 1  # level of zstd; a higher one makes digests and differences larger, not smaller
+_LEVEL: Final = 3  # of zstd
+_QUICK: Final = 1  # a higher level makes digests and differences larger, not smaller
 _COUNTS: Final = ("count", "low", "high", "estimate", "reply_bytes")
 _IDS: Final = ("network_id", "mailbox_id", "user_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What is told to the writer of Parquet.
-
-    Attributes:
-        level: of zstd, for what is not encoded as a difference to the value before.
-        body_level: of zstd, for landed bodies; they are alike, which a thorough search finds.
-        is_read_again: whether every value is read again before the file is published, not the footer alone.
-    """
-
-    level: int
-    body_level: int
-    is_read_again: bool = False
-
-    def options(self, table: Table) -> dict[str, Any]:
-        """The arguments of the writer."""
-        encodings = {
-            column.name: encoding
+def writer_options(table: Table) -> dict[str, Any]:
+    """The arguments of the writer of Parquet."""
+    encodings = {
+        column.name: encoding
+        for column in table.columns
+        if (encoding := _encoding(table, column.name, column.type))
+    }
+    return {
+        "compression": "zstd",
+        "compression_level": {
+            column.name: _QUICK if encodings.get(column.name, "").startswith("DELTA") else _LEVEL
             for column in table.columns
-            if (encoding := _encoding(table, column.name, column.type))
-        }
-        return {
-            "compression": "zstd",
-            "compression_level": {
-                column.name: self._level(column, encodings.get(column.name, ""))
-                for column in table.columns
-            },
-            "use_dictionary": [each.name for each in table.columns if each.name not in encodings],
-            "column_encoding": encodings,
-            "dictionary_pagesize_limit": _DICTIONARY_BYTES,
-            "max_rows_per_page": _PAGE_ROWS,
-            "write_page_index": True,
-            # of what has no order they would say nothing, and of a body they would be two copies of it
-            "write_statistics": [
-                each.name
-                for each in table.columns
-                if each.name not in _NAMES and not pa.types.is_binary(each.type)
-            ],
-        }
-
-    def _level(self, column: Column, encoding: str) -> int:
-        if pa.types.is_binary(column.type):
-            return self.body_level
-        return _QUICK if encoding.startswith("DELTA") else self.level
+        },
+        "use_dictionary": [each.name for each in table.columns if each.name not in encodings],
+        "column_encoding": encodings,
+        "dictionary_pagesize_limit": _DICTIONARY_BYTES,
+        "max_rows_per_page": _PAGE_ROWS,
+        "write_page_index": True,
+        "write_page_checksum": True,
+        # of what has no order they would say nothing, and of a body they would be two copies of it
+        "write_statistics": [
+            each.name
+            for each in table.columns
+            if each.name not in _NAMES and not pa.types.is_binary(each.type)
+        ],
+    }
 
 
 def coded_columns(table: Table) -> list[str]:
@@ -75,6 +59,16 @@ def coded_columns(table: Table) -> list[str]:
     ]
 
 
+def sorted_rows(rows: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """The rows by these columns; equal ones keep their order."""
+    if not columns or rows.num_rows < 2:
+        return rows
+    order = np.lexsort([_codes(rows.column(name)) for name in reversed(columns)])
+    if np.array_equal(order, np.arange(len(order))):
+        return rows
+    return rows.take(order)
+
+
 def _encoding(table: Table, name: str, kind: pa.DataType) -> str | None:
     """How a column is written; None for a dictionary."""
     if name in _NAMES:
@@ -84,5 +78,12 @@ def _encoding(table: Table, name: str, kind: pa.DataType) -> str | None:
     return "PLAIN" if name in (*_COUNTS, *table.plain) else None
 
 
-PUBLISHED: Final = Layout(level=3, body_level=3)
-COMPACTED: Final = Layout(level=3, body_level=9, is_read_again=True)
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Integers that sort as the values do; far cheaper to compare than text."""
+    if pa.types.is_integer(column.type):
+        return np.asarray(column.to_numpy(), np.int64)
+    encoded = pa.chunked_array([*column.dictionary_encode().chunks]).combine_chunks()
+    assert isinstance(encoded, pa.DictionaryArray)  # noqa: S101 # tells the type checker
+    ranks = np.empty(len(encoded.dictionary), np.int64)
+    ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
+    return np.asarray(ranks[encoded.indices.to_numpy()], np.int64)

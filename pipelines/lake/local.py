@@ -1,30 +1,39 @@
-"""A lake in a folder of this machine: private modes, durable names, files replaced by rename."""
+"""A lake in a folder of this machine: private modes, durable names, a partition's folder exchanged at one instant.
+
+Whoever reads by file names sees of a partition the files of before or those of after. The folder is built beside, of
+hard links, and the two exchange their names (`renameat2` of Linux). Where that cannot be done, files are renamed and
+removed one straight after the other.
+"""
 
 import contextlib
+import ctypes
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Final
 
 from pyarrow import fs
 
-from pipelines.lake.change import JOURNAL, WORKSHOP, Change
 from pipelines.lake.durable import create_private, make_folder, sync_file, sync_folder
-from pipelines.lake.exchange import install
-from pipelines.lake.storage import Move
-from pipelines.lake.swap import aside_of, digest_of, swapped
+from pipelines.lake.partition import MANIFESTS
 
 __all__ = ["LocalStorage"]
+
+_DRAFTS: Final = "_drafts"
+_BUILD: Final = "build"  # in the folder of drafts, where a partition's folder is built
+_HERE: Final = -100  # AT_FDCWD
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE
 
 
 class LocalStorage:
     """The place of a lake on a file system with rename. Making one touches nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = self.drafts = folder
+        self.folder, self.drafts = folder, folder / _DRAFTS
         self.address = self.base = str(folder)
         self.filesystem: fs.FileSystem = fs.LocalFileSystem()
-        self.keeps_names = True
 
     def prepare(self) -> None:
         """Nothing: folders are made where files are written."""
@@ -32,131 +41,142 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
 
+    def read_all(self, paths: Sequence[str]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        for path in paths:
+            try:
+                found.append(self.read(path))
+            except (FileNotFoundError, NotADirectoryError):
+                found.append(None)
+        return found
+
     def put(self, path: str, data: bytes) -> None:
         place = self.folder / path
         make_folder(place.parent)
-        draft = _draft_of(place)
+        draft = place.with_name(f".{place.name}.draft")
         draft.unlink(missing_ok=True)
-        _write(draft, data)
+        create_private(draft)
+        draft.write_bytes(data)
+        sync_file(draft)
         draft.rename(place)
         sync_folder(place.parent)
-
-    def names(self, folder: str) -> list[str]:
-        try:
-            return sorted(path.name for path in (self.folder / folder).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def folders(self, folder: str) -> list[str]:
-        return [name for name in self.names(folder) if (self.folder / folder / name).is_dir()]
 
     def sizes(self, folder: str) -> dict[str, int]:
         found = {}
         # not Path.rglob, which fails over a folder that somebody at work takes away
-        for place, _, names in os.walk(self.folder / folder):
+        for place, folders, names in os.walk(self.folder / folder):
+            folders[:] = [name for name in folders if name != _DRAFTS]
             for path in (Path(place, name) for name in names):
-                with contextlib.suppress(FileNotFoundError):  # a draft that got its name meanwhile
+                with contextlib.suppress(FileNotFoundError):
                     found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
         return found
 
-    def remove(self, paths: Sequence[str]) -> None:
+    def remove(self, paths: Collection[str]) -> None:
         for path in paths:
             (self.folder / path).unlink(missing_ok=True)
-        self._sync(paths)
-        self._remove_empty(paths)
-
-    def commit(
-        self, moves: Sequence[Move], stale: Sequence[str], manifest: str, text: bytes
-    ) -> None:
-        place = self.folder / manifest
-        draft = _draft_of(place)
-        try:
-            # before the first rename, so that a full disk is met while nothing has changed
-            _write(draft, text)
-            names = [(move.draft, self.folder / move.path) for move in moves]
-            dropped = [self.folder / path for path in stale]
-            with swapped(names, dropped, lambda: not draft.exists()):
-                self._sync([*(move.path for move in moves), *stale])
-                draft.rename(place)
-                sync_folder(place.parent)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        self._remove_empty(stale)
-
-    def place(self, path: str, sha256: str) -> str:
-        here, aside = self.folder / path, aside_of(self.folder / path)
-        is_aside = False
-        with contextlib.suppress(FileNotFoundError):  # somebody at work is done with it
-            is_aside = aside.exists() and (
-                not here.exists() or (not here.samefile(aside) and digest_of(aside) == sha256)
-            )
-        return aside.relative_to(self.folder).as_posix() if is_aside else path
-
-    def change(self, change: Change) -> None:
-        try:
-            self._sync(self._with_folders(change))
-            self.put(JOURNAL, change.to_json())
-        except BaseException:
-            if not (self.folder / JOURNAL).exists():
-                self.remove([each.draft for each in change.placings])
-            raise
-        self._finish(change)
-
-    def settle(self) -> bool:
-        try:
-            text = self.read(JOURNAL)
-        except (FileNotFoundError, NotADirectoryError):
-            shutil.rmtree(self.folder / WORKSHOP, ignore_errors=True)
-            return False
-        self._finish(Change.from_json(text))
-        return True
-
-    @staticmethod
-    def _with_folders(change: Change) -> Iterator[str]:
-        """The drafts and the folders that they are in: their names must be on disk before they are counted on."""
-        for placing in change.placings:
-            path = PurePosixPath(placing.draft)
-            yield from map(str, (path, *path.parents[:-1]))
-
-    def _finish(self, change: Change) -> None:
-        """Every step may be done again by another process, after a kill at any moment."""
-        for folder in change.folders:
-            files, place = change.within(folder), self.folder / folder
-            names = {Path(each.path).name: self.folder / each.draft for each in files.placings}
-            gone = [Path(path).name for path in files.stale]
-            install(place, names, gone, self.folder / WORKSHOP / "build")
-            self._sync([f"{folder}/x", folder])
-        for path, text in change.texts().items():
-            self.put(path, text)
-        paths = [*change.stale, *(each.path for each in change.placings)]
-        self.remove([aside_of(Path(path)).as_posix() for path in paths])
-        for placing in change.placings:
-            (self.folder / placing.draft).unlink(missing_ok=True)
-        self.remove([JOURNAL])
-        shutil.rmtree(self.folder / WORKSHOP, ignore_errors=True)
-
-    def _sync(self, paths: Iterable[str]) -> None:
-        """Have the names in these files' folders on disk."""
         for folder in sorted({(self.folder / path).parent for path in paths}):
             if folder.exists():
                 sync_folder(folder)
 
-    def _remove_empty(self, paths: Iterable[str]) -> None:
-        """A folder without files cannot be read by pandas."""
-        for folder in sorted({(self.folder / path).parent for path in paths}):
-            with contextlib.suppress(OSError):  # it has files
-                folder.rmdir()
-                sync_folder(folder.parent)
+    def place(self, paths: Collection[str]) -> None:
+        folders = {self.drafts / parent for path in paths for parent in Path(path).parents}
+        for folder in (*folders, self.folder) if paths else ():
+            sync_folder(folder)
+
+    def reveal(self, come: Collection[str], go: Collection[str]) -> None:
+        changed: dict[Path, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+        for paths, which in ((come, 0), (go, 1)):
+            for path in map(Path, paths):
+                changed[path.parent][which].add(path.name)
+        for folder, (comes, goes) in sorted(changed.items()):
+            drafts = {name: self.drafts / folder / name for name in comes}
+            there = {name: draft for name, draft in drafts.items() if draft.exists()}
+            self._install(self.folder / folder, there, goes)
+
+    def locate(self, path: str) -> str:
+        draft = f"{_DRAFTS}/{path}"
+        return (
+            draft if not (self.folder / path).exists() and (self.folder / draft).exists() else path
+        )
+
+    def clear(self) -> None:
+        shutil.rmtree(self.drafts, ignore_errors=True)
+        for draft in self.folder.glob(f"{MANIFESTS}/.*.draft"):
+            draft.unlink(missing_ok=True)
+
+    def _install(self, folder: Path, comes: dict[str, Path], goes: Collection[str]) -> None:
+        """Have the drafts in the folder under their names, and those that go out of it. May be done again."""
+        known = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        goes = [name for name in known if name in goes]
+        comes = {
+            name: draft
+            for name, draft in comes.items()
+            if name not in known or not draft.samefile(folder / name)
+        }
+        if not comes and not goes:
+            return
+        make_folder(folder.parent)
+        if not self._exchanged(folder, known, comes, goes):
+            _one_by_one(folder, comes, goes)
+        if folder.is_dir() and not any(
+            folder.iterdir()
+        ):  # pandas cannot read a folder without files
+            folder.rmdir()
+        sync_folder(folder.parent)
+
+    def _exchanged(
+        self, folder: Path, known: Sequence[str], comes: dict[str, Path], goes: Collection[str]
+    ) -> bool:
+        """Do it at one instant; False where that cannot be done, and nothing was."""
+        build = self.drafts / _BUILD
+        try:
+            shutil.rmtree(build, ignore_errors=True)
+            make_folder(build)
+            if known:
+                shutil.copymode(folder, build)
+            for name in known:
+                if name not in goes and name not in comes:
+                    os.link(folder / name, build / name, follow_symlinks=False)
+            for name, draft in comes.items():
+                os.link(draft, build / name)
+            sync_folder(build)
+            if folder.is_symlink():
+                return False
+            if folder.exists():
+                _exchange(build, folder)
+            else:
+                build.rename(folder)
+        except OSError:  # no hard links, or folders cannot be exchanged here
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            for path in list(build.iterdir()):
+                if path.name not in known:  # somebody else's, which came while the folder was built
+                    path.replace(folder / path.name)
+        return True
 
 
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.draft")
+def _one_by_one(folder: Path, comes: dict[str, Path], goes: Iterable[str]) -> None:
+    make_folder(folder)
+    beside = {name: folder / f".{name}.new" for name in comes}
+    for name, draft in comes.items():
+        beside[name].unlink(missing_ok=True)
+        try:
+            os.link(draft, beside[name])
+        except OSError:  # a file system without hard links
+            shutil.copyfile(draft, beside[name])
+            beside[name].chmod(0o600)
+            sync_file(beside[name])
+    # nothing but renames in between, so that a reader of names, or a kill, hardly finds its way here
+    for name, new in beside.items():
+        new.replace(folder / name)
+    for name in goes:
+        (folder / name).unlink(missing_ok=True)
+    sync_folder(folder)
 
 
-def _write(path: Path, data: bytes) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    create_private(path)
-    path.write_bytes(data)
-    sync_file(path)
+def _exchange(one: Path, other: Path) -> None:
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        raise OSError("there is no renameat2")
+    if call(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

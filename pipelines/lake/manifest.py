@@ -1,19 +1,18 @@
-"""What a publication consists of, and its JSON. Holds no clock, so the same publication has the same manifest."""
+"""What one run has published, and its JSON. Holds no clock, so the same publication has the same manifest."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any, Final, Self
+from typing import Any, Self
 
-__all__ = ["LAKE_VERSION", "Manifest", "PublishedFile"]
-
-LAKE_VERSION: Final = 1
+__all__ = ["Manifest", "PublishedFile"]
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One Parquet file that holds rows of the run.
+    """One Parquet file that holds rows of the run. A path never names other bytes: part of their SHA-256 is in it.
 
     Attributes:
         path: in the lake, with `/`.
@@ -50,6 +49,11 @@ class PublishedFile:
         """What was published, whatever compaction made of it since."""
         return self.origin or (f"{self.path} {self.sha256}",)
 
+    @property
+    def day(self) -> date:
+        """The value of the partition."""
+        return date.fromisoformat(self.partition.rpartition("=")[2])
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -80,10 +84,9 @@ class Manifest:
         """How many rows of the table the run published."""
         return sum(file.rows for file in self.files if file.table == table)
 
-    def to_json(self) -> str:
+    def to_json(self) -> bytes:
         """The manifest's text."""
         document: dict[str, Any] = {
-            "lake_version": LAKE_VERSION,
             "run_id": self.run_id,
             "run_date": self.run_date.isoformat(),
             "counts": dict(self.counts),
@@ -91,10 +94,15 @@ class Manifest:
         }
         if self.pruned:
             document["pruned"] = {table: list(lines) for table, lines in self.pruned.items()}
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @property
+    def digest(self) -> str:
+        """The first half of the text's SHA-256, hexadecimal: a manifest's name in the lake ends with it."""
+        return hashlib.sha256(self.to_json()).hexdigest()[:32]
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, text: bytes) -> Self:
         """The manifest of such a text.
 
         Raises:
@@ -106,10 +114,10 @@ class Manifest:
                 run_id=document["run_id"],
                 run_date=date.fromisoformat(document["run_date"]),
                 counts=dict(document["counts"]),
-                files=tuple(_file(file, document["run_id"]) for file in document["files"]),
+                files=tuple(_file(file) for file in document["files"]),
                 pruned={table: tuple(lines) for table, lines in document.get("pruned", {}).items()},
             )
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error
 
 
@@ -120,7 +128,6 @@ def _entry(file: PublishedFile) -> dict[str, Any]:
     return entry
 
 
-def _file(entry: dict[str, Any], run_id: str) -> PublishedFile:
-    """A file of a manifest; one without `runs` was written before files were ever shared."""
-    runs = tuple(entry.get("runs", (run_id,)))
-    return PublishedFile(**{**entry, "runs": runs, "origin": tuple(entry.get("origin", ()))})
+def _file(entry: dict[str, Any]) -> PublishedFile:
+    lists = {"runs": tuple(entry["runs"]), "origin": tuple(entry.get("origin", ()))}
+    return PublishedFile(**{**entry, **lists})

@@ -1,4 +1,4 @@
-"""Names in the lake: a typed key is a path and back. Nobody else puts a path together; nothing is opened here."""
+"""Where things are in a lake: one value per path, there and back."""
 
 import re
 from dataclasses import dataclass
@@ -8,20 +8,16 @@ from typing import Final, Self
 
 from pipelines.contract import TABLES
 
-__all__ = [
-    "MANIFESTS",
-    "PartitionFile",
-    "PartitionKey",
-    "check_run_id",
-    "day_of_run",
-    "manifest_path",
-]
+__all__ = ["COMPACTED", "MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "day_of_run"]
 
 MANIFESTS: Final = "_manifest"
+COMPACTED: Final = "compacted"  # stands in a file's name where that of its run does otherwise
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _STARTED: Final = re.compile(r"([0-9]{8})T[0-9]{6}Z-.*")
-_FILE: Final = re.compile(r"(?P<run_id>.+)-(?P<number>0|[1-9][0-9]{0,8})\.parquet")
+_FILE: Final = re.compile(
+    r"(?P<owner>.+)-(?P<number>0|[1-9][0-9]{0,8})-(?P<digest>[0-9a-f]{16})\.parquet"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,31 +63,25 @@ class PartitionKey:
 
 @dataclass(frozen=True, slots=True, order=True)
 class PartitionFile:
-    """One file of a partition: which run wrote it, and its number in that run, from 0."""
+    """One file of a partition.
+
+    Attributes:
+        owner: the run that wrote it, or `compacted`.
+        number: among the files that the owner wrote into this partition, from 0.
+        digest: the first 16 hexadecimal digits of the file's SHA-256, so that a name never means other bytes.
+    """
 
     key: PartitionKey
-    run_id: str
+    owner: str
     number: int
+    digest: str
 
     def __post_init__(self) -> None:
-        check_run_id(self.run_id)
+        check_run_id(self.owner)
 
     def to_path(self) -> PurePosixPath:
         """The file in the lake."""
-        return self.key.to_path() / f"{self.run_id}-{self.number}.parquet"
-
-    def to_draft(self) -> PurePosixPath:
-        """Its sibling while it is written.
-
-        pandas and pyarrow pass over a leading dot; DuckDB does not, so the name must not end in .parquet either.
-        """
-        path = self.to_path()
-        return path.with_name(f".{path.name}.draft")
-
-    def to_aside(self) -> PurePosixPath:
-        """The second name of the published file while it is replaced."""
-        path = self.to_path()
-        return path.with_name(f".{path.name}.aside")
+        return self.key.to_path() / f"{self.owner}-{self.number}-{self.digest}.parquet"
 
     @classmethod
     def parse(cls, path: PurePosixPath | str) -> Self:
@@ -103,8 +93,12 @@ class PartitionFile:
         folder, name = PurePosixPath(path).parent, PurePosixPath(path).name
         match = _FILE.fullmatch(name)
         if match is None:
-            raise ValueError(f"file {str(path)!r}: must be named <run_id>-<number>.parquet")
-        return cls(PartitionKey.parse(folder), match["run_id"], int(match["number"]))
+            raise ValueError(
+                f"file {str(path)!r}: must be named <run_id>-<number>-<digest>.parquet"
+            )
+        return cls(
+            PartitionKey.parse(folder), match["owner"], int(match["number"]), match["digest"]
+        )
 
 
 def check_run_id(run_id: str) -> str:
@@ -129,8 +123,3 @@ def day_of_run(run_id: str) -> date | None:
         return date.fromisoformat(match[1])
     except ValueError:  # digits that are no date
         return None
-
-
-def manifest_path(run_id: str) -> str:
-    """Where a run's manifest is in the lake."""
-    return f"{MANIFESTS}/{run_id}.json"

@@ -1,22 +1,19 @@
 """Old runs leave the lake: their files go, and their manifests stay and say so."""
 
-import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 import structlog
 
-from pipelines.errors import PublicationError, StorageError
-from pipelines.lake.catalog import read_manifest, run_ids
-from pipelines.lake.change import Change
-from pipelines.lake.leftovers import leftovers
-from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.sharing import parted
+from pipelines.lake.changing import Change, commit
+from pipelines.lake.manifest import Manifest
+from pipelines.lake.rewriting import split_shared
+from pipelines.lake.state import Published, read_published
 from pipelines.lake.storage import Storage
 
-__all__ = ["Pruned", "pruned"]
+__all__ = ["Pruned", "prune"]
 
 _LOG: Final = structlog.get_logger("lake")
 
@@ -29,7 +26,7 @@ class Pruned:
         runs: those that had files.
         files: that go, with `bytes` in all.
         rewritten: files among them whose rows of other runs are in new files; part of `files`.
-        left: runs that are old enough, but yet to be resumed or to be mended.
+        left: runs that are old enough, but yet to be resumed.
         passed_over: runs whose manifests cannot be read.
     """
 
@@ -42,7 +39,7 @@ class Pruned:
     dry_run: bool = False
 
 
-def pruned(
+def prune(
     storage: Storage,
     before: date,
     tables: Collection[str],
@@ -55,71 +52,50 @@ def pruned(
     Raises:
         PublicationError: the lake cannot be read or written.
     """
-    found, left, passed_over = _old(storage, before, but)
-    goes = {
-        run_id: [file for file in manifest.files if file.table in tables]
-        for run_id, manifest in found.items()
+    published = read_published(storage)
+    for said in published.damaged.values():
+        _LOG.error("a run is passed over", said=said)
+    old = {
+        run_id: manifest
+        for run_id, manifest in published.manifests.items()
+        if manifest.run_date < before and any(file.table in tables for file in manifest.files)
     }
-    goes = {run_id: files for run_id, files in goes.items() if files}
-    files = {file.path: file for some in goes.values() for file in some}
+    left = sorted(run_id for run_id in old if run_id in but)
+    goes = {run_id: manifest for run_id, manifest in old.items() if run_id not in but}
+    files = {
+        file.path: file
+        for manifest in goes.values()
+        for file in manifest.files
+        if file.table in tables
+    }
     shared = [file for file in files.values() if not set(file.runs) <= goes.keys()]
     if goes and not dry_run:
-        try:
-            _remove(storage, {run_id: found[run_id] for run_id in goes}, tables, files, shared)
-        except BaseException:  # an interrupt, too
-            with contextlib.suppress(OSError, StorageError):
-                storage.settle()
-            raise
+        others = split_shared(published, goes.keys(), shared)
+        own = [path for path, file in files.items() if file not in shared]
+        manifests = {run_id: _without(manifest, tables) for run_id, manifest in goes.items()}
+        go = [*own, *others.go]
+        commit(storage, Change(others.come, go, {**others.manifests, **manifests}))
     return Pruned(
         runs=tuple(sorted(goes)),
         files=len(files),
         bytes=sum(file.bytes for file in files.values()),
         rewritten=len(shared),
         left=tuple(left),
-        passed_over=tuple(passed_over),
+        passed_over=tuple(sorted(_damaged(published, before))),
         dry_run=dry_run,
     )
 
 
-def _old(
-    storage: Storage, before: date, but: Collection[str]
-) -> tuple[dict[str, Manifest], list[str], list[str]]:
-    """The runs that started before the date; those that are to be left, and those that nobody knows anything of."""
-    shut = {*but, *(file.run_id for _, file in leftovers(storage))}
-    found, left, passed_over = {}, [], []
-    for run_id in run_ids(storage):
-        try:
-            manifest = read_manifest(storage, run_id)
-        except StorageError:
-            raise
-        except PublicationError as error:
-            _LOG.error("a run is passed over", run_id=run_id, said=str(error))
-            passed_over.append(run_id)
-            continue
-        if manifest is not None and manifest.files and manifest.run_date < before:
-            if run_id in shut:
-                left.append(run_id)
-            else:
-                found[run_id] = manifest
-    return found, left, passed_over
+def _damaged(published: Published, before: date) -> Collection[str]:
+    return [run for run in published.damaged if published.state.runs[run].run_date < before]
 
 
-def _remove(
-    storage: Storage,
-    manifests: dict[str, Manifest],
-    tables: Collection[str],
-    files: Collection[str],
-    shared: Sequence[PublishedFile],
-) -> None:
-    parting = parted(storage, manifests, shared)
-    texts = {run_id: manifest.to_json() for run_id, manifest in parting.manifests.items()}
-    for run_id, manifest in manifests.items():
-        gone = {
-            file.table: tuple(manifest.identity(file.table))
-            for file in manifest.files
-            if file.table in tables
-        }
-        kept = tuple(file for file in manifest.files if file.table not in tables)
-        texts[run_id] = replace(manifest, files=kept, pruned={**manifest.pruned, **gone}).to_json()
-    stale = sorted(set(files) - parting.kept)
-    storage.change(Change(parting.placings, stale, texts))
+def _without(manifest: Manifest, tables: Collection[str]) -> Manifest:
+    """A manifest without the files of these tables, which says what they were."""
+    gone = {
+        file.table: tuple(manifest.identity(file.table))
+        for file in manifest.files
+        if file.table in tables
+    }
+    kept = tuple(file for file in manifest.files if file.table not in tables)
+    return replace(manifest, files=kept, pruned={**manifest.pruned, **gone})

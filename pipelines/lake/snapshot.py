@@ -1,8 +1,4 @@
-"""Reads a run as one publication left it, whole, even while it is published again or after that was killed.
-
-The manifest says which bytes belong together. They are opened before they are compared with it, so that nothing that
-happens afterwards can change them.
-"""
+"""Reads a run as one publication left it, whole, even while it is published again."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +13,7 @@ from pipelines.contract import TABLES, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.opening import opened
+from pipelines.lake.verified_files import MissingFileError, open_verified
 
 __all__ = ["Snapshot", "snapshot"]
 
@@ -60,23 +56,25 @@ def snapshot(lake: Lake, run_id: str) -> Iterator[Snapshot]:
         LookupError: the run published nothing.
         PublicationError: its files are not those of its manifest, or cannot be read.
     """
-    bad = ""
+    before: object = None
     for _ in range(_TRIES):
-        manifest = lake.manifest(run_id)
-        if manifest is None:
+        published = lake.published(lambda each, _entry: each == run_id)
+        if run_id in published.damaged:
+            raise PublicationError(published.damaged[run_id])
+        if run_id not in published.manifests:
             raise LookupError(f"run {run_id!r}: not published")
+        manifest, state = published.manifests[run_id], published.state
         with contextlib.ExitStack() as stack:
-            files: list[tuple[PublishedFile, pa.NativeFile | None]] = []
-            for file in manifest.files:
-                content = opened(lake.storage, file)
-                files.append((file, stack.enter_context(content) if content else None))
-            whole = tuple((file, content) for file, content in files if content is not None)
-            if len(whole) == len(files):
-                yield Snapshot(manifest, whole)
-                return
-        bad = next(file.path for file, content in files if content is None)
-        if lake.manifest(run_id) == manifest:  # nobody published meanwhile
-            break
-    raise PublicationError(
-        f"run {run_id}: {lake.storage.base}/{bad} is not the file that its manifest names; publish the run again"
-    )
+            try:
+                opened = tuple(
+                    (file, stack.enter_context(open_verified(lake.storage, file, state.pending)))
+                    for file in manifest.files
+                )
+            except MissingFileError:
+                if state == before:  # nobody published meanwhile
+                    raise
+                before = state
+                continue
+            yield Snapshot(manifest, opened)
+            return
+    raise PublicationError(f"run {run_id}: published again and again while it was read; read again")

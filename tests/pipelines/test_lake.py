@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 
 from pipelines.contract import INSTANT_STATS, TABLES, arrow_schema
 from pipelines.errors import LakeVersionError, PublicationError
-from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Sizes
+from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, PartitionFile, Sizes
 from pipelines.lake.storage import named_errors
-from tests.pipelines.lake_rows import stats
+from tests.pipelines.lake_rows import file_of, manifest_of, stats
 
 DAY = date(2026, 1, 31)
 PARTITION = "run_date=2026-01-31"
@@ -43,7 +44,7 @@ def begin_and_fail(lake: Lake, run_id: str) -> None:
     """Write drafts and leave the publication by an error."""
     with contextlib.suppress(KeyError), lake.publication(run_id, DAY, SMALL) as publication:
         publication.append("instant_stats", stats(2, *"abcdef"))
-        assert len(list(lake.folder.rglob(".*.draft"))) == 2
+        assert len(list(lake.folder.rglob("*.writing"))) == 2
         raise KeyError
 
 
@@ -63,9 +64,13 @@ def published(lake: Lake) -> pa.Table:
 
 def test_a_publication_has_one_file_per_table_and_a_manifest(lake: Lake) -> None:
     """Tables without rows get their file too, so that readers find columns and types."""
-    publish(lake, stats(7, "acme", "beta"))
-    files = {f"{each.name}/{each.partition}={DAY}/run-a-0.parquet" for each in TABLES.values()}
-    assert set(contents(lake)) == {*files, "_manifest/run-a.json", "_manifest/version"}
+    manifest = publish(lake, stats(7, "acme", "beta"))
+    paths = {file.path for file in manifest.files}
+    folders = {f"{each.name}/{each.partition}={DAY}" for each in TABLES.values()}
+    assert {path.rpartition("/")[0] for path in paths} == folders
+    assert all(re.fullmatch(r"run-a-0-[0-9a-f]{16}\.parquet", Path(path).name) for path in paths)
+    others = {"_manifest/version", "_manifest/live.json", f"_manifest/run-a-{manifest.digest}.json"}
+    assert set(contents(lake)) == {*paths, *others}
     for table in TABLES.values():
         schema = pq.read_schema(next((lake.folder / table.name).rglob("*.parquet")))
         assert schema.equals(arrow_schema(table), check_metadata=True)
@@ -100,7 +105,7 @@ def test_nobody_else_can_read_it(lake: Lake) -> None:
 def test_rows_are_zstd_sorted_and_indexed(lake: Lake) -> None:
     """Files are made for the usual filters, session and window."""
     publish(lake, stats(1, "beta", "acme", "beta"), stats(2, "acme"))
-    path = lake.folder / "instant_stats" / PARTITION / "run-a-0.parquet"
+    path = file_of(lake.folder, "run-a")
     rows = pq.ParquetFile(path).read()
     assert rows["session"].to_pylist() == ["acme", "acme", "beta", "beta"]
     assert rows["count"].to_pylist() == [1, 2, 1, 1]  # equal ones keep their order
@@ -114,10 +119,10 @@ def test_row_groups_and_files_are_cut_at_their_sizes(lake: Lake) -> None:
     """Nine rows, two to a group and four to a file, however they come in."""
     manifest = publish(lake, stats(1, *"abc"), stats(1, *"defghi"), sizes=SMALL)
     files = [file for file in manifest.files if file.table == "instant_stats"]
-    assert [(file.path[-9:], file.rows) for file in files] == [
-        ("0.parquet", 4),
-        ("1.parquet", 4),
-        ("2.parquet", 1),
+    assert [(PartitionFile.parse(file.path).number, file.rows) for file in files] == [
+        (0, 4),
+        (1, 4),
+        (2, 1),
     ]
     groups = pq.read_metadata(lake.folder / files[0].path)
     assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [2, 2]
@@ -146,7 +151,7 @@ def test_publishing_again_replaces_the_runs_own_files_only(lake: Lake) -> None:
     publish(lake, stats(2, "x", run_id="run-a-1"), run_id="run-a-1")
     stranger = lake.folder / "instant_stats" / PARTITION / "notes.parquet"
     stranger.write_bytes(b"mine")
-    others = {path: data for path, data in contents(lake).items() if "run-a-1-" in path}
+    others = {path: data for path, data in contents(lake).items() if "run-a-1-0-" in path}
     publish(lake, stats(3, "a"))
     after = contents(lake)
     assert {path: after[path] for path in others} == others
@@ -169,39 +174,10 @@ def test_a_first_publication_that_fails_leaves_no_empty_table(lake: Lake) -> Non
     assert not list(lake.folder.glob("instant_stats/*"))
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [(OSError(errno.EIO, "x"), PublicationError), (KeyboardInterrupt(), KeyboardInterrupt)],
-    ids=["error", "interrupt"],
-)
-@pytest.mark.parametrize("failing", range(1, 7))
-def test_a_rename_that_fails_gives_the_earlier_ones_back(
-    lake: Lake,
-    failing: int,
-    error: BaseException,
-    expected: type[BaseException],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whichever of the six renames fails, the run's old files are all there, and no new one."""
-    publish(lake, stats(1, "a"))
-    before = contents(lake)
-    real, renames = Path.replace, iter(range(1, 100))
-
-    def replace(path: Path, target: Path) -> Path:
-        if path.name.endswith(".draft") and next(renames) == failing:
-            raise error
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
-    with pytest.raises(expected):
-        publish(lake, stats(2, "b"))
-    assert contents(lake) == before
-
-
 def test_a_file_system_without_hard_links_will_do(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old files are copied aside instead."""
+    """New files are copied into their place instead."""
     publish(lake, stats(1, "a"))
 
     def link(*_: object) -> None:
@@ -210,22 +186,31 @@ def test_a_file_system_without_hard_links_will_do(
     monkeypatch.setattr(os, "link", link)
     publish(lake, stats(2, "b"))
     assert published(lake)["count"].to_pylist() == [2]
-    assert not [path for path in contents(lake) if "aside" in path]
+    assert len(contents(lake)) == len(TABLES) + 3
+    assert file_of(lake.folder, "run-a").stat().st_mode & 0o777 == 0o600
 
 
-def test_leftovers_of_a_killed_publication_go_with_the_next_of_that_run(lake: Lake) -> None:
-    """Those of other runs stay: they may be at work."""
+def test_the_same_again_writes_nothing(lake: Lake) -> None:
+    """Not even the state: what was published is what is to be published."""
     publish(lake, stats(1, "a"))
-    folder = lake.folder / "calls" / PARTITION
-    ours = [".run-a-0.parquet.draft", ".run-a-7.parquet.draft", ".run-a-0.parquet.aside"]
-    theirs = [".run-b-0.parquet.draft", ".run-a-b-0.parquet.aside", ".run-a"]
-    for name in (*ours, *theirs):
-        (folder / name).write_bytes(b"half")
-    manifests = lake.folder / "_manifest"
-    (manifests / ".run-a.json.draft").write_bytes(b"half")
-    publish(lake, stats(2, "a"))
-    assert sorted(path.name for path in folder.iterdir()) == sorted(["run-a-0.parquet", *theirs])
-    assert sorted(path.name for path in manifests.iterdir()) == ["run-a.json", "version"]
+    before = {path: path.stat().st_mtime_ns for path in lake.folder.rglob("*")}
+    publish(lake, stats(1, "a"))
+    assert {path: path.stat().st_mtime_ns for path in lake.folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("harm", ["unlink", "cut", "altered"])
+def test_the_same_again_mends_what_is_damaged(lake: Lake, harm: str) -> None:
+    """With the very bytes of before, in the same file."""
+    publish(lake, stats(1, *"abcdef"))
+    publish(lake, stats(1, "x", run_id="run-b"), run_id="run-b")
+    before, path = contents(lake), file_of(lake.folder, "run-a")
+    data = path.read_bytes()
+    if harm == "unlink":
+        path.unlink()
+    else:
+        path.write_bytes(data[:-9] if harm == "cut" else bytes([data[0] ^ 1]) + data[1:])
+    publish(lake, stats(1, *"abcdef"))
+    assert contents(lake) == before
 
 
 def test_a_file_that_does_not_read_back_is_not_published(
@@ -239,7 +224,7 @@ def test_a_file_that_does_not_read_back_is_not_published(
     def lose_the_end(handle: int) -> None:
         real(handle)
         path = Path(f"/proc/self/fd/{handle}").readlink()
-        if path.name == ".run-a-0.parquet.draft" and path.parts[-3] == "raw":
+        if path.name == "run-a-0.writing" and path.parts[-3] == "raw":
             os.truncate(path, path.stat().st_size - 20)
 
     monkeypatch.setattr(os, "fsync", lose_the_end)
@@ -272,12 +257,17 @@ def test_rows_of_another_schema_are_a_mistake_of_the_caller(lake: Lake) -> None:
         publish(lake, rows)
 
 
-def test_a_newer_lake_is_refused(lake: Lake) -> None:
+@pytest.mark.parametrize(
+    ("version", "advice"), [(3, "use the newer program"), (1, "publish its runs again")]
+)
+def test_a_lake_of_another_version_is_refused(lake: Lake, version: int, advice: str) -> None:
     """This program cannot know what another version promises its readers."""
     publish(lake, stats(1, "a"))
-    (lake.folder / "_manifest" / "version").write_text("2\n")
+    (lake.folder / "_manifest" / "version").write_text(f"{version}\n")
     before = contents(lake)
-    with pytest.raises(LakeVersionError, match=r"version 2, this program writes version 1"):
+    with pytest.raises(
+        LakeVersionError, match=f"version {version}, this program knows version 2: .*{advice}"
+    ):
         publish(lake, stats(2, "a"))
     assert contents(lake) == before
 
@@ -287,7 +277,7 @@ def test_an_unreadable_version_is_refused(lake: Lake, text: str) -> None:
     """The message names the file and what it should say."""
     publish(lake, stats(1, "a"))
     (lake.folder / "_manifest" / "version").write_text(text)
-    with pytest.raises(PublicationError, match=r"_manifest/version says .*must be a number, as 1"):
+    with pytest.raises(PublicationError, match=r"_manifest/version says .*must be a number, as 2"):
         publish(lake, stats(2, "a"))
 
 
@@ -295,23 +285,28 @@ def test_an_unreadable_version_is_refused(lake: Lake, text: str) -> None:
 def test_a_damaged_manifest_is_named_and_can_be_replaced(lake: Lake, text: bytes) -> None:
     """Publishing the run again is the way out."""
     manifest = publish(lake, stats(1, "a"))
-    (lake.folder / "_manifest" / "run-a.json").write_bytes(text)
-    with pytest.raises(PublicationError, match=r"run-a\.json: .*publish the run again"):
+    before, path = contents(lake), manifest_of(lake.folder, "run-a")
+    path.write_bytes(text)
+    assert lake.wrong_files() == {"run-a": [f"_manifest/{path.name}"]}
+    with pytest.raises(PublicationError, match=r"run-a-\w+\.json: .*publish the run again"):
         lake.manifest("run-a")
     assert publish(lake, stats(1, "a")) == manifest == lake.manifest("run-a")
+    assert contents(lake) == before
+    path.write_bytes(text)
+    publish(lake, stats(2, "b"))  # other files than the damaged one named
+    assert published(lake)["count"].to_pylist() == [2]
+    assert len(contents(lake)) == len(before)
 
 
-def test_a_file_that_is_no_manifest_of_a_run_is_no_run(lake: Lake) -> None:
-    """A copy that no run can be named after is passed over; one that could be is named, and counts no row twice."""
+def test_a_manifest_that_is_not_live_is_no_run(lake: Lake) -> None:
+    """A copy under another name counts no row twice."""
     publish(lake, stats(1, "a"))
-    folder = lake.folder / "_manifest"
-    copy = folder / "run-a copy.json"
-    copy.write_bytes((folder / "run-a.json").read_bytes())
+    path = manifest_of(lake.folder, "run-a")
+    for name in ("run-a copy.json", f"run-z-{'0' * 32}.json"):
+        path.with_name(name).write_bytes(path.read_bytes())
     assert lake.run_ids() == ["run-a"]
     assert lake.wrong_files() == {}
-    copy.rename(folder / "run-z.json")
-    with pytest.raises(PublicationError, match=r"run-z.json is of run run-a: remove it"):
-        lake.manifest("run-z")
+    assert len(lake.files("instant_stats")) == 1
 
 
 def test_a_run_that_published_nothing_has_no_manifest(lake: Lake) -> None:

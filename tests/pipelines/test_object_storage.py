@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.contract import TABLES
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
-from pipelines.lake import Lake, Manifest, Sizes
+from pipelines.lake import Lake, Manifest
 from tests.pipelines.lake_rows import stats
 from tests.pipelines.object_store import BUCKET, KEY, WORD, ObjectStore, object_store
 from tests.pipelines.publish_forever import DAY, SIZES, rows
@@ -65,6 +65,17 @@ def names(lake: Lake) -> set[str]:
     return set(lake.storage.sizes(""))
 
 
+OF_THE_LAKE = ("_manifest/version", "_manifest/live.json")
+
+
+def paths_of(manifest: Manifest) -> set[str]:
+    """A manifest and the files that it names."""
+    return {
+        f"_manifest/{manifest.run_id}-{manifest.digest}.json",
+        *(file.path for file in manifest.files),
+    }
+
+
 def test_a_publication_is_what_it_is_in_a_folder(lake: Lake, tmp_path: Path) -> None:
     """The same names, bytes and manifest; nothing stays in the folder of drafts."""
     local = Lake(tmp_path / "local")
@@ -99,20 +110,18 @@ def test_no_object_is_written_over_while_a_manifest_names_it(
     told: list[set[str]] = []
     real = type(lake.storage).upload
 
-    def upload(storage: object, move: object) -> None:
+    def upload(storage: object, path: str) -> None:
         manifest = lake.manifest("run-a")
         told.append({file.path for file in manifest.files} if manifest else set())
-        assert move.path not in told[-1]
-        real(storage, move)
+        assert path not in told[-1]
+        real(storage, path)
 
     monkeypatch.setattr(type(lake.storage), "upload", upload)
     used: list[str] = []
     for count in range(4):
         manifest = publish(lake, rows(count))
         used += [file.path for file in manifest.files if file.table == "instant_stats"]
-        assert names(lake) - {"_manifest/version", "_manifest/run-a.json"} == {
-            file.path for file in manifest.files
-        }
+        assert names(lake) == {*OF_THE_LAKE, *paths_of(manifest)}
     assert len(set(used)) == len(used) == 12
     assert told
     assert seen(lake)["count"].unique().to_pylist() == [3]
@@ -156,24 +165,21 @@ def test_readers_of_manifests_see_whole_publications_while_they_are_killed(
         first = done + 2
     manifest = publish(lake, rows(0))
     assert seen(lake)["count"].unique().to_pylist() == [0]
-    named = {file.path for file in manifest.files}
-    assert set(store.objects()) == {*named, "_manifest/version", "_manifest/run-a.json"}
+    assert set(store.objects()) == {*OF_THE_LAKE, *paths_of(manifest)}
     assert [path for path in (tmp_path / "drafts").rglob("*") if path.is_file()] == []
 
 
-def test_a_run_published_again_takes_no_name_of_a_compacted_file(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Compaction names files after the first of their runs, which may have no rows in the last of them."""
-    monkeypatch.setattr("pipelines.lake.compaction.COMPACTED_SIZES", Sizes(group_rows=2))
+def test_a_run_published_again_leaves_a_compacted_file(lake: Lake) -> None:
+    """The others' rows are in a new object, and the old one is gone."""
     publish(lake, stats(1, "a", "b"), "run-a")
     for run_id in ("run-b", "run-c"):
         publish(lake, stats(2, "x", "y", run_id=run_id), run_id)
-    lake.compact(target_bytes=1)
-    assert any("/run-a-" in file.path for file in lake.files("instant_stats", ["run-b"]))
+    lake.compact()
+    (shared,) = {file.path for file in lake.files("instant_stats")}
     publish(lake, stats(3, "a", "b"), "run-a")
     assert lake.damage("instant_stats") is None
     assert sorted(seen(lake)["count"].to_pylist()) == [2, 2, 2, 2, 3, 3]
+    assert shared not in names(lake)
 
 
 def test_a_failing_upload_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +188,8 @@ def test_a_failing_upload_changes_nothing(lake: Lake, monkeypatch: pytest.Monkey
     before = lake.storage.sizes("")
     real, calls = type(lake.storage).upload, iter(range(100))
 
-    def upload(storage: object, move: object) -> None:
-        real(storage, move)
+    def upload(storage: object, path: str) -> None:
+        real(storage, path)
         if next(calls) == 2:
             raise OSError("AWS Error NETWORK_CONNECTION")
 
@@ -201,24 +207,27 @@ def test_an_object_that_arrives_short_is_not_published(
     monkeypatch.setattr("shutil.copyfileobj", lambda *_: None)
     with pytest.raises(StorageError, match=r"has 0 bytes there, not the \d+ sent"):
         publish(lake, rows(1))
-    assert names(lake) == {"_manifest/version"}
+    assert names(lake) == {*OF_THE_LAKE}
+    assert lake.run_ids() == []
 
 
 def test_a_newer_lake_is_refused_there_too(lake: Lake) -> None:
     """As in a folder."""
     publish(lake, rows(1))
-    lake.storage.put("_manifest/version", b"2\n")
-    with pytest.raises(LakeVersionError, match=f"s3://{BUCKET}.* has version 2"):
+    lake.storage.put("_manifest/version", b"3\n")
+    with pytest.raises(LakeVersionError, match=f"s3://{BUCKET}.* has version 3"):
         publish(lake, rows(2))
 
 
 def test_a_damaged_manifest_is_replaced_by_publishing_again(lake: Lake) -> None:
     """And leaves no file that no manifest names."""
     manifest = publish(lake, rows(1))
-    lake.storage.put("_manifest/run-a.json", b"{")
+    before = lake.storage.sizes("")
+    lake.storage.put(f"_manifest/run-a-{manifest.digest}.json", b"{")
     with pytest.raises(PublicationError, match="publish the run again"):
         lake.manifest("run-a")
-    assert publish(lake, rows(1)) == manifest
+    assert publish(lake, rows(1)) == manifest == lake.manifest("run-a")
+    assert lake.storage.sizes("") == before
 
 
 @pytest.mark.parametrize("work", ["read", "write"])

@@ -13,15 +13,22 @@ from pipelines.lake import PartitionFile, PartitionKey
 DAY = date(2026, 1, 31)
 KEYS = st.builds(PartitionKey, st.sampled_from(list(TABLES)), st.dates())
 RUN_IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", fullmatch=True)
-FILES = st.builds(PartitionFile, KEYS, RUN_IDS, st.integers(0, 999_999_999))
+DIGEST = "0123456789abcdef"
+FILES = st.builds(
+    PartitionFile,
+    KEYS,
+    RUN_IDS,
+    st.integers(0, 999_999_999),
+    st.text("0123456789abcdef", min_size=16, max_size=16),
+)
 
 
 def test_the_path_is_the_promised_one() -> None:
     """Users and other programs rely on this layout."""
-    file = PartitionFile(PartitionKey("instant_stats", DAY), "20260131T020000Z-1f2e3d", 0)
+    file = PartitionFile(PartitionKey("instant_stats", DAY), "20260131T020000Z-1f2e3d", 0, DIGEST)
     folder = "instant_stats/run_date=2026-01-31"
     assert file.key.to_path() == PurePosixPath(folder)
-    assert file.to_path() == PurePosixPath(f"{folder}/20260131T020000Z-1f2e3d-0.parquet")
+    assert file.to_path() == PurePosixPath(f"{folder}/20260131T020000Z-1f2e3d-0-{DIGEST}.parquet")
 
 
 @given(KEYS)
@@ -35,15 +42,6 @@ def test_a_key_survives_its_path(key: PartitionKey) -> None:
 def test_a_file_survives_its_path(file: PartitionFile) -> None:
     """Parsing a printed file gives the file, hyphens and digits in the run id included."""
     assert PartitionFile.parse(file.to_path()) == file
-
-
-@given(FILES)
-def test_names_on_the_way_are_hidden_and_are_no_parquet_files(file: PartitionFile) -> None:
-    """A leading dot hides them from pandas and pyarrow, the ending from DuckDB's `*.parquet`."""
-    for path in (file.to_draft(), file.to_aside()):
-        assert path.parent == file.to_path().parent
-        assert path.name.startswith(".")
-        assert not path.name.endswith(".parquet")
 
 
 @given(st.text(alphabet="instat_=rud-2603/. \0é", max_size=40))
@@ -82,11 +80,20 @@ def test_a_folder_of_another_shape_is_no_partition(path: str) -> None:
 def test_a_run_id_that_cannot_be_a_file_name_is_refused(run_id: str) -> None:
     """Nothing outside the partition's folder can be named, and no hidden file."""
     with pytest.raises(ValueError, match="run id"):
-        PartitionFile(PartitionKey("raw", DAY), run_id, 0)
+        PartitionFile(PartitionKey("raw", DAY), run_id, 0, DIGEST)
 
 
 @pytest.mark.parametrize(
-    "name", ["a-01.parquet", "a.parquet", "a-0.pq", ".a-0.parquet", "a--1.parque"]
+    "name",
+    [
+        f"a-01-{DIGEST}.parquet",
+        f"a-{DIGEST}.parquet",
+        f"a-0-{DIGEST}.pq",
+        f".a-0-{DIGEST}.parquet",
+        "a-0.parquet",
+        "a-0-0123456789ABCDEF.parquet",
+        "a-0-0123.parquet",
+    ],
 )
 def test_a_file_of_another_name_is_not_ours(name: str) -> None:
     """Publishing never touches such a file."""

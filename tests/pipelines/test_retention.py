@@ -13,7 +13,7 @@ from pipelines.contract import TABLES
 from pipelines.lake import Lake, Pruned
 from pipelines.normalize import normalize
 from pipelines.reading import OpenLake
-from tests.pipelines.lake_rows import stats
+from tests.pipelines.lake_rows import manifest_of, stats
 from tests.pipelines.night import STARTED_US, Night, answer, counts
 
 DAY_US = 86_400_000_000
@@ -79,7 +79,6 @@ def test_all_of_old_runs_goes(lake: Lake, compacted: bool) -> None:
         assert runs_in(lake, name) <= {NEW}
     assert [path.name for path in (lake.folder / "raw").iterdir()] == ["run_date=2026-02-02"]
     assert lake.wrong_files() == {}
-    assert lake.torn_runs() == set()
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(lake: Lake) -> None:
@@ -131,16 +130,9 @@ def test_a_run_that_is_yet_to_be_resumed_stays(lake: Lake) -> None:
     assert runs_in(lake, "calls") == {OLD, NEW}
 
 
-def test_a_run_that_was_torn_stays(lake: Lake) -> None:
-    """It is to be mended first."""
-    path = lake.folder / "calls" / "run_date=2026-01-31" / f".{OLD}-0.parquet.draft"
-    path.write_bytes(b"half")
-    assert lake.prune(date(2026, 2, 2), ALL).left == (OLD,)
-
-
 def test_a_damaged_manifest_is_passed_over(lake: Lake) -> None:
     """Nobody knows what it named; its files stay."""
-    (lake.folder / "_manifest" / f"{OLD}.json").write_bytes(b"{")
+    manifest_of(lake.folder, OLD).write_bytes(b"{")
     done = lake.prune(date(2026, 2, 2), ALL)
     assert (done.runs, done.passed_over) == ((MIDDLE,), (OLD,))
     assert set(by_name(lake, "calls")["run_id"].to_pylist()) == {OLD, NEW}

@@ -1,0 +1,315 @@
+"""Every kind of change, ended after any of its steps: readers see what was before or what is after, whole."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from pipelines.contract import TABLES
+from pipelines.errors import PublicationError
+from pipelines.lake import Lake, Sizes, local, snapshot
+from pipelines.reading import OpenLake
+from tests.pipelines.lake_rows import manifest_of, stats
+
+DAY: Final = date(2026, 1, 31)
+SMALL: Final = Sizes(group_rows=2, file_rows=2)
+STEPS: Final = ("link", "rename", "replace", "unlink", "rmdir", "mkdir")
+
+Rows = list[tuple[str, str, int]]  # run, session, count
+
+
+class EndedError(BaseException):
+    """The process ends here: nothing that it would do afterwards happens."""
+
+
+def publish(lake: Lake, run_id: str, count: int, sessions: str) -> None:
+    """Publish a run of some files with this count in every row."""
+    with lake.publication(run_id, DAY, SMALL) as publication:
+        publication.append("instant_stats", stats(count, *sessions, run_id=run_id))
+        publication.commit({"count": count})
+
+
+def shared(lake: Lake) -> None:
+    """Three runs in one compacted file."""
+    for run_id in ("run-a", "run-b", "run-c"):
+        publish(lake, run_id, 1, "xy")
+    lake.compact()
+
+
+@dataclass(frozen=True)
+class Work:
+    """A lake as it is before, and what is then done to it."""
+
+    before: Callable[[Lake], object]
+    work: Callable[[Lake], object]
+
+
+WORKS: Final = {
+    "the first run": Work(lambda _: None, lambda lake: publish(lake, "run-a", 2, "abcde")),
+    "another run": Work(
+        lambda lake: publish(lake, "run-a", 1, "abc"),
+        lambda lake: publish(lake, "run-b", 2, "abc"),
+    ),
+    "a run again, more rows": Work(
+        lambda lake: publish(lake, "run-a", 1, "abc"),
+        lambda lake: publish(lake, "run-a", 2, "abcdef"),
+    ),
+    "a run again, fewer rows": Work(
+        lambda lake: publish(lake, "run-a", 1, "abcdef"),
+        lambda lake: publish(lake, "run-a", 2, "bc"),
+    ),
+    "a run out of a file that it shares": Work(
+        shared, lambda lake: publish(lake, "run-b", 2, "xyz")
+    ),
+    "compaction": Work(
+        lambda lake: [publish(lake, f"run-{each}", 1, "xyz") for each in "abc"],
+        lambda lake: lake.compact(),
+    ),
+    "compaction once more": Work(
+        lambda lake: [shared(lake), publish(lake, "run-d", 1, "w")],
+        lambda lake: lake.compact(),
+    ),
+    "pruning": Work(
+        lambda lake: publish(lake, "run-a", 1, "abc"),
+        lambda lake: lake.prune(date(2026, 2, 1), [*TABLES]),
+    ),
+    "pruning out of a file that others share": Work(
+        shared, lambda lake: lake.prune(date(2026, 2, 1), ["instant_stats"], {"run-a"})
+    ),
+}
+
+
+def of(rows: pa.Table) -> Rows:
+    """The rows, sorted."""
+    columns = [rows[name].to_pylist() for name in ("run_id", "session", "count")]
+    return sorted(zip(*columns, strict=True))
+
+
+def by_name(lake: Lake) -> Rows:
+    """What readers of file names see."""
+    folder = lake.folder / "instant_stats"
+    if not any(folder.glob("*/*.parquet")):
+        return []
+    return of(ds.dataset(folder, partitioning=None).to_table())
+
+
+def by_manifest(lake: Lake) -> Rows:
+    """What readers see who go through the manifests."""
+    return of(OpenLake(lake).table("instant_stats"))
+
+
+def run_by_run(lake: Lake) -> Rows:
+    """What they see who read one run after the other."""
+    found: Rows = []
+    for run_id in lake.run_ids():
+        with snapshot(lake, run_id) as run:
+            found += of(run.table("instant_stats"))
+    return sorted(found)
+
+
+def end_after(steps: int, patched: pytest.MonkeyPatch) -> None:
+    """From now on only so many changes of names are made."""
+    left = steps
+
+    def counted(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: Any, **options: Any) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise EndedError
+            return real(*arguments, **options)
+
+        return call
+
+    for name in STEPS:
+        patched.setattr(os, name, counted(getattr(os, name)))
+    patched.setattr(local, "_exchange", counted(local._exchange))
+
+
+def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system where folders cannot be exchanged."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(local, "_exchange", refuse)
+
+
+def ended(
+    before: Lake, lake: Lake, work: Callable[[Lake], object], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[int]:
+    """The lake is a copy in which the work was ended after no step, then after one more, at last not any more."""
+    for steps in range(500):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        if before.folder.exists():
+            shutil.copytree(before.folder, lake.folder)
+        with monkeypatch.context() as patched:
+            end_after(steps, patched)
+            try:
+                work(lake)
+            except EndedError:
+                pass
+            else:
+                return
+        yield steps
+    raise AssertionError("the work has no end")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
+@pytest.mark.parametrize("name", WORKS)
+def test_ended_after_any_step(
+    tmp_path: Path, name: str, exchanges: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the commit nothing happened, after it everything did; what is left to do, the next command does."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # for speed; no power is cut here
+    if not exchanges:
+        without_exchange(monkeypatch)
+    before, after, lake = (Lake(tmp_path / each) for each in ("before", "after", "copy"))
+    WORKS[name].before(before)
+    if before.folder.exists():
+        shutil.copytree(before.folder, after.folder)
+    WORKS[name].work(after)
+    told = by_manifest(before), by_manifest(after)
+    assert told[1] == by_name(after) == run_by_run(after)
+    commits = 0
+    for steps in ended(before, lake, WORKS[name].work, monkeypatch):
+        seen = by_manifest(lake)
+        assert seen == told[seen == told[1]]
+        assert run_by_run(lake) == seen
+        assert lake.wrong_files() == {}
+        if exchanges:
+            assert by_name(lake) in told
+        lake.settle()
+        assert by_manifest(lake) == by_name(lake) == run_by_run(lake) == seen
+        assert not [*lake.folder.glob("_drafts/*"), *lake.folder.rglob(".*")]
+        assert lake.compact().passed_over == ()
+        assert by_name(lake) == seen
+        commits += seen == told[1]
+        if steps % 7 == 0:
+            WORKS[name].work(lake)
+            assert by_name(lake) == by_manifest(lake) == told[1]
+    assert commits > 1
+    assert steps > 20
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_a_full_disk_changes_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it shows, every reader sees what it saw or what is published, and no draft lies about."""
+    before, lake = Lake(tmp_path / "before"), Lake(tmp_path / "copy")
+    WORKS[name].before(before)
+    WORKS[name].before(lake)
+    WORKS[name].work(lake)
+    seen, after, said = by_manifest(before), by_manifest(lake), 0
+    for failing in range(100):
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        if before.folder.exists():
+            shutil.copytree(before.folder, lake.folder)
+        left = failing
+
+        def fsync(_: int) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", fsync)
+            try:
+                WORKS[name].work(lake)
+            except PublicationError as error:
+                said += 1
+                assert "No space left" in str(error)  # noqa: PT017  # not at every one of them
+                assert by_manifest(lake) in (seen, after)
+                assert by_name(lake) in (seen, after)
+                lake.settle()
+            else:
+                if failing and left > 0:
+                    break
+        assert by_name(lake) == by_manifest(lake)
+        assert not [*lake.folder.glob("_drafts/*"), *lake.folder.rglob(".*")]
+    assert said > 5
+
+
+def test_an_interrupt_after_the_commit_undoes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is published stays published, and what was left to do is done."""
+    lake = Lake(tmp_path / "lake")
+    publish(lake, "run-a", 1, "abc")
+    real, times = Path.rename, iter(range(1, 100))
+
+    def rename(path: Path, target: Path) -> Path:
+        renamed = real(path, target)
+        if target.name == "live.json" and next(times) == 2:
+            raise KeyboardInterrupt
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        publish(lake, "run-a", 2, "ab")
+    assert by_name(lake) == by_manifest(lake) == [("run-a", "a", 2), ("run-a", "b", 2)]
+    assert not list(lake.folder.rglob(".*"))
+
+
+@pytest.mark.parametrize("harm", ["unlink", "cut", "altered", "older"])
+def test_a_damaged_state_is_made_anew(tmp_path: Path, harm: str) -> None:
+    """From the manifests, by the next command that holds the storage root; until then readers say so."""
+    lake = Lake(tmp_path / "lake")
+    for number, run_id in enumerate(("run-a", "run-b")):
+        publish(lake, run_id, number, "abc")
+    lake.compact()
+    seen = by_name(lake)
+    path = lake.folder / "_manifest" / "live.json"
+    text = path.read_bytes()
+    if harm == "unlink":
+        path.unlink()
+    else:
+        path.write_bytes(
+            {"cut": text[:-9], "altered": text.replace(b"run-a", b"run-z"), "older": b"{}"}[harm]
+        )
+    with pytest.raises(PublicationError, match=r"live\.json: .*makes it anew"):
+        by_manifest(lake)
+    lake.settle()
+    assert path.read_bytes() == text
+    assert by_manifest(lake) == by_name(lake) == seen
+
+
+def test_a_state_made_anew_keeps_what_nobody_can_tell(tmp_path: Path) -> None:
+    """Files of a run whose manifest is damaged as well stay, until that run is published again."""
+    lake = Lake(tmp_path / "lake")
+    for number, run_id in enumerate(("run-a", "run-b")):
+        publish(lake, run_id, number, "abc")
+    seen = by_name(lake)
+    (lake.folder / "_manifest" / "live.json").unlink()
+    manifest_of(lake.folder, "run-b").write_bytes(b"{")
+    lake.settle()
+    assert by_name(lake) == seen
+    with pytest.raises(PublicationError, match=r"run-b-.*publish the run again"):
+        by_manifest(lake)
+    publish(lake, "run-b", 5, "x")
+    assert by_name(lake) == by_manifest(lake) == [*seen[:3], ("run-b", "x", 5)]
+
+
+def test_a_file_in_the_folder_that_is_nobodys_stays(tmp_path: Path) -> None:
+    """Also one that comes while a partition's folder is exchanged."""
+    lake = Lake(tmp_path / "lake")
+    publish(lake, "run-a", 1, "abc")
+    notes = lake.folder / "instant_stats" / f"run_date={DAY}" / "notes.txt"
+    notes.write_text("mine")
+    publish(lake, "run-a", 2, "abc")
+    publish(lake, "run-b", 2, "abc")
+    lake.compact()
+    lake.prune(date(2026, 2, 1), [*TABLES])
+    assert notes.read_text() == "mine"
+    assert [path.name for path in lake.folder.rglob("*") if path.is_file()].count("notes.txt") == 1
