@@ -79,6 +79,8 @@ class LocalStorage:
                 sync_folder(folder)
 
     def place(self, paths: Collection[str]) -> None:
+        for path in paths:  # what is in the way is met before anything is published
+            make_folder((self.folder / path).parent.parent)
         folders = {self.drafts / parent for path in paths for parent in Path(path).parents}
         for folder in (*folders, self.folder) if paths else ():
             sync_folder(folder)

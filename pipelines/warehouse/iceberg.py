@@ -87,14 +87,15 @@ class IcebergWarehouse:
     def pending(
         self, publications: Sequence[Publication], published: Collection[str]
     ) -> list[Step]:
-        """What the tables' properties do not say, and the runs whose files left the lake; by files that they share."""
+        """What the tables' properties do not say, by files that are shared."""
         with self._named():
             registered = {table.name: self._registered(table) for table in self._tables}
         runs = {run_id for runs in registered.values() for run_id in runs}
-        gone = [
-            Publication(run_id, {table.name: () for table in self._tables}, is_gone=True)
-            for run_id in sorted(runs - set(published))
-        ]
+        if unknown := sorted(runs - set(published)):
+            raise WarehouseError(
+                f"warehouse iceberg: it registers files of {unknown[0]} and of {len(unknown) - 1} other runs that the"
+                f" lake {self._lake_location} does not know; nothing was changed. Is storage.root mounted?"
+            )
         changed = [
             each
             for each in publications
@@ -111,9 +112,9 @@ class IcebergWarehouse:
                     *_files_of(filter(None, (registered[table.name].get(each.run_id),))),
                 )
             }
-            for each in (*gone, *changed)
+            for each in changed
         ]
-        return joined([*gone, *changed], files)
+        return joined(changed, files)
 
     def prepare(self) -> None:
         """Make namespace and tables, or evolve their schemas; a commit for each table that needs one."""
@@ -167,9 +168,7 @@ class IcebergWarehouse:
 
     def _is_known(self, known: Mapping[str, _Registered], table: Table, each: Publication) -> bool:
         entry = known.get(each.run_id)
-        if each.is_gone or entry is None:
-            return each.is_gone and entry is None
-        return entry.publication == each.digest_of(table.name)
+        return entry is not None and entry.publication == each.digest_of(table.name)
 
     def _files(self, table: Table, step: Step) -> dict[str, str]:
         """Location -> digest."""
@@ -200,12 +199,8 @@ class IcebergWarehouse:
                 {
                     _RUN + run_id: self._entry(table, each.files[table.name], each)
                     for run_id, each in runs.items()
-                    if not each.is_gone
                 }
             )
-            gone = {_RUN + run_id for run_id, each in runs.items() if each.is_gone}
-            if forgotten := gone & there.properties.keys():
-                change.remove_properties(*forgotten)
             make_room(change, there.schema(), columns)
             update = change.update_snapshot(snapshot_properties=said)
             added = [

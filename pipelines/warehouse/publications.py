@@ -38,14 +38,12 @@ class Publication:
     """The files of one run that are to be loaded, by table.
 
     Attributes:
-        is_gone: the run left the lake, and has no files any more.
         identity: what was published of each table, as lines; compaction and pruning do not change them.
         pruned: the tables whose files left the lake.
     """
 
     run_id: str
     files: Mapping[str, tuple[PublishedFile, ...]]
-    is_gone: bool = False
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pruned: Collection[str] = ()
 

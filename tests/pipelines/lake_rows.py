@@ -9,8 +9,9 @@ import pyarrow as pa
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake, PublishedFile
 from pipelines.lake.changing import Change, commit
+from pipelines.lake.state import STATE, read_state
 
-__all__ = ["file_of", "manifest_of", "stats", "with_manifest"]
+__all__ = ["file_of", "forget", "manifest_of", "stats", "with_manifest"]
 
 
 def stats(count: int | None, *sessions: str, run_id: str = "run-a") -> pa.Table:
@@ -45,6 +46,13 @@ def manifest_of(lake: Path, run_id: str) -> Path:
     """The live manifest of a run, where no other is left."""
     (path,) = (lake / "_manifest").glob(f"{run_id}-{'?' * 32}.json")
     return path
+
+
+def forget(lake: Lake, run_id: str) -> None:
+    """From now on the lake does not know the run, though its files are there."""
+    state = read_state(lake.storage)
+    runs = {each: entry for each, entry in state.runs.items() if each != run_id}
+    lake.storage.put(STATE, replace(state, runs=runs).to_json())
 
 
 def with_manifest(

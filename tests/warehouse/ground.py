@@ -18,6 +18,7 @@ from collector.domain.outcomes import FaultClass, State
 from collector.domain.whoami import WhoAmI
 from pipelines.contract import CALLS, TABLES, Table, arrow_schema
 from pipelines.lake import Lake, Manifest
+from pipelines.lake.changing import Change, commit
 from pipelines.normalize import normalize
 from pipelines.warehouse.loading import Load, load_all
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
@@ -134,16 +135,20 @@ def compacted(lake: Lake, runs: list[str], table: Table) -> None:
     rows = pa.concat_tables(
         pq.read_table(lake.folder / file.path, partitioning=None) for file in files
     )
-    for file in files:
-        (lake.folder / file.path).unlink()
-    path = lake.folder / Path(files[0].path).with_name(f"{runs[0]}-9.parquet")
-    pq.write_table(rows, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    whole = {"path": str(path.relative_to(lake.folder)), "sha256": digest, "runs": tuple(runs)}
+    draft = lake.folder / "_drafts" / "draft"
+    draft.parent.mkdir(exist_ok=True)
+    pq.write_table(rows, draft)
+    digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+    path = f"{files[0].path.rpartition('/')[0]}/compacted-0-{digest[:16]}.parquet"
+    place = lake.folder / "_drafts" / path
+    place.parent.mkdir(parents=True)
+    draft.rename(place)
+    whole = {"path": path, "sha256": digest, "runs": tuple(runs)}
+    changed = {}
     for each, file in zip(manifests, files, strict=True):
         kept = tuple(file for file in each.files if file.table != table.name)
-        text = replace(each, files=(*kept, replace(file, **whole))).to_json()
-        (lake.folder / "_manifest" / f"{each.run_id}.json").write_text(text)
+        changed[each.run_id] = replace(each, files=(*kept, replace(file, **whole)))
+    commit(lake.storage, Change([path], [file.path for file in files], changed))
 
 
 def load(lake: Lake, target: Target, **options: Any) -> Load:

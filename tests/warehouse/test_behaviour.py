@@ -20,6 +20,7 @@ from pipelines.contract import (
 )
 from pipelines.lake import Lake
 from pipelines.warehouse.target import IcebergCatalog, PostgresServer, Target
+from tests.pipelines.lake_rows import forget, manifest_of
 from tests.warehouse.ground import (
     LOADED,
     Look,
@@ -217,18 +218,18 @@ def test_a_damaged_manifest_is_named_and_its_run_kept(
     publish_calls(lake, 0, a="x")
     load(lake, target)
     publish_calls(lake, 1, a="x")
-    (lake.folder / "_manifest" / f"{run_id_of(0)}.json").write_text("{")
+    manifest_of(lake.folder, run_id_of(0)).write_text("{")
     done = load(lake, target)
     assert (done.runs, done.caught_up) == (1, False)
-    assert f"{run_id_of(0)}.json" in str(done.error)
+    assert run_id_of(0) in str(done.error)
     assert look.query("SELECT count(*) FROM calls") == [(2,)]
 
 
 def test_a_publication_under_way_is_not_loaded(lake: Lake, target: Target, look: Look) -> None:
-    """Files without a manifest are nobody's."""
+    """Files that the lake's state does not know are nobody's."""
     publish_calls(lake, 0, a="x")
     publish_calls(lake, 1, a="x")
-    (lake.folder / "_manifest" / f"{run_id_of(1)}.json").unlink()
+    forget(lake, run_id_of(1))
     assert load(lake, target).runs == 1
     assert look.query("SELECT run_id FROM calls") == [(run_id_of(0),)]
 
@@ -245,18 +246,29 @@ def test_a_key_that_stands_twice_is_refused(lake: Lake, target: Target, look: Lo
     assert look.query("SELECT count(*) FROM calls") == [(0,)]
 
 
-def test_runs_that_left_the_lake(lake: Lake, target: Target, look: Look) -> None:
-    """A database keeps its rows; a catalog cannot, the files are gone."""
+def test_runs_that_the_lake_does_not_know(lake: Lake, target: Target, look: Look) -> None:
+    """A lake that is not mounted looks like this: nothing that was loaded is given up, and a catalog says why not."""
     publish_calls(lake, 0, a="x")
     publish_calls(lake, 1, a="x")
     load(lake, target)
-    for path in lake.folder.glob(f"*/*/{run_id_of(0)}-*.parquet"):
-        path.unlink()
-    (lake.folder / "_manifest" / f"{run_id_of(0)}.json").unlink()
-    assert load(lake, target).error is None
-    left = 1 if isinstance(target, IcebergCatalog) else 2
-    assert look.query("SELECT count(*) FROM calls") == [(left,)]
-    assert load(lake, target).runs == 0
+    before = contents(look)
+    shutil.move(lake.folder, lake.folder.with_name("not mounted"))
+    for _ in range(2):
+        done = load(lake, target)
+        assert done.runs == 0
+        if isinstance(target, IcebergCatalog):
+            assert f"registers files of {run_id_of(0)}" in str(done.error)
+            assert "mounted" in str(done.error)
+        else:
+            assert done.error is None
+    shutil.rmtree(lake.folder, ignore_errors=True)
+    shutil.move(lake.folder.with_name("not mounted"), lake.folder)
+    assert contents(look) == before
+    assert (load(lake, target).error, load(lake, target).runs) == (None, 0)
+    forget(lake, run_id_of(0))
+    publish_calls(lake, 2, a="x")
+    done = load(lake, target)
+    assert (done.error is None) == (not isinstance(target, IcebergCatalog))
 
 
 def test_files_that_several_runs_share(lake: Lake, target: Target, look: Look) -> None:
