@@ -1,4 +1,4 @@
-"""Bars 12 and 13: a lake of many nights, compacted; one session's last week, beside one ideally sorted file."""
+"""Bars 12 and 13: one session's last week beside one ideally sorted file; what compaction earns where runs are many."""
 
 import hashlib
 import statistics
@@ -20,8 +20,7 @@ from bench.process import ROOT
 from bench.product import product
 from collector.domain.calls import Call, Trailing
 from pipelines.contract import INSTANT_STATS, arrow_schema
-from pipelines.lake import Lake, Manifest
-from pipelines.lake.draft import COMPACTED_SIZES
+from pipelines.lake import Lake
 from pipelines.reading import open_lake
 
 if TYPE_CHECKING:
@@ -43,30 +42,31 @@ def measure(full: bool) -> Found:
         folder = ours.root / "lake"
         lake = Lake(folder)
         for night in range(nights):
-            _publish(lake, night, sessions)
-        _compact(lake)
+            _publish(lake, _FIRST + timedelta(days=night), sessions, _WINDOWS)
         facts = nights * sessions * _WINDOWS * _KINDS
         size = sum(path.stat().st_size for path in (folder / "instant_stats").rglob("*.parquet"))
         with tempfile.TemporaryDirectory(dir=ROOT / ".cache", prefix="bench-") as name:
             ideal = Path(name) / "ideal.parquet"
             _ideal(folder, ideal, sessions)
-            return _found(folder, ideal, facts, size, nights)
+            found = _found(folder, ideal, facts, size, nights)
+    found.rows.extend(_hourly(180 if full else 30, sessions))
+    return found
 
 
-def _publish(lake: Lake, night: int, sessions: int) -> None:
-    day = _FIRST + timedelta(days=night)
-    end = int(datetime(day.year, day.month, day.day, 2, tzinfo=UTC).timestamp() * 1e6)
-    run_id = f"{day:%Y%m%d}T020000Z-{night:06x}"
-    count = sessions * _WINDOWS * _KINDS
+def _publish(lake: Lake, day: date, sessions: int, windows: int, hour: int = 2) -> None:
+    end = int(datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp() * 1e6)
+    number = (day - _FIRST).days * 24 + hour
+    run_id = f"{day:%Y%m%d}T{hour:02}0000Z-{number:06x}"
+    count = sessions * windows * _KINDS
     row = np.arange(count)
-    session, window = row // (_WINDOWS * _KINDS), row // _KINDS % _WINDOWS
-    calls = sessions * _WINDOWS // 2
-    call = session * (_WINDOWS // 2) + window // 2
-    call_ids, labels = _names(sessions)
-    random = np.random.default_rng(night)
+    session, window = row // (windows * _KINDS), row // _KINDS % windows
+    calls = sessions * windows // 2
+    call = session * (windows // 2) + window // 2
+    call_ids, labels = _names(sessions, windows)
+    random = np.random.default_rng(number)
     ends = end + call * 1_000_000 // 200 // 1_000_000 * 1_000_000
     minutes = (window + 1) * 60
-    counts = _counts(random, sessions)
+    counts = _counts(random, sessions, windows)
     columns = {
         "run_id": pa.repeat(run_id, count),
         "call_id": call_ids.take(pa.array(call)),
@@ -86,34 +86,16 @@ def _publish(lake: Lake, night: int, sessions: int) -> None:
     }
     schema = arrow_schema(INSTANT_STATS)
     arrays = [columns[field.name].cast(field.type) for field in schema]
-    # rows are in order, so with the row groups of a compacted file this is one: `_compact` sees to it
-    with lake.publication(run_id, day, COMPACTED_SIZES) as publication:
+    with lake.publication(run_id, day) as publication:
         publication.append(INSTANT_STATS.name, pa.Table.from_arrays(arrays, schema=schema))
         publication.commit({"planned": count // 8})
 
 
-def _compact(lake: Lake) -> None:
-    """Compact the first night: the bytes must stay what they are, as those of all others would."""
-    first, *others = lake.run_ids()
-    before = [file.sha256 for file in _manifest(lake, first).files]
-    lake.compact(but=others)
-    files = _manifest(lake, first).files
-    if not all(file.is_compacted for file in files) or [file.sha256 for file in files] != before:
-        raise RuntimeError("a compacted file is not what the benchmark wrote in place of it")
-
-
-def _manifest(lake: Lake, run_id: str) -> Manifest:
-    manifest = lake.manifest(run_id)
-    if manifest is None:
-        raise RuntimeError(f"{run_id} is not published")
-    return manifest
-
-
 @cache
-def _names(sessions: int) -> tuple[pa.Array, pa.Array]:
+def _names(sessions: int, windows: int) -> tuple[pa.Array, pa.Array]:
     """The ids of all calls and the labels, in the plan's order: the same every night."""
     labels = [f"mailbox-{session:06}" for session in range(sessions)]
-    pairs = [(60 * first, 60 * first + 60) for first in range(1, _WINDOWS, 2)]
+    pairs = [(60 * first, 60 * first + 60) for first in range(1, windows, 2)]
     ids = [
         Call.of(label, "ReportInstantStats", (Trailing(*pair),)).call_id
         for label in labels
@@ -122,10 +104,10 @@ def _names(sessions: int) -> tuple[pa.Array, pa.Array]:
     return pa.array(ids, pa.string()), pa.array(labels)
 
 
-def _counts(random: np.random.Generator, sessions: int) -> np.ndarray:
+def _counts(random: np.random.Generator, sessions: int, windows: int) -> np.ndarray:
     """Session, window, kind -> count: trailing windows of mailboxes as busy as the simulator's."""
     busy = random.permutation(np.resize(_BUSY, 2 * sessions)).reshape(sessions, 1, 2)
-    parcels = random.integers(0, busy, (sessions, _WINDOWS, 2), endpoint=True)
+    parcels = random.integers(0, busy, (sessions, windows, 2), endpoint=True)
     interchanges = parcels + random.binomial(parcels, 0.5)
     return np.concatenate([parcels, interchanges], axis=2).cumsum(axis=1)
 
@@ -197,7 +179,7 @@ def _found(folder: Path, ideal: Path, facts: int, size: int, nights: int) -> Fou
         statistics.median(a / b for a, b in zip(each, floor, strict=True)) for each in lake
     )
     files = len(list((folder / "instant_stats").rglob("*.parquet")))
-    rows.append(["files of instant_stats, compacted", str(files)])
+    rows.append(["files of instant_stats", str(files)])
     rows.append(["bytes per fact in the ideal file", f"{ideal.stat().st_size / facts:.2f}"])
     lines = [
         Line(12, f"{facts:,} facts, DuckDB / ideal file", by_duckdb, "x", 2.0, 1.2, at_least=False),
@@ -207,6 +189,59 @@ def _found(folder: Path, ideal: Path, facts: int, size: int, nights: int) -> Fou
         Line(13, "bytes per fact in the lake", size / facts, "B", 6, 3, at_least=False),
     ]
     return Found(f"A lake of {nights} nights and {facts:,} facts", lines, rows)
+
+
+def _hourly(days: int, sessions: int) -> list[list[str]]:
+    """A lake of a run every hour, read before and after it is compacted."""
+    with product("http://127.0.0.1:1/x", sessions=1, pairs=1) as ours:
+        folder = ours.root / "lake"
+        lake = Lake(folder)
+        for number in range(days * 24):
+            day, hour = _FIRST + timedelta(days=number // 24), number % 24
+            _publish(lake, day, sessions, 2, hour)
+        before = _read(folder, days)
+        begun = time.perf_counter()
+        lake.compact()
+        seconds = time.perf_counter() - begun
+        after = _read(folder, days)
+    found = [
+        [f"a run every hour for {days} days: compaction takes {seconds:.1f} s", "before", "after"]
+    ]
+    return found + [[name, before[name], after[name]] for name in before]
+
+
+def _read(folder: Path, days: int) -> dict[str, str]:
+    """What a lake takes on disk, and how long one session's last week and whole history take to read."""
+    session, files = "mailbox-000100", list((folder / "instant_stats").rglob("*.parquet"))
+    week = _FIRST + timedelta(days=days - 7)
+    glob = f"read_parquet('{folder}/instant_stats/*/*.parquet', hive_partitioning = true)"
+    select = "SELECT window_end, count FROM"
+    ask = f"{select} {glob} WHERE session = '{session}'"
+    works: dict[str, Callable[[], int]] = {
+        "its last week, open_lake, ms": lambda: len(
+            open_lake(folder).instant_stats(since=week, sessions=[session])
+        ),
+        "all of it, open_lake, ms": lambda: len(
+            open_lake(folder).instant_stats(sessions=[session])
+        ),
+        "its last week, DuckDB by names, ms": lambda: len(
+            duckdb.sql(f"{ask} AND run_date >= DATE '{week}'").to_arrow_table()
+        ),
+        "all of it, DuckDB by names, ms": lambda: len(duckdb.sql(ask).to_arrow_table()),
+    }
+    found = {
+        "files": str(len(files)),
+        "bytes": f"{sum(path.stat().st_size for path in files):,}",
+    }
+    for name, work in works.items():
+        taken = []
+        for _ in range(_TIMES):
+            begun = time.perf_counter()
+            if work() % (24 * 2 * _KINDS):
+                raise RuntimeError(f"{name}: rows are missing")
+            taken.append(time.perf_counter() - begun)
+        found[name] = f"{1000 * statistics.median(taken):.1f}"
+    return found
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Sizes:
         waiting_bytes: of the rows of all partitions that wait for their row groups to be full.
     """
 
-    group_rows: int = 131_072
+    group_rows: int = 1 << 15
     group_bytes: int = 8 << 20
     file_rows: int = 5_000_000
     waiting_bytes: int = 32 << 20

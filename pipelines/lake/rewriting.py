@@ -25,7 +25,7 @@ from pipelines.lake.verified_files import open_verified
 __all__ = ["MOST_ROWS", "Rewritten", "rewrite", "split_shared", "with_file"]
 
 MOST_ROWS: Final = 1 << 19  # in memory: files with more rows are not compacted
-_SIZES: Final = Sizes(group_rows=1 << 15, file_rows=1 << 40)
+_SIZES: Final = Sizes(file_rows=1 << 40)
 _LOG: Final = structlog.get_logger("lake")
 
 

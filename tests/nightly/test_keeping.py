@@ -1,6 +1,6 @@
 """`compact` and `prune` between runs: what every other command makes of it."""
 
-import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from pipelines.contract import TABLES
+from pipelines.lake import Lake
+from pipelines.lake.changing import Change, commit
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import Ground, population
 
@@ -76,9 +78,10 @@ def in_catalog(night: Ground) -> int:
 def age(night: Ground, days: int) -> None:
     """The published runs are so many days old, as their manifests say."""
     day = datetime.now(UTC).date() - timedelta(days=days)
-    for path in (night.lake / "_manifest").glob("*.json"):
-        manifest = json.loads(path.read_text())
-        path.write_text(json.dumps({**manifest, "run_date": day.isoformat()}))
+    lake = Lake(night.lake)
+    manifests = lake.published().manifests
+    older = {run_id: replace(each, run_date=day) for run_id, each in manifests.items()}
+    commit(lake.storage, Change(manifests=older))
 
 
 @pytest.mark.timeout(180)
@@ -119,7 +122,7 @@ async def test_pruning_is_for_good(night: Ground) -> None:
     assert files(night) == before
     done = await night.run("prune", "--older-than", "90d")
     assert {**done.json, "dry_run": True, "loads": {}} == said.json
-    assert [path.parent.name for path in files(night)] == ["_manifest"] * 3
+    assert [path.parent.name for path in files(night)] == ["_manifest"] * 4
     assert in_catalog(night) == 0
     assert loaded(night) == known
     shown = (await night.run("status")).json["runs"]

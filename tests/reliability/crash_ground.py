@@ -27,6 +27,7 @@ __all__ = [
     "Store",
     "crashes",
     "evidence",
+    "is_changing",
     "is_unsealed",
     "marks",
     "readers",
@@ -47,10 +48,10 @@ class Stage(StrEnum):
     COLLECT = "collect"
     SEAL = "seal"  # every reply is there, the store is not a plain file yet
     NORMALIZE = "normalize"  # some drafts of tables
-    PUBLISH = "publish"  # the manifest's draft is there: names are given
+    PUBLISH = "publish"  # the lake's state says that something is to be done
     FINISH = "finish"  # published; the run is not marked as finished yet, or just so
     REWRITE = "rewrite"  # compaction: drafts of the files that shall take the place of others
-    EXCHANGE = "exchange"  # the change of several manifests is written down
+    EXCHANGE = "exchange"  # the same of a change of shared files
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,8 @@ class Evidence:
 
     landing: Marks
     drafts: Marks
-    naming: Marks
-    manifests: Marks
     rewriting: Marks
-    changing: Marks
+    state: Marks
 
     def since(self, before: "Evidence") -> "Evidence":
         """Only what was not there before."""
@@ -109,11 +108,9 @@ class Evidence:
 
 PATTERNS: Final = {
     "landing": ("landing/*.db*",),
-    "drafts": ("lake/*/*/.*.draft",),
-    "naming": ("lake/_manifest/.*.json.draft", "lake/*/*/.*.aside"),
-    "manifests": ("lake/_manifest/[!.]*.json",),
-    "rewriting": ("lake/_drafts/**/.*.draft",),
-    "changing": ("lake/_manifest/.change",),
+    "drafts": ("lake/_drafts/*/*/2*",),  # run ids begin with a year
+    "rewriting": ("lake/_drafts/*/*/compacted-*",),
+    "state": ("lake/_manifest/live.json",),
 }
 
 
@@ -132,6 +129,12 @@ def marks(data: Path, name: str) -> Marks:
                 status = (data / path).stat()
                 found.add((path, status.st_ino, status.st_ctime_ns))
     return frozenset(found)
+
+
+def is_changing(data: Path) -> bool:
+    """The lake's state names something that is yet to be done."""
+    path = data / "lake" / "_manifest" / "live.json"
+    return path.exists() and any(json.loads(path.read_bytes())["pending"].values())
 
 
 def is_unsealed(data: Path) -> bool:

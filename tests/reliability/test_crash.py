@@ -21,6 +21,7 @@ from tests.reliability.crash_ground import (
     Store,
     crashes,
     evidence,
+    is_changing,
     is_unsealed,
     marks,
     readers,
@@ -39,7 +40,7 @@ NIGHT: Final = (  # what a run is killed at, one after the other
     *(Stage.PUBLISH,) * 4,
     *(Stage.FINISH,) * 2,
 )
-AGAIN: Final = (Stage.NORMALIZE, *(Stage.PUBLISH,) * 3)
+AGAIN: Final = (Stage.NORMALIZE,) * 2  # what is published is the same, so nothing is to be done
 COMPACT: Final = (*(Stage.REWRITE,) * 2, *(Stage.EXCHANGE,) * 3)
 STAGES: Final = (Stage.COLLECT, Stage.SEAL, Stage.NORMALIZE, Stage.PUBLISH, Stage.FINISH)
 REWRITING: Final = (Stage.REWRITE, Stage.EXCHANGE)
@@ -47,10 +48,10 @@ SIGNS: Final = {  # that a stage has begun
     Stage.COLLECT: "landing",
     Stage.SEAL: "landing",
     Stage.NORMALIZE: "drafts",
-    Stage.PUBLISH: "naming",
-    Stage.FINISH: "manifests",
+    Stage.PUBLISH: "state",
+    Stage.FINISH: "state",
     Stage.REWRITE: "rewriting",
-    Stage.EXCHANGE: "changing",
+    Stage.EXCHANGE: "state",
 }
 EVERY: Final = (*STAGES, *REWRITING)
 SETTLED_SECONDS: Final = 0.03  # what a killed client had sent is in the service's log by then
@@ -98,8 +99,8 @@ class Killer:
                         begun[stage] = looked
                 if Stage.NORMALIZE not in begun and is_unsealed(self.ground.data):
                     ended[Stage.SEAL] = looked
-                if marks(self.ground.data, "changing"):
-                    ended[Stage.EXCHANGE] = looked
+                if is_changing(self.ground.data):
+                    ended[stages[-1] if stages is REWRITING else Stage.PUBLISH] = looked
                 time.sleep(LOOK_SECONDS)
             assert process.returncode == 0
         end = time.monotonic()
@@ -203,19 +204,19 @@ class Killer:
             return False
         if is_early and not is_unsealed(self.ground.data):
             return False
+        if stage is Stage.FINISH and is_changing(self.ground.data):
+            return False
         return bool(marks(self.ground.data, SIGNS[stage]) - getattr(before, SIGNS[stage]))
 
     def _stage_of(self, left: Evidence, command: list[str]) -> Stage:
-        if left.changing:
-            return Stage.EXCHANGE
+        if is_changing(self.ground.data):
+            return Stage.EXCHANGE if left.rewriting else Stage.PUBLISH
         if left.rewriting:
             return Stage.REWRITE
-        if left.naming:
-            return Stage.PUBLISH
-        if left.manifests:
-            return Stage.FINISH
         if left.drafts:
             return Stage.NORMALIZE
+        if left.state:
+            return Stage.FINISH
         if command != ["run"] or not is_unsealed(self.ground.data) or not left.landing:
             return Stage.START
         newest = max(self.ground.stores().items())[1]

@@ -13,6 +13,7 @@ import pytest
 from collector.landing.records import PAGE_BYTES
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import Ground, counts_sent, counts_told, population, switches
+from tests.pipelines.lake_rows import manifest_of
 from tests.reliability.disk_ground import (
     CALLS,
     CONFIG,
@@ -161,7 +162,8 @@ async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
     run_id = (await night.run("run")).json["run_id"]
     whole = contents(night.lake)
     (table,) = (night.lake / "instant_stats").rglob("*.parquet")
-    manifest = night.lake / "_manifest" / f"{run_id}.json"
+    manifest = manifest_of(night.lake, run_id)
+    del whole["_manifest/live.json"]  # the next run is in it as well
     for path, repair in ((table, ("normalize", "--run", run_id)), (manifest, ("run",))):
         path.write_bytes(path.read_bytes()[:100])
         name = path.relative_to(night.lake).as_posix()
@@ -176,7 +178,7 @@ async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
 
 @pytest.mark.extended
 async def test_leftovers_of_an_earlier_crash(ground: MakeGround) -> None:
-    """A dead process's lock, drafts and second names: the next run is not stopped, and they are gone after it."""
+    """A dead process's lock and drafts: the next run is not stopped, and they are gone after it."""
     night = await ground(population(4, 0), CONFIG)
     assert (await night.run("collect")).code == 0
     run_id, data = store_of(night.folder).stem, night.folder / "data"
@@ -190,15 +192,17 @@ async def test_leftovers_of_an_earlier_crash(ground: MakeGround) -> None:
     await holder.wait()
     assert (await night.run("normalize")).code == 0
     (day,) = (night.lake / "calls").iterdir()
-    for name in (f".{run_id}-0.parquet.draft", f".{run_id}-0.parquet.aside"):
-        (day / name).write_bytes(b"half")
-    (night.lake / "_manifest" / f".{run_id}.json.draft").write_bytes(b"half")
+    drafts = night.lake / "_drafts" / day.relative_to(night.lake)
+    drafts.mkdir(parents=True)
+    (drafts / f"{run_id}-0.writing").write_bytes(b"half")
+    (night.lake / "_manifest" / ".live.json.draft").write_bytes(b"half")
     landing = data / "landing"
     for name in (".20260101T020000Z-aaaaaa.db.new", f".{run_id}.db.recovered"):
         (landing / name).write_bytes(b"half")
     assert (await night.run("normalize")).code == 0
     assert (await night.run("run")).code == 0
     assert [path for path in data.rglob(".*") if path.name != ".lock"] == []
+    assert not (night.lake / "_drafts").exists()
     assert len(night.table("calls")) == 2 * 4 * CALLS
 
 

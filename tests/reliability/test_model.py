@@ -83,8 +83,6 @@ class Ran:
     unjudged: set[str] = field(default_factory=set)
     finished: bool = False
     published: Tables | None = None
-    # what publications that were killed may bring yet, when the next program completes them
-    coming: list[Tables] = field(default_factory=list)
 
     def kinds(self, call_id: str) -> list[str]:
         """What came back for a call, in order."""
@@ -183,7 +181,6 @@ class Nights(RuleBasedStateMachine):
         self.images.root.mkdir()
         self.runs: dict[str, Ran] = {}
         self.at_work: tuple[str, Landing] | None = None
-        self.torn = False  # a kill may have left files of two publications
 
     def teardown(self) -> None:
         """End the writer's thread."""
@@ -352,8 +349,6 @@ class Nights(RuleBasedStateMachine):
         with self.killed(kill) as was_killed, small_files():
             publish(self.settings(), self.store(run_id))
             ran.unjudged.clear()
-        self.torn |= bool(was_killed)
-        ran.coming = [*ran.coming, will_be] if was_killed and self.is_changing() else []
         ran.published = self._published(run_id, [will_be] if not was_killed else [will_be, before])
 
     @precondition(lambda self: self.at_work is None and self.behind())
@@ -363,17 +358,14 @@ class Nights(RuleBasedStateMachine):
         will_be = {run_id: ran.tables() for run_id, ran in self.runs.items()}
         with self.killed(kill) as was_killed, small_files():
             catch_up(self.settings(), self.landing / "tonight.db")
-        self.torn = bool(was_killed) and (self.torn or any(self.runs))
         for run_id, ran in self.runs.items():
-            is_coming = was_killed and self.is_changing()
-            ran.coming = [*ran.coming, will_be[run_id]] if is_coming else []
             allowed = [will_be[run_id], ran.published] if was_killed else [will_be[run_id]]
             ran.published = self._published(run_id, allowed)
             with LandedRun.open(self.store(run_id)) as landed:
                 ran.finished = landed.info.finished_at_us is not None
                 assert ran.finished or was_killed
         if not was_killed:
-            assert not [*self.lake.folder.glob("*/*/.*"), *self.lake.folder.glob("_manifest/.c*")]
+            assert not [*self.lake.folder.rglob(".*"), *self.lake.folder.glob("_drafts")]
 
     @precondition(lambda self: self.at_work is None and self.done())
     @rule(kill=LATE_KILL)
@@ -385,7 +377,6 @@ class Nights(RuleBasedStateMachine):
             assert self.lake.compact(but=set(self.unfinished())).partitions == 0
             for run_id, ran in self.runs.items():
                 ran.published = self._published(run_id, [ran.published])
-                ran.coming = []
 
     # --- what holds at any time
 
@@ -402,7 +393,7 @@ class Nights(RuleBasedStateMachine):
 
     @invariant()
     def tables_hold_what_was_landed(self) -> None:
-        """Through the manifests always; by file names every file reads, and no key is twice unless a kill tore it."""
+        """Through the manifests; by file names every file reads, and no key is twice."""
         for run_id, ran in self.runs.items():
             ran.published = self._published(run_id, [ran.published])
         for name, table in TABLES.items():
@@ -410,7 +401,7 @@ class Nights(RuleBasedStateMachine):
             for path in self.lake.folder.glob(f"{name}/*/[!.]*.parquet"):
                 rows = pq.read_table(path, partitioning=None, columns=[*table.key])
                 keys.update(zip(*(column.to_pylist() for column in rows.columns), strict=True))
-            assert self.torn or set(keys.values()) <= {1}, name
+            assert set(keys.values()) <= {1}, name
 
     # --- how it is done
 
@@ -432,10 +423,6 @@ class Nights(RuleBasedStateMachine):
     def store(self, run_id: str) -> Path:
         """Where a run is landed."""
         return self.landing / f"{run_id}.db"
-
-    def is_changing(self) -> bool:
-        """A change of the lake is written down and not done: the next program completes it."""
-        return (self.lake.folder / "_manifest" / ".change").exists()
 
     def unfinished(self) -> list[str]:
         """The runs that can be resumed."""
@@ -482,9 +469,9 @@ class Nights(RuleBasedStateMachine):
             self._abandon(self.at_work[1] if self.at_work else None)
 
     def _published(self, run_id: str, allowed: Sequence[Tables | None]) -> Tables | None:
-        """What is published of a run, which must be one of these, or what is still to come."""
+        """What is published of a run, which must be one of these."""
         found = published(self.lake, run_id) if run_id in self.lake.run_ids() else None
-        assert found in [*allowed, *self.runs[run_id].coming]
+        assert found in allowed
         return found
 
     def _abandon(self, landing: Landing | None) -> None:
