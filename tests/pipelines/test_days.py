@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
-from pipelines.lake import Lake, Manifest
+from pipelines.lake import Lake, Manifest, Sizes
 from tests.pipelines.lake_rows import file_of
 
 DAY = date(2026, 1, 31)
@@ -117,3 +117,23 @@ def test_leaving_without_commit_leaves_no_folder(lake: Lake) -> None:
         publication.append("traffic_buckets", buckets(*hours(20, 40)))
         raise KeyError
     assert files(lake) == before
+
+
+def test_what_waits_has_one_bound_for_all_partitions(lake: Lake) -> None:
+    """However many days there are: rows of three months of them are written before a day fills a row group."""
+    sizes = Sizes(waiting_bytes=200_000)
+    hourly = buckets(*hours(*range(24 * 90)))
+    of_session = [
+        hourly.set_column(3, hourly.schema.field(3), pa.repeat(f"s-{number:02}", hourly.num_rows))
+        for number in range(20)
+    ]
+    rows, most = pa.concat_tables(of_session), 0
+    before = pa.total_allocated_bytes()
+    with lake.publication("run-a", DAY, sizes) as publication:
+        for start in range(0, rows.num_rows, 1000):
+            publication.append("traffic_buckets", rows.slice(start, 1000))
+            most = max(most, pa.total_allocated_bytes() - before)
+        publication.commit({})
+    assert rows.nbytes > 20 * sizes.waiting_bytes
+    assert most < 10 * sizes.waiting_bytes
+    assert pq.read_table(lake.folder / "traffic_buckets").num_rows == rows.num_rows

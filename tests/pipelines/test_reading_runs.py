@@ -164,6 +164,31 @@ def test_files_that_are_replaced_while_sql_is_answered(
     assert times == ["calls", "calls"]
 
 
+def test_sql_reads_all_tables_of_one_state(lake: OpenLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is published again between two tables of one question: never one of them old and the other new."""
+    named = lake.lake.published
+    seen: list[int] = []
+
+    def overtaken(*wanted: Any) -> Any:
+        found = named(*wanted)
+        seen.append(len(seen))
+        if len(seen) < 4:
+            with lake.lake.publication(OTHER, DAYS[OTHER]) as publication:
+                count = len(seen) + 1
+                publication.append("instant_stats", stats(count, "acme", run_id=OTHER))
+                publication.append("calls", calls(OTHER).slice(0, 1))
+                publication.commit({"count": count})
+        return found
+
+    monkeypatch.setattr(lake.lake, "published", overtaken)
+    asked = (
+        f"SELECT (SELECT sum(count) FROM instant_stats WHERE run_id = '{OTHER}') AS stats,"
+        f" (SELECT count(*) FROM calls WHERE run_id = '{OTHER}') AS calls"
+    )
+    assert queried(lake, asked).to_pylist() == [{"stats": 4, "calls": 1}]
+    assert len(seen) == 4
+
+
 @ASKED
 def test_a_file_that_is_missing_is_looked_for_once(
     asked: Callable[[OpenLake], pa.Table], lake: OpenLake, monkeypatch: pytest.MonkeyPatch
