@@ -83,8 +83,8 @@ _HEAD: Final = """\
 # Tables
 
 Made from the contract by `python -m pipelines.contract.tables_doc`; a test keeps it true. The same sentences are in
-every file, as field metadata. How rows come about is in [normalizing.md](normalizing.md); [publication.md](publication.md) says how a table may
-change.
+every file, as field metadata. How rows come about is in [normalizing.md](normalizing.md), how a table
+may change in [publication.md](publication.md).
 """
 
 

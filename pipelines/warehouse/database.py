@@ -11,7 +11,7 @@ from pipelines.contract import TABLES, Table
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
 from pipelines.warehouse.behaviour import Counts, Step
-from pipelines.warehouse.publications import Publication, rows
+from pipelines.warehouse.publications import Publication, rows, with_partition
 from pipelines.warehouse.shape import Alteration, Existing, alterations
 from pipelines.warehouse.statements import (
     LOADS,
@@ -89,7 +89,7 @@ class Database:
 
     def __init__(self, session: DatabaseSession, lake: Lake, tables: Sequence[str]) -> None:
         self._session, self._lake = session, lake
-        self._tables = [TABLES[name] for name in tables]
+        self._tables = [with_partition(TABLES[name]) for name in tables]
 
     def pending(
         self,

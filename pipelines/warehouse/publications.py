@@ -6,14 +6,14 @@ The only module here that reads the lake's files.
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.contract import TABLES, Table
+from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake, PublishedFile, open_verified
@@ -28,6 +28,7 @@ __all__ = [
     "publication_of",
     "rows",
     "verify",
+    "with_partition",
 ]
 
 _BATCH_ROWS: Final = 32_768
@@ -112,13 +113,25 @@ def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]
     return columns
 
 
+def with_partition(table: Table) -> Table:
+    """A table as a database has it: with the date that in the lake is in the path, as its last column."""
+    said = "The UTC date on which the run started."
+    if table.partition_from:
+        said = f"The UTC date of {table.partition_from}."
+    column = Column(table.partition, pa.date32(), said)
+    return replace(table, columns=(*table.columns, column))
+
+
 def incoming_schema(table: Table) -> pa.Schema:
     """The contract's columns and types, all nullable: what `rows` hands over."""
     return pa.schema([pa.field(column.name, column.type) for column in table.columns])
 
 
 def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchReader:
-    """The run's rows of a table in the contract's columns; older files have nulls where a column is new.
+    """The run's rows of a table in its columns; older files have nulls where a column is new.
+
+    Args:
+        table: of the contract, or `with_partition`.
 
     Every file is verified before the first row. Files that other runs share give the rows of this run.
 
@@ -136,7 +149,7 @@ def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchRe
                     if file.is_shared:
                         is_own = pc.equal(batch["run_id"], pa.scalar(publication.run_id))
                         batch = batch.filter(is_own)  # noqa: PLW2901  # the same rows, fewer
-                    yield _conformed(batch, schema, file)
+                    yield _conformed(batch, schema, table.partition, file)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -161,9 +174,14 @@ def _digest(table: str, lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join((table, str(version), *lines)).encode()).hexdigest()
 
 
-def _conformed(batch: pa.RecordBatch, schema: pa.Schema, file: PublishedFile) -> pa.RecordBatch:
-    columns = []
+def _conformed(
+    batch: pa.RecordBatch, schema: pa.Schema, partition: str, file: PublishedFile
+) -> pa.RecordBatch:
+    columns: list[pa.Array] = []
     for each in schema:
+        if each.name == partition:
+            columns.append(pa.repeat(pa.scalar(file.day), batch.num_rows))
+            continue
         if each.name not in batch.schema.names:
             columns.append(pa.nulls(batch.num_rows, each.type))
             continue

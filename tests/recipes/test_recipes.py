@@ -103,6 +103,18 @@ def test_sql_answers(recipe: Recipe, fortnight: Fortnight) -> None:
         assert_true(rows(queried(open_lake("data"), recipe.sql)), truth)
 
 
+def test_sql_answers_in_the_tables_of_a_warehouse(
+    recipe: Recipe, fortnight: Fortnight, warehouse: Path
+) -> None:
+    """The same queries in what `ecgrid-stats load` makes of a DuckDB file."""
+    with duckdb.connect(str(warehouse)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute("BEGIN")
+        found = rows(database.sql(recipe.sql).to_arrow_table())
+        database.execute("ROLLBACK")
+    assert_true(found, TRUTHS[recipe.title](Truth(fortnight)))
+
+
 def test_pandas_answers(recipe: Recipe, fortnight: Fortnight) -> None:
     """The same, and nothing else than SQL does, bounds and texts included."""
     found = by_pandas(recipe)

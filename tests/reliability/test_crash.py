@@ -209,7 +209,8 @@ class Killer:
         return bool(marks(self.ground.data, SIGNS[stage]) - getattr(before, SIGNS[stage]))
 
     def _stage_of(self, left: Evidence, command: list[str]) -> Stage:
-        if is_changing(self.ground.data):
+        # an earlier kill may have left a change that is to be settled yet
+        if left.state and is_changing(self.ground.data):
             return Stage.EXCHANGE if left.rewriting else Stage.PUBLISH
         if left.rewriting:
             return Stage.REWRITE

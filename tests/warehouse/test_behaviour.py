@@ -19,6 +19,7 @@ from pipelines.contract import (
     arrow_schema,
 )
 from pipelines.lake import Lake
+from pipelines.warehouse.publications import with_partition
 from pipelines.warehouse.target import IcebergCatalog, PostgresServer, Target
 from tests.pipelines.lake_rows import forget, manifest_of
 from tests.warehouse.ground import (
@@ -285,6 +286,20 @@ def test_files_that_several_runs_share(lake: Lake, target: Target, look: Look) -
     assert load(lake, target).runs == 0
 
 
+def test_the_date_of_the_path_is_a_column(lake: Lake, target: Target, look: Look) -> None:
+    """Of the run's date, and of each bucket's own day; also in the rows of a compacted file."""
+    if isinstance(target, IcebergCatalog):
+        pytest.skip("an Iceberg table has the columns of the files that it registers")
+    publish_calls(lake, 0, a="x")
+    publish_calls(lake, 1, a="x")
+    publish_rows(lake, 2, TRAFFIC_BUCKETS, [bucket("acme", 60), bucket("acme", 300)])
+    assert load(lake, target).error is None
+    days = [(date(2026, 1, 18),), (date(2026, 1, 19),)]
+    assert look.query("SELECT run_date FROM calls ORDER BY 1") == days
+    days = [(date(2026, 1, 17),), (date(2026, 1, 18),)]
+    assert look.query("SELECT bucket_date FROM traffic_buckets ORDER BY 1") == days
+
+
 def test_compaction_and_pruning(lake: Lake, target: Target, look: Look) -> None:
     """Databases have nothing to do; a catalog gets the new files, and loses those that are gone, in a snapshot each."""
     for run_id in ("run-a", "run-b"):
@@ -350,7 +365,9 @@ def test_the_contract_is_told_to_whoever_asks(
     """Comments on tables and columns, in the target's own way."""
     publish_calls(lake, 0, a="x")
     load(lake, target, raw=True)
-    want = {column.name: column.description for column in table.columns}
+    registers = isinstance(target, IcebergCatalog)
+    columns = (table if registers else with_partition(table)).columns
+    want = {column.name: column.description for column in columns}
     if isinstance(target, IcebergCatalog):
         catalog = load_catalog("ecgrid", uri=target.uri.reveal())
         there = catalog.load_table(f"ecgrid.{table.name}")
