@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from collector.domain.binding import Binding
 from collector.domain.calls import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES, Pairing
+from collector.domain.durations import parse_duration
 from collector.wire.namespaces import ECGRID
 
 __all__ = [
@@ -340,12 +341,22 @@ class Postgres(_Section):
     ] = None  # pydantic has a `schema` of its own
 
 
+def _days(text: str) -> str:
+    if not 1 <= parse_duration(text) / 86_400 <= _MOST_DAYS:
+        raise ValueError(f"{text!r}: must be one day to {_MOST_DAYS} days, such as 30d")
+    return text
+
+
+_MOST_DAYS: Final = 36_500
+
+
 class Iceberg(_Section):
     """An Iceberg catalog to register in.
 
     Attributes:
         catalog_name: a SQL catalog keeps several apart by it.
         location: where the catalog keeps the metadata of new tables; iceberg below the storage root unless named.
+        keep_snapshots: a duration; older snapshots leave the catalog with the next load that changes a table.
         properties: for the catalog, as pyiceberg names them; a value may be a reference, a secret must be one.
     """
 
@@ -353,6 +364,7 @@ class Iceberg(_Section):
     catalog_name: Annotated[str, Field(min_length=1)] = "ecgrid"
     location: str | None = None
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")] = "ecgrid"
+    keep_snapshots: Annotated[str, AfterValidator(_days)] = "30d"
     properties: Annotated[dict[str, str], AfterValidator(_secrets_referred)] = {}
 
 

@@ -1,13 +1,15 @@
 """The command `load`, and the warehouses of a configuration as targets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from collector.config import Settings, referred
+from collector.domain.durations import parse_duration
 from collector.errors import ConfigError
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.exit_code import ExitCode
@@ -32,15 +34,23 @@ _NAMES: Final = (DuckDbFile.name, PostgresServer.name, IcebergCatalog.name)
     type=click.Choice(_NAMES),
     help="Only this one, may be given again; all configured ones otherwise, or duckdb if there are none.",
 )
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="An Iceberg catalog registers this lake's files instead of whatever it does now: after the root was moved.",
+)
 @shared_options
-def load(door: Door, config: Path, names: tuple[str, ...]) -> None:
+def load(door: Door, config: Path, names: tuple[str, ...], anew: bool) -> None:
     """Bring the warehouses to what is published: every run that they have not seen, and every one published again.
 
     One transaction for each run; what is there already stays untouched, so loading twice changes nothing. Exit code 1:
     a target could not be loaded, or not all of it; mend what the message names and load again.
     """
     settings = door.settings(config)
-    targets = configured(settings, config.parent, names or _default(settings))
+    targets = [
+        replace(each, anew=anew) if isinstance(each, IcebergCatalog) else each
+        for each in configured(settings, config.parent, names or _default(settings))
+    ]
     with storage_lock(settings.storage.root):
         loads = load_published(settings, targets)
     good = all(each.caught_up for each in loads.values())
@@ -100,6 +110,7 @@ def _target(settings: Settings, beside: Path, name: str) -> Target:
             location=iceberg.location or f"file://{root / 'iceberg'}",
             namespace=iceberg.namespace,
             catalog=iceberg.catalog_name,
+            keep_snapshots=timedelta(seconds=parse_duration(iceberg.keep_snapshots)),
             properties={
                 each: referred(f"{key}.properties.{each}", value, beside)
                 for each, value in iceberg.properties.items()

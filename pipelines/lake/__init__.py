@@ -6,7 +6,7 @@ from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.layout import coded_columns
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.partition import PartitionFile, PartitionKey, day_of_run
+from pipelines.lake.partition import COMPACTED, PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.snapshot import Snapshot, snapshot
@@ -14,6 +14,7 @@ from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
 from pipelines.lake.verified_files import open_verified
 
 __all__ = [
+    "COMPACTED",
     "DEFAULT_SIZES",
     "LAKE_VERSION",
     "Compacted",

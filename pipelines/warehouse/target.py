@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +42,8 @@ class IcebergCatalog:
         catalog: its name, by which a SQL catalog keeps several apart.
         location: where the metadata of new tables goes.
         properties: for the catalog, by pyiceberg's names.
+        keep_snapshots: how old snapshots may get; None: any age.
+        anew: forget what is registered of another lake, or of runs that this one does not know.
     """
 
     name: ClassVar[str] = "iceberg"
@@ -49,6 +52,8 @@ class IcebergCatalog:
     namespace: str
     properties: Mapping[str, Secret]
     catalog: str = "ecgrid"
+    keep_snapshots: timedelta | None = None
+    anew: bool = False
 
 
 Target = DuckDbFile | PostgresServer | IcebergCatalog

@@ -258,8 +258,8 @@ def test_runs_that_the_lake_does_not_know(lake: Lake, target: Target, look: Look
         done = load(lake, target)
         assert done.runs == 0
         if isinstance(target, IcebergCatalog):
-            assert f"registers files of {run_id_of(0)}" in str(done.error)
-            assert "mounted" in str(done.error)
+            assert "nothing was changed. Is storage.root mounted?" in str(done.error)
+            assert "load --anew" in str(done.error)
         else:
             assert done.error is None
     shutil.rmtree(lake.folder, ignore_errors=True)
