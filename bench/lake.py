@@ -21,7 +21,7 @@ from bench.product import product
 from collector.domain.calls import Call, Trailing
 from pipelines.contract import INSTANT_STATS, arrow_schema
 from pipelines.lake import Lake
-from pipelines.reading import open_lake
+from pipelines.read import open_lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import click
 
 from collector.version import VERSION
 from pipelines.cli.streams import failed, whole
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 
 __all__ = ["COMMANDS", "cli", "main"]
 

@@ -9,7 +9,7 @@ import structlog
 from collector.errors import ConfigError
 from pipelines.cli.answer import as_csv, as_json_lines, as_table, plain_rows
 from pipelines.cli.door import Door, config_option, finish, shared_options
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,9 +41,9 @@ def sql(door: Door, config: Path, query: str, form: str | None, output: Path | N
 
     Nothing is changed, and nothing but the lake can be read.
     """
-    from pipelines.nightly import lake_of  # noqa: PLC0415  # pyarrow and duckdb, which other commands need not wait for
-    from pipelines.query import queried  # noqa: PLC0415
-    from pipelines.reading import OpenLake  # noqa: PLC0415
+    from pipelines.job.publishing import lake_of  # noqa: PLC0415  # pyarrow and duckdb, which other commands need not wait for
+    from pipelines.read import OpenLake  # noqa: PLC0415
+    from pipelines.read.sql import queried  # noqa: PLC0415
 
     settings = door.settings(config)
     lake = OpenLake(lake_of(settings))

@@ -18,7 +18,7 @@ from collector.errors import CollectorError, ConfigError, LockHeldError
 from pipelines.cli.logs import set_up
 from pipelines.cli.streams import failed, printed
 from pipelines.errors import PipelineError, QueryError
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 
 __all__ = ["Door", "config_option", "finish", "opened", "shared_options"]
 

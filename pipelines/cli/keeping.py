@@ -15,9 +15,9 @@ from collector.errors import LandingError
 from collector.landing import LandedRun, landed_runs
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
-from pipelines.exit_code import ExitCode
-from pipelines.nightly import lake_of, load_published
-from pipelines.storage_root import storage_lock
+from pipelines.job.exit_code import ExitCode
+from pipelines.job.lock import storage_lock
+from pipelines.job.publishing import lake_of, load_published
 from pipelines.warehouse.target import IcebergCatalog, Target
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from collector.config import Settings, referred
 from collector.domain.durations import parse_duration
 from collector.errors import ConfigError
 from pipelines.cli.door import Door, config_option, finish, shared_options
-from pipelines.exit_code import ExitCode
-from pipelines.nightly import load_published
-from pipelines.storage_root import storage_lock
+from pipelines.job.exit_code import ExitCode
+from pipelines.job.lock import storage_lock
+from pipelines.job.publishing import load_published
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.streams import printed, said
 from pipelines.cli.working import looked_at, ready
 from pipelines.errors import PublicationError
-from pipelines.exit_code import ExitCode
-from pipelines.nightly import lake_of, until_stopped
-from pipelines.storage_root import storage_writable
+from pipelines.job.collecting import until_stopped
+from pipelines.job.exit_code import ExitCode
+from pipelines.job.lock import storage_writable
+from pipelines.job.publishing import lake_of
 
 if TYPE_CHECKING:
     from pipelines.lake import Lake

@@ -22,8 +22,8 @@ from pipelines.cli.loading import configured
 from pipelines.cli.progress import shown
 from pipelines.cli.working import night_said
 from pipelines.errors import PipelineError
-from pipelines.nightly import run_night
-from pipelines.storage_root import storage_lock
+from pipelines.job.lock import storage_lock
+from pipelines.job.sequence import run_night
 
 __all__ = ["demo", "simulate"]
 

@@ -16,9 +16,11 @@ from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown
-from pipelines.exit_code import ExitCode
-from pipelines.nightly import Night, collect_only, normalize_landed, run_night
-from pipelines.storage_root import storage_lock
+from pipelines.job.exit_code import ExitCode
+from pipelines.job.lock import storage_lock
+from pipelines.job.night import Night
+from pipelines.job.publishing import normalize_landed
+from pipelines.job.sequence import collect_only, run_night
 
 __all__ = ["collect", "looked_at", "night_said", "normalize", "ready", "run"]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipelines.contract.tables import Table, arrow_schema
 from pipelines.errors import TableSchemaError
 
-__all__ = ["WIDER", "Change", "Contract", "changes", "check_file", "contract_of"]
+__all__ = ["WIDER", "Contract", "Difference", "changes", "check_file", "contract_of"]
 
 WIDER: Final = frozenset(
     {("int16", "int32"), ("int16", "int64"), ("int32", "int64"), ("float", "double")}
@@ -24,7 +24,7 @@ Contract = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Difference:
     """One difference between two contracts of a table.
 
     Attributes:
@@ -50,21 +50,21 @@ def contract_of(schema: pa.Schema) -> dict[str, object]:
     }
 
 
-def changes(before: Contract, after: Contract) -> list[Change]:
+def changes(before: Contract, after: Contract) -> list[Difference]:
     """What changed from one contract to another, as `contract_of` gives them; descriptions and order do not count."""
     found = [
-        Change(what, f"{what} was {before[what]}, is {after[what]}", breaking=True)
+        Difference(what, f"{what} was {before[what]}, is {after[what]}", breaking=True)
         for what in ("key", "partition")
         if before[what] != after[what]
     ]
     old, new = _columns(before), _columns(after)
     for name in old.keys() - new.keys():
         is_key = name in _key(before)
-        found.append(Change(name, f"column {name} is gone", breaking=is_key))
+        found.append(Difference(name, f"column {name} is gone", breaking=is_key))
     for name in new.keys() - old.keys():
         nullable = bool(new[name]["nullable"])
         said = f"column {name} is new" + ("" if nullable else " and may not be null")
-        found.append(Change(name, said, breaking=not nullable))
+        found.append(Difference(name, said, breaking=not nullable))
     for name in old.keys() & new.keys():
         found += _column_changes(name, old[name], new[name])
     return sorted(found, key=lambda change: change.what)
@@ -96,16 +96,16 @@ def check_file(table: Table, schema: pa.Schema, path: str) -> None:
 
 def _column_changes(
     name: str, before: Mapping[str, object], after: Mapping[str, object]
-) -> list[Change]:
+) -> list[Difference]:
     found = []
     types = str(before["type"]), str(after["type"])
     if types[0] != types[1]:
         said = f"column {name} was {types[0]}, is {types[1]}"
-        found.append(Change(name, said, breaking=types not in WIDER))
+        found.append(Difference(name, said, breaking=types not in WIDER))
     if before["nullable"] != after["nullable"]:
         may = "may" if after["nullable"] else "may not"
         found.append(
-            Change(name, f"column {name} {may} be null now", breaking=not after["nullable"])
+            Difference(name, f"column {name} {may} be null now", breaking=not after["nullable"])
         )
     return found
 

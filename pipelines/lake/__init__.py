@@ -9,7 +9,6 @@ from pipelines.lake.manifest import Manifest, PublishedFile
 from pipelines.lake.partition import COMPACTED, PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
-from pipelines.lake.snapshot import Snapshot, snapshot
 from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
 from pipelines.lake.verified_files import open_verified
 
@@ -29,11 +28,9 @@ __all__ = [
     "PublishedFile",
     "S3Options",
     "Sizes",
-    "Snapshot",
     "TableFile",
     "coded_columns",
     "day_of_run",
     "open_filesystem",
     "open_verified",
-    "snapshot",
 ]

@@ -4,15 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.warehouse.publications import Publication
+from pipelines.warehouse.publications import PublishedRun
 
-__all__ = ["Counts", "Step", "Warehouse"]
+__all__ = ["LoadedRows", "Step", "Warehouse"]
 
-Step = tuple[Publication, ...]  # what goes in together, or not at all
+Step = tuple[PublishedRun, ...]  # what goes in together, or not at all
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class LoadedRows:
     """What became of rows.
 
     Attributes:
@@ -25,8 +25,8 @@ class Counts:
     unchanged: int = 0
     removed: int = 0
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "LoadedRows") -> "LoadedRows":
+        return LoadedRows(
             self.inserted + other.inserted,
             self.updated + other.updated,
             self.unchanged + other.unchanged,
@@ -42,7 +42,7 @@ class Warehouse(Protocol):
     """
 
     def pending(
-        self, publications: Sequence[Publication], published: Collection[str]
+        self, publications: Sequence[PublishedRun], published: Collection[str]
     ) -> list[Step]:
         """What it has not seen, or has seen in another publication, oldest first. Changes nothing.
 
@@ -55,7 +55,7 @@ class Warehouse(Protocol):
         """Make the tables, or bring them to the contract; refuse those that it cannot."""
         ...
 
-    def load(self, step: Step) -> Counts:
+    def load(self, step: Step) -> LoadedRows:
         """Bring the target to these publications, in one transaction.
 
         Raises:

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pipelines.contract import TABLES, Table
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
-from pipelines.warehouse.behaviour import Counts, Step
-from pipelines.warehouse.publications import Publication, rows, with_partition
+from pipelines.warehouse.behaviour import LoadedRows, Step
+from pipelines.warehouse.publications import PublishedRun, rows, with_partition
 from pipelines.warehouse.shape import Alteration, Existing, alterations
 from pipelines.warehouse.statements import (
     LOADS,
@@ -93,7 +93,7 @@ class Database:
 
     def pending(
         self,
-        publications: Sequence[Publication],
+        publications: Sequence[PublishedRun],
         published: Collection[str],  # noqa: ARG002  # rows of a run that left the lake stay
     ) -> list[Step]:
         """The runs whose publication is not the one in the ledger of loads."""
@@ -116,12 +116,12 @@ class Database:
                 self._prepare(table, ours=ours)
         self._session.show(self._lake, [table.name for table in self._tables])
 
-    def load(self, step: Step) -> Counts:
+    def load(self, step: Step) -> LoadedRows:
         """Stage and merge every table of the run, then its line in the ledger of loads."""
-        total = Counts()
+        total = LoadedRows()
         with self._transaction():
             for publication in step:
-                counts = Counts()
+                counts = LoadedRows()
                 for table in self._tables:
                     if table.name not in publication.pruned:  # what was loaded of it stays
                         counts += self._merge(publication, table)
@@ -166,7 +166,7 @@ class Database:
             advice=f"rename it, or {self._session.elsewhere}",
         )
 
-    def _merge(self, publication: Publication, table: Table) -> Counts:
+    def _merge(self, publication: PublishedRun, table: Table) -> LoadedRows:
         session = self._session
         do = merge(table, session.place(table.name), publication.run_id)
         session.run(stage(table, binary=session.binary))
@@ -182,9 +182,9 @@ class Database:
             removed, updated = session.run(do.remove), session.run(do.update)
         inserted = session.run(do.insert)
         session.run(f"DROP TABLE {STAGE}")
-        return Counts(inserted, updated, staged - inserted - updated, removed)
+        return LoadedRows(inserted, updated, staged - inserted - updated, removed)
 
-    def _note(self, publication: Publication, counts: Counts) -> None:
+    def _note(self, publication: PublishedRun, counts: LoadedRows) -> None:
         place, run_id = self._session.place(LOADS.name), literal(publication.run_id)
         names = ", ".join(quoted(column.name) for column in LOADS.columns)
         held = counts.inserted + counts.updated + counts.unchanged

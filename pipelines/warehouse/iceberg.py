@@ -20,8 +20,8 @@ from collector.domain.secret import Secret, mask
 from pipelines.contract import TABLES, Table
 from pipelines.errors import PipelineError, PublicationError, WarehouseError
 from pipelines.lake import COMPACTED, Lake, PartitionFile, PublishedFile
-from pipelines.warehouse.behaviour import Counts, Step
-from pipelines.warehouse.publications import Publication, address, location, verify
+from pipelines.warehouse.behaviour import LoadedRows, Step
+from pipelines.warehouse.publications import PublishedRun, address, location, verify
 from pipelines.warehouse.shape import Alteration, Existing, alterations
 from pipelines.warehouse.target import IcebergCatalog
 
@@ -105,7 +105,7 @@ class IcebergWarehouse:
             )
 
     def pending(
-        self, publications: Sequence[Publication], published: Collection[str]
+        self, publications: Sequence[PublishedRun], published: Collection[str]
     ) -> list[Step]:
         """All runs of which a table lacks a file, or has one too many, together; those with damaged files apart."""
         unreadable = set(published) - {each.run_id for each in publications}
@@ -133,12 +133,12 @@ class IcebergWarehouse:
                 else:
                     evolve(there, self._check(table, there), table)
 
-    def load(self, step: Step) -> Counts:
+    def load(self, step: Step) -> LoadedRows:
         """One snapshot for each table: the files that are published instead of what was registered."""
         for each in step:
             if each.run_id in self._damaged:
                 raise self._damaged[each.run_id]
-        total = Counts()
+        total = LoadedRows()
         with self._named():
             for table in self._tables:
                 total += self._register(table, step)
@@ -152,7 +152,7 @@ class IcebergWarehouse:
     def _look(
         self,
         table: Table,
-        publications: Sequence[Publication],
+        publications: Sequence[PublishedRun],
         published: Collection[str],
         unreadable: Collection[str],
     ) -> _Work:
@@ -198,7 +198,7 @@ class IcebergWarehouse:
         owner = self._owner(path)
         return owner in runs or (owner.startswith(COMPACTED) and bool(runs))
 
-    def _is_changed(self, each: Publication) -> bool:
+    def _is_changed(self, each: PublishedRun) -> bool:
         """Whether files of the run come, or go."""
         for table in self._tables:
             work = self._work[table.name]
@@ -211,7 +211,7 @@ class IcebergWarehouse:
                 return True
         return False
 
-    def _verify(self, each: Publication, table: Table) -> None:
+    def _verify(self, each: PublishedRun, table: Table) -> None:
         """Hold the run's new files of a table against their digests, and note the columns that they have."""
         work = self._work[table.name]
         add = set(work.add)
@@ -222,11 +222,13 @@ class IcebergWarehouse:
             self._damaged[each.run_id] = error
             work.refused |= {location(self._lake, file) for file in new}
 
-    def _register(self, table: Table, step: Step) -> Counts:
+    def _register(self, table: Table, step: Step) -> LoadedRows:
         there, work = self._catalog.load_table(self._identifier(table)), self._work[table.name]
         if not (work.add or work.drop):
             self._note(there, work)
-            return Counts(unchanged=sum(f.rows for each in step for f in each.files[table.name]))
+            return LoadedRows(
+                unchanged=sum(f.rows for each in step for f in each.files[table.name])
+            )
         with there.transaction() as change:
             change.set_properties(self._properties(work))
             make_room(change, there.schema(), self._columns.get(table.name, {}))
@@ -254,7 +256,7 @@ class IcebergWarehouse:
             with there.transaction() as change:
                 change.set_properties(properties)
 
-    def _counted(self, dropped: Sequence[DataFile], added: Sequence[DataFile]) -> Counts:
+    def _counted(self, dropped: Sequence[DataFile], added: Sequence[DataFile]) -> LoadedRows:
         """Rows by the run that they are of; where files are of several runs, all together."""
         before, after = Counter[str](), Counter[str]()
         for files, rows in ((dropped, before), (added, after)):
@@ -262,10 +264,10 @@ class IcebergWarehouse:
                 rows[self._owner(file.file_path)] += file.record_count
         if any(owner.startswith(COMPACTED) for owner in (*before, *after)):
             before, after = Counter({"": before.total()}), Counter({"": after.total()})
-        total = Counts()
+        total = LoadedRows()
         for owner in before.keys() | after.keys():
             had, has = before[owner], after[owner]
-            total += Counts(max(has - had, 0), min(had, has), 0, max(had - has, 0))
+            total += LoadedRows(max(has - had, 0), min(had, has), 0, max(had - has, 0))
         return total
 
     def _expire(self, there: IcebergTable) -> None:

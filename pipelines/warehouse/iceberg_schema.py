@@ -10,7 +10,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction
 
 from pipelines.contract import Table
-from pipelines.warehouse.shape import Alteration, Change, is_wider
+from pipelines.warehouse.shape import Alteration, Kind, is_wider
 
 __all__ = ["ARROW", "evolve", "make_room", "schema_of"]
 
@@ -53,11 +53,11 @@ def evolve(there: IcebergTable, needed: Sequence[Alteration], table: Table) -> N
     descriptions = {column.name: column.description for column in table.columns}
     with there.update_schema() as update:
         for each in needed:
-            match each.change:
-                case Change.ADD:
+            match each.kind:
+                case Kind.ADD:
                     kind = _ICEBERG[each.type] if each.type is not None else types.StringType()
                     update.add_column(each.column, kind, doc=descriptions[each.column])
-                case Change.WIDEN if each.type is not None:
+                case Kind.WIDEN if each.type is not None:
                     update.update_column(each.column, field_type=_ICEBERG[each.type])
                 case _:
                     update.make_column_optional(each.column)

@@ -11,9 +11,9 @@ import structlog
 from pipelines.contract import RAW, TABLES
 from pipelines.errors import PipelineError, PublicationError, WarehouseError
 from pipelines.lake import Lake
-from pipelines.warehouse.behaviour import Counts, Warehouse
+from pipelines.warehouse.behaviour import LoadedRows, Warehouse
 from pipelines.warehouse.database import Database
-from pipelines.warehouse.publications import Publication, publication_of
+from pipelines.warehouse.publications import PublishedRun, published_run
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 
 __all__ = ["Load", "load_all"]
@@ -55,15 +55,11 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
     lake.check_version()
     lake.settle()
     tables = [name for name in TABLES if raw or name != RAW.name]
-    run_ids = lake.run_ids()
-    publications, unreadable = [], []
-    for run_id in run_ids:
-        try:
-            publications.append(publication_of(lake, run_id, tables))
-        except PublicationError as error:
-            unreadable.append(str(error))
+    published = lake.published()
+    runs = [published_run(each, tables) for each in published.manifests.values()]
+    known, unreadable = [*published.state.runs], published.damaged.values()
     return {
-        target.name: _Loading(lake, tables, publications, run_ids, list(unreadable)).into(target)
+        target.name: _Loading(lake, tables, runs, known, [*unreadable]).into(target)
         for target in targets
     }
 
@@ -74,13 +70,13 @@ class _Loading:
 
     lake: Lake
     tables: Sequence[str]
-    publications: Sequence[Publication]
+    publications: Sequence[PublishedRun]
     run_ids: Sequence[str]
     errors: list[str]
 
     def into(self, target: Target) -> Load:
         started = time.monotonic()
-        runs, total = 0, Counts()
+        runs, total = 0, LoadedRows()
         try:
             with _opened(target, self.lake, self.tables) as warehouse:
                 for count, counts in self._steps(warehouse, target.name):
@@ -108,7 +104,7 @@ class _Loading:
             error=self.errors[0] if self.errors else None,
         )
 
-    def _steps(self, warehouse: Warehouse, name: str) -> Iterator[tuple[int, Counts]]:
+    def _steps(self, warehouse: Warehouse, name: str) -> Iterator[tuple[int, LoadedRows]]:
         """Every step with its runs; one whose files are damaged is passed over."""
         pending = warehouse.pending(self.publications, self.run_ids)
         if pending:

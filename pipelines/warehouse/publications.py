@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, PublishedFile, open_verified
+from pipelines.lake import Lake, Manifest, PublishedFile, open_verified
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
-    "Publication",
+    "PublishedRun",
     "address",
     "incoming_schema",
     "is_local",
     "location",
-    "publication_of",
+    "published_run",
     "rows",
     "verify",
     "with_partition",
@@ -35,7 +35,7 @@ _BATCH_ROWS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class PublishedRun:
     """The files of one run that are to be loaded, by table.
 
     Attributes:
@@ -65,18 +65,11 @@ class Publication:
         return _digest(table, sorted(f"{file.path} {file.sha256}" for file in self.files[table]))
 
 
-def publication_of(lake: Lake, run_id: str, tables: Sequence[str]) -> Publication:
-    """What the run published of these tables.
-
-    Raises:
-        PublicationError: its manifest cannot be read.
-    """
-    manifest = lake.manifest(run_id)
-    if manifest is None:
-        raise PublicationError(f"run {run_id}: it is not published any more; load again")
+def published_run(manifest: Manifest, tables: Sequence[str]) -> PublishedRun:
+    """What the run published of these tables."""
     files = {name: tuple(file for file in manifest.files if file.table == name) for name in tables}
     identity = {name: manifest.identity(name) for name in tables}
-    return Publication(run_id, files, identity=identity, pruned=tuple(manifest.pruned))
+    return PublishedRun(manifest.run_id, files, identity=identity, pruned=tuple(manifest.pruned))
 
 
 def location(lake: Lake, file: PublishedFile) -> str:
@@ -127,7 +120,7 @@ def incoming_schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(column.name, column.type) for column in table.columns])
 
 
-def rows(lake: Lake, publication: Publication, table: Table) -> pa.RecordBatchReader:
+def rows(lake: Lake, publication: PublishedRun, table: Table) -> pa.RecordBatchReader:
     """The run's rows of a table in its columns; older files have nulls where a column is new.
 
     Args:

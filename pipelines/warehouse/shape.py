@@ -14,10 +14,10 @@ from pipelines.contract import Table
 from pipelines.contract.evolution import WIDER
 from pipelines.errors import WarehouseError
 
-__all__ = ["Alteration", "Change", "Existing", "alterations", "is_wider"]
+__all__ = ["Alteration", "Existing", "Kind", "alterations", "is_wider"]
 
 
-class Change(Enum):
+class Kind(Enum):
     """What is done to a column."""
 
     ADD = "add"
@@ -29,7 +29,7 @@ class Change(Enum):
 class Alteration:
     """One change of one column; the type is the contract's, None where it stays."""
 
-    change: Change
+    kind: Kind
     column: str
     type: pa.DataType | None = None
 
@@ -67,19 +67,19 @@ def alterations(
         if there is None:
             if column.name in table.key:
                 raise WarehouseError(f"{where} has no column {column.name!r}: {advice}")
-            needed.append(Alteration(Change.ADD, column.name, column.type))
+            needed.append(Alteration(Kind.ADD, column.name, column.type))
             continue
         if there.type != column.type and not is_wider(there.type, column.type):
             if not is_wider(column.type, there.type):
                 raise WarehouseError(
                     f"{where}: column {column.name!r} is {there.said}, cannot hold {column.type}: {advice}"
                 )
-            needed.append(Alteration(Change.WIDEN, column.name, column.type))
+            needed.append(Alteration(Kind.WIDEN, column.name, column.type))
         if column.nullable and not there.nullable:
-            needed.append(Alteration(Change.LOOSEN, column.name))
+            needed.append(Alteration(Kind.LOOSEN, column.name))
     known = {column.name for column in table.columns}
     needed += [
-        Alteration(Change.LOOSEN, name)
+        Alteration(Kind.LOOSEN, name)
         for name, there in existing.items()
         if name not in known and not there.nullable
     ]

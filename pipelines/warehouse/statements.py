@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from pipelines.contract import Column, Table
-from pipelines.warehouse.shape import Alteration, Change
+from pipelines.warehouse.shape import Alteration, Kind
 
 __all__ = [
     "LOADS",
@@ -90,10 +90,10 @@ def comments(table: Table, name: str) -> list[str]:
 def alter(alteration: Alteration, name: str, *, binary: str) -> str:
     """ALTER TABLE for one change."""
     column = quoted(alteration.column)
-    match alteration.change, alteration.type:
-        case Change.ADD, pa.DataType() as arrow:
+    match alteration.kind, alteration.type:
+        case Kind.ADD, pa.DataType() as arrow:
             return f"ALTER TABLE {name} ADD COLUMN {column} {_type(arrow, binary)}"
-        case Change.WIDEN, pa.DataType() as arrow:
+        case Kind.WIDEN, pa.DataType() as arrow:
             return f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {_type(arrow, binary)}"
         case _:
             return f"ALTER TABLE {name} ALTER COLUMN {column} DROP NOT NULL"

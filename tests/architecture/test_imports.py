@@ -27,19 +27,15 @@ FLOORS = {
     "collector.sessions": 5,
     "collector.runs": 6,
     "pipelines.errors": 0,
-    "pipelines.exit_code": 0,
-    "pipelines.last_resort": 1,
-    "pipelines.storage_root": 0,
     "pipelines.contract": 1,
     "pipelines.dataset": 0,  # imports nothing of the project: it could be published alone
     "pipelines.lake": 2,
     "pipelines.engine": 3,
     "pipelines.normalize": 3,
-    "pipelines.reading": 3,
+    "pipelines.read": 3,
     "pipelines.report": 3,
     "pipelines.warehouse": 3,
-    "pipelines.query": 4,
-    "pipelines.nightly": 5,
+    "pipelines.job": 5,
     "pipelines.cli": 6,
 }
 PLANNED = {
@@ -50,10 +46,10 @@ PLANNED = {
 # The simulator plays the other side, so it shares only what both sides of a wire must agree on.
 SIMULATOR = "collector.simulator"
 SIMULATOR_USES = {"collector.errors", "collector.domain", "collector.wire"}
-SIMULATOR_USERS = {"pipelines.nightly", "pipelines.cli"}
+SIMULATOR_USERS = {"pipelines.job", "pipelines.cli"}
 
 # These two drive both packages; the rest of pipelines sees the landed replies and what they are made of.
-DRIVERS = {"pipelines.nightly", "pipelines.cli"}
+DRIVERS = {"pipelines.job", "pipelines.cli"}
 SEEN_OF_COLLECTOR = {
     "collector.errors",
     "collector.landing",
@@ -67,7 +63,7 @@ KEEPERS = {
     "asyncio_throttle": {"collector.scheduling"},
     "click": {"pipelines.cli"},
     "rich": {"pipelines.cli"},
-    "duckdb": {"pipelines.query", "pipelines.warehouse"},
+    "duckdb": {"pipelines.read", "pipelines.warehouse"},
     "adbc_driver_manager": {"pipelines.warehouse"},
     "adbc_driver_postgresql": {"pipelines.warehouse"},
     "pyiceberg": {"pipelines.warehouse"},
@@ -108,7 +104,7 @@ def test_package_roots_are_empty() -> None:
     roots = [module for module in modules() if module.name in PACKAGES]
     found = {(root.name, entry.module, entry.name) for root in roots for entry in root.imports()}
     assert found - {("pipelines", "typing", "TYPE_CHECKING")} == {
-        ("pipelines", "pipelines.reading", "open_lake")
+        ("pipelines", "pipelines.read", "open_lake")
     }
     at_once = [
         n for root in roots for n in root.tree.body if isinstance(n, ast.Import | ast.ImportFrom)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from collector.config import Settings
 from pipelines.cli import COMMANDS, cli
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 from tests.architecture.documents import code, documents, fenced, section
 from tests.architecture.sources import ROOT
 

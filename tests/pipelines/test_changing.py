@@ -15,8 +15,8 @@ import pytest
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, Sizes, local, snapshot
-from pipelines.reading import OpenLake
+from pipelines.lake import Lake, Sizes, local
+from pipelines.read import OpenLake, snapshot
 from tests.pipelines.lake_rows import manifest_of, stats
 
 DAY: Final = date(2026, 1, 31)

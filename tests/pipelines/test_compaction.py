@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.contract import TABLES, Column, arrow_schema
-from pipelines.lake import Compacted, Lake, Sizes, snapshot
+from pipelines.lake import Compacted, Lake, Sizes
 from pipelines.normalize import normalize
-from pipelines.reading import OpenLake
+from pipelines.read import OpenLake, snapshot
 from tests.pipelines.lake_rows import file_of, manifest_of, stats, with_manifest
 from tests.pipelines.night import RUN_ID, STARTED_US, Night, answer, counts
 

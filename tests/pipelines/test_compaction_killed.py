@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.lake import Lake, snapshot
-from pipelines.reading import OpenLake
+from pipelines.lake import Lake
+from pipelines.read import OpenLake, snapshot
 from tests.pipelines.compact_forever import DAY, NIGHTS, publish_nights, rows_of
 from tests.pipelines.object_store import object_store
 

@@ -22,7 +22,7 @@ from collector.config import Quality
 from collector.landing import LandedRun
 from pipelines.lake import Lake
 from pipelines.normalize import normalize
-from pipelines.reading import open_lake
+from pipelines.read import open_lake
 checks = {name: level for name, level in Quality().model_dump().items() if isinstance(level, str)}
 with LandedRun.open(Path(sys.argv[1])) as landed:
     done = normalize(landed, Lake(Path(sys.argv[2])), checks)

@@ -25,8 +25,8 @@ import pipelines
 from pipelines.contract import INSTANT_STATS, TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.errors import LakeVersionError, PublicationError, QueryError, TableSchemaError
 from pipelines.lake import Lake, Sizes
-from pipelines.query import queried
-from pipelines.reading import OpenLake
+from pipelines.read import OpenLake
+from pipelines.read.sql import queried
 from tests.pipelines.lake_rows import file_of, stats, with_manifest
 
 DAYS = tuple(date(2026, 1, day) for day in (29, 30, 31))

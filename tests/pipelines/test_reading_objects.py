@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import pipelines
-from pipelines.query import queried
+from pipelines.read.sql import queried
 from tests.pipelines.lake_rows import stats
 from tests.pipelines.object_store import BUCKET, ObjectStore, object_store
 from tests.pipelines.publish_forever import DAY

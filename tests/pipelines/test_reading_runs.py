@@ -13,8 +13,8 @@ import pipelines
 from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake
-from pipelines.query import queried
-from pipelines.reading import OpenLake
+from pipelines.read import OpenLake
+from pipelines.read.sql import queried
 from tests.pipelines.lake_rows import manifest_of, stats
 from tests.pipelines.test_reading import hour
 

@@ -12,7 +12,7 @@ from collector.landing import LandedRun
 from pipelines.contract import TABLES
 from pipelines.lake import Lake, Pruned
 from pipelines.normalize import normalize
-from pipelines.reading import OpenLake
+from pipelines.read import OpenLake
 from tests.pipelines.lake_rows import manifest_of, stats
 from tests.pipelines.night import STARTED_US, Night, answer, counts
 

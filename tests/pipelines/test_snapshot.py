@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, Published, Sizes, snapshot
+from pipelines.lake import Lake, Published, Sizes
+from pipelines.read import snapshot
 from tests.pipelines.lake_rows import file_of, stats
 
 DAY = date(2026, 1, 31)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines import open_lake
-from pipelines.query import queried
+from pipelines.read.sql import queried
 from tests.recipes.document import RECIPES, SETUP, Recipe
 from tests.recipes.fortnight import NIGHTS, Fortnight
 from tests.recipes.truth import Rows, Truth

@@ -18,7 +18,8 @@ from urllib.request import urlopen
 
 import pyarrow.parquet as pq
 
-from pipelines.lake import Lake, snapshot
+from pipelines.lake import Lake
+from pipelines.read import snapshot
 
 __all__ = [
     "Crashes",

@@ -15,7 +15,7 @@ from typing import Any, Final
 from collector.domain.replies import LandedReply
 from collector.landing import Landing
 from pipelines.cli import main
-from pipelines.nightly import collecting
+from pipelines.job import collecting
 
 _HANG_SECONDS: Final = 600
 

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import open_lake
-from pipelines.lake import Lake, snapshot
+from pipelines.lake import Lake
+from pipelines.read import snapshot
 
 COUNTS: Final = 8  # of each answer
 KEY: Final = ["run_id", "call_id", "window_slot", "traffic", "direction"]

@@ -37,10 +37,11 @@ from collector.runs.recovery import classify_leftovers, is_usable
 from collector.runs.reports import INSTANT_STATS
 from collector.runs.run import unfinished
 from pipelines.contract import TABLES
-from pipelines.lake import Lake, Sizes, snapshot
-from pipelines.nightly.earlier import catch_up
-from pipelines.nightly.publishing import publish
+from pipelines.job.earlier import catch_up
+from pipelines.job.publishing import publish
+from pipelines.lake import Lake, Sizes
 from pipelines.normalize import normalize
+from pipelines.read import snapshot
 from tests.collector.landing_by_hand import minutes_of, stats_call
 from tests.pipelines.night import NULL_ANSWER, SENT_US, STARTED_US, answer, counts
 from tests.reliability.images import Images, Kill, Killed

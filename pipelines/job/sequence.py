@@ -10,10 +10,10 @@ from collector.config import Credential, Settings
 from collector.events import Observer
 from collector.runs.run import OUTAGE, WRONG_SERVICE
 from pipelines.errors import StorageError
-from pipelines.nightly.collecting import DEADLINE, collect_now
-from pipelines.nightly.earlier import catch_up, finish
-from pipelines.nightly.night import Night, night_of
-from pipelines.nightly.publishing import lake_of, load_published, publish
+from pipelines.job.collecting import DEADLINE, collect_now
+from pipelines.job.earlier import catch_up, finish
+from pipelines.job.night import Night, night_of
+from pipelines.job.publishing import lake_of, load_published, publish
 from pipelines.warehouse.target import Target
 
 __all__ = ["collect_only", "run_night"]

@@ -9,7 +9,7 @@ from collector.config import Credential, Settings
 from collector.errors import LandingError
 from collector.events import Observer
 from collector.runs.run import Collected, Stop, collect
-from pipelines.last_resort import LastResort, end_now
+from pipelines.job.last_resort import LastResort, end_now
 
 __all__ = ["DEADLINE", "collect_now", "until_stopped"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from collector.domain.outcomes import FaultClass
 from collector.domain.run import RunSummary
 from collector.runs.run import WRONG_SERVICE, Collected
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 
 __all__ = ["Night", "night_of"]
 

@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from pipelines.exit_code import ExitCode
+from pipelines.job.exit_code import ExitCode
 
 __all__ = ["LastResort", "end_now"]
 

@@ -12,7 +12,7 @@ from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.runs.run import is_resumable
 from pipelines.errors import PublicationError, StorageError
-from pipelines.nightly.publishing import lake_of, publish
+from pipelines.job.publishing import lake_of, publish
 
 __all__ = ["catch_up", "finish"]
 

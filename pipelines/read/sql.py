@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError, QueryError
-from pipelines.reading import TRIES, OpenLake, Part
+from pipelines.read import TRIES, OpenLake, Part
 
 __all__ = ["queried"]
 
