@@ -178,7 +178,13 @@ def ended(
 
 @pytest.mark.timeout(180)
 @EVERY
-@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "renames"])
+@pytest.mark.parametrize(
+    "exchanges",
+    [
+        pytest.param(True, id="exchange"),
+        pytest.param(False, id="renames", marks=pytest.mark.extended),
+    ],
+)
 @pytest.mark.parametrize("name", WORKS)
 def test_ended_after_any_step(
     tmp_path: Path, name: str, exchanges: bool, every: int, monkeypatch: pytest.MonkeyPatch

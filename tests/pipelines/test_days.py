@@ -120,9 +120,9 @@ def test_leaving_without_commit_leaves_no_folder(lake: Lake) -> None:
 
 
 def test_what_waits_has_one_bound_for_all_partitions(lake: Lake) -> None:
-    """However many days there are: rows of three months of them are written before a day fills a row group."""
-    sizes = Sizes(waiting_bytes=200_000)
-    hourly = buckets(*hours(*range(24 * 90)))
+    """However many days there are: rows of a month of them are written before a day fills a row group."""
+    sizes = Sizes(waiting_bytes=60_000)
+    hourly = buckets(*hours(*range(24 * 30)))
     of_session = [
         hourly.set_column(3, hourly.schema.field(3), pa.repeat(f"s-{number:02}", hourly.num_rows))
         for number in range(20)

@@ -117,10 +117,13 @@ def publisher(lake: Path, first: int) -> subprocess.Popen[str]:
     return subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
 
 
-def test_readers_see_whole_files_while_a_run_is_published_and_killed(tmp_path: Path) -> None:
-    """Killed at ten moments: every read works, has every row once, and nothing that was never published."""
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.extended)])
+def test_readers_see_whole_files_while_a_run_is_published_and_killed(
+    tmp_path: Path, kills: int
+) -> None:
+    """Killed at some moments: every read works, has every row once, and nothing that was never published."""
     lake, chance, first = tmp_path / "lake", random.Random(7), 1
-    for _ in range(10):
+    for _ in range(kills):
         with publisher(lake, first) as process:
             assert process.stdout is not None
             done = int(process.stdout.readline())
