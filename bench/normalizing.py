@@ -2,9 +2,10 @@
 
 import asyncio
 import io
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import pandas as pd
 from lxml import etree
 
 from bench.figures import Found, Line, answer, medians
-from bench.process import ROOT
+from bench.process import ROOT, finished
 from bench.server import stats_body
 from collector.domain.binding import Binding
 from collector.domain.calls import Call, Trailing
@@ -31,6 +32,18 @@ _REQUEST: Final = (
 )
 
 _WINDOWS: Final = tuple(Trailing(2 * n + 1, 2 * n + 2) for n in range(10))
+_MONTH: Final = tuple(Trailing(120 * n + 60, 120 * n + 120) for n in range(264))  # 22 days of hours
+_PROGRAM: Final = """
+import json, re, sys
+from pathlib import Path
+from collector.landing import LandedRun
+from pipelines.lake import Lake
+from pipelines.normalize import normalize
+with LandedRun.open(Path(sys.argv[1])) as landed:
+    normalize(landed, Lake(Path(sys.argv[2])))
+status = Path("/proc/self/status").read_text()
+print(json.dumps({"peak_mb": int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) / 1024}))
+"""
 
 
 def measure(full: bool) -> Found:
@@ -39,10 +52,12 @@ def measure(full: bool) -> Found:
     beside = ROOT / ".cache"
     beside.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as name:
-        path = asyncio.run(_store(Path(name), replies))
+        path = asyncio.run(_store(Path(name), replies, _WINDOWS))
         with LandedRun.open(path) as landed:
             bodies = [reply.body for reply in landed.replies()]
         nights = [_night(path, bodies) for _ in range(5)]
+    many = 1_000_000 if full else 100_000
+    peaks = {"ten windows": _peak(beside, many, _WINDOWS), "22 days": _peak(beside, many, _MONTH)}
     rate = {
         name: replies / seconds for name, seconds in medians([one for one, _ in nights]).items()
     }
@@ -52,6 +67,18 @@ def measure(full: bool) -> Found:
     what = f"normalize {replies:,} replies / lxml.fromstring"
     lines = [
         Line(4, what, ratio["ratio"], "x", 0.70, 1.0),
+        *(
+            Line(
+                9,
+                f"peak memory of normalize, {many:,} replies, {kind}",
+                mb,
+                "MB",
+                300,
+                200,
+                at_least=False,
+            )
+            for kind, mb in peaks.items()
+        ),
         Line(13, "bytes per landed reply, sealed", size["raw"], "B", 120, 40, at_least=False),
         Line(
             13, "bytes per fact, of one night", size["instant_stats"] / 8, "B", 6, 3, at_least=False
@@ -76,10 +103,21 @@ def _night(path: Path, bodies: list[bytes]) -> tuple[dict[str, float], dict[str,
     return taken, size
 
 
-async def _store(folder: Path, replies: int) -> Path:
-    """A landing store as a night leaves it: ten calls a session, counts that differ, clocks that go on."""
+def _peak(beside: Path, replies: int, windows: Sequence[Trailing]) -> float:
+    """The most memory that normalizing so many replies takes, in MB."""
+    with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as name:
+        path = asyncio.run(_store(Path(name), replies, windows))
+        words = [sys.executable, "-c", _PROGRAM, str(path), f"{name}/lake"]
+        # its own word: the system counts what this process had when it began the other
+        return float(finished(words, seconds=3_000).said["peak_mb"])
+
+
+async def _store(folder: Path, replies: int, windows: Sequence[Trailing]) -> Path:
+    """A landing store as a night leaves it: a call for each windows, counts that differ, clocks that go on."""
     calls = [
-        Call.of(f"mailbox-{n // 10:06}", "ReportInstantStats", (_WINDOWS[n % 10],))
+        Call.of(
+            f"mailbox-{n // len(windows):06}", "ReportInstantStats", (windows[n % len(windows)],)
+        )
         for n in range(replies)
     ]
     begun = 1_700_000_000_000_000
@@ -89,17 +127,15 @@ async def _store(folder: Path, replies: int) -> Path:
 
     async def work() -> None:
         for number, call in left:
-            windows = _WINDOWS[number % 10]
+            (asked,) = call.arguments
             at, latency = begun + number * 700, 40_000 + number * 7919 % 9_000
-            body = stats_body(
-                [*_counts(number, windows.minutes1), *_counts(number, windows.minutes2)]
-            )
+            body = stats_body([*_counts(number, asked.minutes1), *_counts(number, asked.minutes2)])
             head = {
                 "content-type": "application/soap+xml; charset=utf-8",
                 "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at // 1_000_000)),
                 "server": "bench",
             }
-            minutes = windows.minutes1, windows.minutes2
+            minutes = asked.minutes1, asked.minutes2
             key = call.call_id, 1, call.session, call.operation, minutes
             sent = Binding.SOAP12, _REQUEST, 200
             await landing.land(LandedReply(*key, *sent, head, body, at, at + latency))

@@ -1,8 +1,7 @@
 """The commands that change nothing: check, plan, status."""
 
-import contextlib
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from pipelines.job.lock import storage_writable
 from pipelines.job.publishing import lake_of
 
 if TYPE_CHECKING:
-    from pipelines.lake import Lake
+    from pipelines.lake import Published
 
 __all__ = ["check", "plan", "status"]
 
@@ -127,10 +126,10 @@ def status(door: Door, config: Path) -> None:
     lake = lake_of(settings)
     lake.check_version()
     folder = settings.storage.root / "landing"
-    wrong, published = lake.wrong_files(), lake.run_ids()
+    wrong, published = lake.wrong_files(), lake.published()
     resumes = partial(is_resumable, settings)
     runs = [
-        _run_status(path, lake, published, wrong.get(path.stem, []), resumes)
+        _run_status(path, published, wrong.get(path.stem, []), resumes)
         for path in landed_runs(folder)
     ]
     aside = [str(path) for path in damaged_stores(folder)]
@@ -155,13 +154,12 @@ def _line(run: dict[str, Any], config: Path) -> str:
 
 def _run_status(
     path: Path,
-    lake: "Lake",
-    published: Collection[str],
+    published: "Published",
     wrong: list[str],
     resumes: Callable[[RunInfo], bool],
 ) -> dict[str, Any]:
     """A run as its ledger has it: the published one knows which answers were quarantined."""
-    is_published = path.stem in published
+    is_published = path.stem in published.state.runs
     standing: dict[str, Any] = {"published": is_published, "wrong_files": wrong, "pruned": []}
     try:
         with LandedRun.open(path) as landed:
@@ -170,11 +168,10 @@ def _run_status(
             counts = asdict(landed.summary())
     except LandingError as error:  # one bad store hides no other run
         return {"run_id": path.stem, "finished": False, **standing, "standing": str(error)}
-    if is_finished and is_published:
-        with contextlib.suppress(PublicationError):  # a manifest that is among the wrong files
-            manifest = lake.manifest(path.stem)
-            counts |= manifest.counts if manifest else {}
-            standing["pruned"] = sorted(manifest.pruned) if manifest else []
+    manifest = published.manifests.get(path.stem)  # none where it is among the wrong files
+    if is_finished and manifest:
+        counts |= manifest.counts
+        standing["pruned"] = sorted(manifest.pruned)
     said = "finished" if is_finished else _UNFINISHED[is_resumed]
     said += ", published" if is_published else ", not published"
     if standing["pruned"]:

@@ -11,13 +11,12 @@ from collector.config import Settings
 from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.runs.run import is_resumable
-from pipelines.errors import PublicationError, StorageError
 from pipelines.job.publishing import lake_of, publish
 
 __all__ = ["catch_up", "finish"]
 
 if TYPE_CHECKING:
-    from pipelines.lake import Lake
+    from pipelines.lake import Manifest
 
 _LOG = structlog.get_logger("nightly")
 
@@ -29,7 +28,7 @@ def catch_up(settings: Settings, current: Path) -> None:
     """
     lake = lake_of(settings)
     lake.settle()
-    wrong = lake.wrong_files()
+    wrong, published = lake.wrong_files(), lake.published()
     for run_id, paths in wrong.items():
         _LOG.error("published files are not what was published", run_id=run_id, paths=paths[:5])
     for path in landed_runs(settings.storage.root / "landing"):
@@ -38,7 +37,9 @@ def catch_up(settings: Settings, current: Path) -> None:
         try:
             with LandedRun.open(path) as landed:
                 info = landed.info
-                is_behind = info.run_id in wrong or _is_behind(lake, landed)
+                is_behind = info.run_id in wrong or _is_behind(
+                    published.manifests.get(info.run_id), landed
+                )
             is_given_up = info.finished_at_us is None and not is_resumable(settings, info)
             if is_given_up or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)
@@ -51,14 +52,8 @@ def catch_up(settings: Settings, current: Path) -> None:
             _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
 
 
-def _is_behind(lake: "Lake", landed: LandedRun) -> bool:
+def _is_behind(manifest: "Manifest | None", landed: LandedRun) -> bool:
     """Whether the lake lacks something that was landed: it was never published, or a deadline's part of it only."""
-    try:
-        manifest = lake.manifest(landed.info.run_id)
-    except StorageError:
-        raise
-    except PublicationError:  # damaged; publishing again replaces it
-        return True
     if manifest is None:
         return True
     summary = landed.summary()

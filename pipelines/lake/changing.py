@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from pipelines.errors import PublicationError, StorageError
+from pipelines.errors import PublicationError
 from pipelines.lake.manifest import Manifest
 from pipelines.lake.partition import MANIFESTS, PartitionFile, day_of_run
 from pipelines.lake.state import (
@@ -25,6 +25,7 @@ from pipelines.lake.state import (
     Entry,
     Pending,
     State,
+    StateDamagedError,
     manifest_path,
     parse_manifest,
     parse_manifest_path,
@@ -32,7 +33,7 @@ from pipelines.lake.state import (
 )
 from pipelines.lake.storage import Storage
 
-__all__ = ["Change", "commit", "settle", "settling"]
+__all__ = ["Change", "commit", "is_ours", "settle", "settling"]
 
 _LOG: Final = structlog.get_logger("lake")
 
@@ -84,7 +85,7 @@ def commit(storage: Storage, change: Change) -> None:
             return
         storage.prepare()
         _write(storage, replace(before, pending=Pending(go=tuple(new))))
-        if not before.runs:
+        if storage.read_all([VERSION]) == [None]:
             storage.put(VERSION, f"{LAKE_VERSION}\n".encode())
         storage.place(change.come)
         for path, text in texts.items():
@@ -112,19 +113,19 @@ def settle(storage: Storage) -> None:
         OSError: the place cannot be written.
         PublicationError: the store of objects does not answer or refuses.
     """
-    is_damaged = False
+    state = State()
     try:
         state = read_state(storage)
-    except StorageError:
-        raise
-    except PublicationError as error:
-        _LOG.error("the lake's state is made anew from the manifests", said=str(error))
-        state, is_damaged = _made_anew(storage), True
-    if is_damaged or state.pending != Pending():
+        is_lost = state == State() and any(map(parse_manifest_path, storage.sizes(MANIFESTS)))
+    except StateDamagedError:
+        is_lost = True
+    if is_lost:
+        _LOG.error("the lake's state is made anew from the manifests", lake=storage.address)
+        state = _made_anew(storage)
+    if is_lost or state.pending != Pending():
         manifests = [path for path in state.pending.go if path.startswith(f"{MANIFESTS}/")]
-        storage.reveal(
-            state.pending.come, [path for path in state.pending.go if path not in manifests]
-        )
+        files = [path for path in state.pending.go if path not in manifests]
+        storage.reveal(state.pending.come, files)
         storage.remove(manifests)
         _write(storage, replace(state, pending=Pending()))
     storage.clear()
@@ -134,35 +135,57 @@ def _write(storage: Storage, state: State) -> None:
     storage.put(STATE, state.to_json())
 
 
-def _made_anew(storage: Storage) -> State:
-    """The state that the manifests tell. Of a run that has two, the one whose files are there, whole.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A manifest that is there.
 
-    What no manifest names goes, unless one cannot be read: nobody knows what that one names.
+    Attributes:
+        rank: 3 if all its files are shown, 2 if some wait to be, 1 if one is missing, 0 if the manifest is damaged.
+    """
+
+    entry: Entry
+    rank: int
+    files: tuple[str, ...] = ()
+
+
+def _made_anew(storage: Storage) -> State:
+    """The state that the manifests tell. Of a run that has two, the one whose files are there.
+
+    What no manifest names goes, but only if every run has one whose files are all there.
     """
     sizes = storage.sizes("")
-    found = {path: parsed for path in sorted(sizes) if (parsed := parse_manifest_path(path))}
-    texts = storage.read_all(list(found))
-    live: dict[str, tuple[bool, Entry, list[str]]] = {}
-    is_told = True
-    for (run_id, digest), text in zip(found.values(), texts, strict=True):
-        try:
-            manifest = parse_manifest(run_id, digest, text)
-        except ValueError:
-            is_told = False
-            day = day_of_run(run_id) or date.min
-            live.setdefault(run_id, (False, Entry(digest, day, date.min, date.max), []))
-            continue
-        is_whole = all(sizes.get(file.path) == file.bytes for file in manifest.files)
-        if is_whole or not live.get(run_id, (False,))[0]:
-            live[run_id] = is_whole, Entry.of(manifest), [file.path for file in manifest.files]
-    named = {path for _, _, paths in live.values() for path in paths}
-    named |= {manifest_path(run_id, entry.manifest) for run_id, (_, entry, _) in live.items()}
-    gone = [path for path in sizes if is_told and path not in named and _is_ours(path)]
-    runs = {run_id: entry for run_id, (_, entry, _) in sorted(live.items())}
-    return State(runs, Pending(go=tuple(gone)))
+    paths = {path: parsed for path in sorted(sizes) if (parsed := parse_manifest_path(path))}
+    live: dict[str, _Found] = {}
+    for (run_id, digest), text in zip(paths.values(), storage.read_all(list(paths)), strict=True):
+        found = _found(storage, sizes, run_id, digest, text)
+        if run_id not in live or found.rank >= live[run_id].rank:
+            live[run_id] = found
+    named = {path for each in live.values() for path in each.files}
+    come = sorted(path for path in named if storage.locate(path) != path)
+    named |= {manifest_path(run_id, each.entry.manifest) for run_id, each in live.items()}
+    is_told = all(each.rank > 1 for each in live.values())
+    go = [path for path in sizes if is_told and live and path not in named and is_ours(path)]
+    runs = {run_id: each.entry for run_id, each in sorted(live.items())}
+    return State(runs, Pending(tuple(come), tuple(go)))
 
 
-def _is_ours(path: str) -> bool:
+def _found(
+    storage: Storage, sizes: Mapping[str, int], run_id: str, digest: str, text: bytes | None
+) -> _Found:
+    try:
+        manifest = parse_manifest(run_id, digest, text)
+    except ValueError:
+        return _Found(Entry(digest, day_of_run(run_id) or date.min, date.min, date.max), 0)
+    files = tuple(file.path for file in manifest.files)
+    is_shown = all(sizes.get(file.path) == file.bytes for file in manifest.files)
+    is_there = all(
+        sizes.get(file.path) == file.bytes or storage.locate(file.path) != file.path
+        for file in manifest.files
+    )
+    return _Found(Entry.of(manifest), 3 if is_shown else 2 if is_there else 1, files)
+
+
+def is_ours(path: str) -> bool:
     """Whether it is a manifest, or a file that a publication or compaction wrote."""
     with contextlib.suppress(ValueError):
         PartitionFile.parse(path)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import structlog
 
 from pipelines.contract import TABLES
 from pipelines.errors import PublicationError, StorageError
 from pipelines.lake.changing import Change, commit
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.rewriting import MOST_ROWS, Rewritten, rewrite, with_file
+from pipelines.lake.rewriting import MOST_ROWS, MOST_UNPACKED, Rewritten, rewrite, with_file
 from pipelines.lake.state import read_published
 from pipelines.lake.storage import Storage
 from pipelines.lake.verified_files import is_whole
@@ -89,6 +91,28 @@ def compact(
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What files have together."""
+
+    rows: int = 0
+    packed: int = 0
+    unpacked: int = 0
+
+    def __add__(self, other: "_Size") -> "_Size":
+        return _Size(
+            self.rows + other.rows, self.packed + other.packed, self.unpacked + other.unpacked
+        )
+
+    def fits(self, target_bytes: int) -> bool:
+        """Whether one file may have so much, and memory hold it."""
+        return (
+            self.packed <= target_bytes
+            and self.rows <= MOST_ROWS
+            and self.unpacked <= MOST_UNPACKED
+        )
+
+
 @dataclass(slots=True)
 class _Compaction:
     """A compaction under way.
@@ -138,18 +162,35 @@ class _Compaction:
         yield from tables.values()
 
     def _groups(self, files: Mapping[PublishedFile, int]) -> list[_Files]:
-        """Files that make one together: each small, their sum neither beyond the target nor beyond MOST_ROWS."""
+        """Files that make one together: each small, and all of them as well."""
+        small = {
+            file: _Size(rows, file.bytes, self._unpacked(file))
+            for file, rows in files.items()
+            if len(files) > 1 and file.bytes <= self.target_bytes // 2 and rows <= MOST_ROWS // 2
+        }
         groups: list[list[PublishedFile]] = [[]]
-        rows_together = bytes_together = 0
-        for file, rows in files.items():
-            if file.bytes > self.target_bytes // 2 or rows > MOST_ROWS // 2:
-                continue
-            rows_together, bytes_together = rows_together + rows, bytes_together + file.bytes
-            if bytes_together > self.target_bytes or rows_together > MOST_ROWS:
+        together = _Size()
+        for file, size in small.items():
+            together += size
+            if not together.fits(self.target_bytes):
                 groups.append([])
-                rows_together, bytes_together = rows, file.bytes
+                together = size
             groups[-1].append(file)
         return [group for group in groups if len(group) > 1]
+
+    def _unpacked(self, file: PublishedFile) -> int:
+        """What the file's rows take before they are compressed, by its footer; 0 if that is damaged."""
+        place = f"{self.storage.base}/{file.path}"
+        try:
+            with (
+                self.storage.filesystem.open_input_file(place) as content,
+                pq.ParquetFile(content) as parquet,
+            ):
+                footer = parquet.metadata
+                numbers = range(footer.num_row_groups)
+                return sum(footer.row_group(number).total_byte_size for number in numbers)
+        except (FileNotFoundError, pa.ArrowException):
+            return 0
 
     def _rewritten(self, group: _Files) -> Rewritten | None:
         """What the files make together; None if one is damaged, which is left out from now on."""

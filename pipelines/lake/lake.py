@@ -1,9 +1,11 @@
 """The lake as its users see it: what is published, and the doors to change it."""
 
+import tempfile
+import uuid
 from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pipelines.errors import PublicationError
 from pipelines.lake import changing, compaction, retention, state
@@ -22,6 +24,8 @@ from pipelines.lake.verified_files import open_verified
 
 __all__ = ["Lake"]
 
+_TRIES: Final = 5  # changes that may overtake a listing
+
 
 class Lake:
     """The published tables. Making one touches nothing."""
@@ -31,12 +35,13 @@ class Lake:
 
     @classmethod
     def at(
-        cls, address: str | Path, s3: S3Options | None = None, drafts: Path = Path("drafts")
+        cls, address: str | Path, s3: S3Options | None = None, drafts: Path | None = None
     ) -> Self:
         """The lake of an address, a local folder or for instance `s3://bucket/prefix`.
 
         Args:
-            drafts: a local folder where files for a store of objects are written before they are sent.
+            drafts: a local folder, for this alone, where files for a store of objects are written before they are
+                sent; one of its own below the system's folder for temporary files if it is None.
 
         Raises:
             ValueError: nothing opens the address.
@@ -45,6 +50,7 @@ class Lake:
         if filesystem.type_name == "local":
             return cls(Path(base))
         shown = str(address).partition("?")[0].rstrip("/")
+        drafts = drafts or Path(tempfile.gettempdir()) / f"ecgrid-drafts-{uuid.uuid4().hex}"
         return cls(ObjectStorage(shown, filesystem, base, drafts))
 
     @property
@@ -65,7 +71,6 @@ class Lake:
         check_run_id(run_id)
         if day_of_run(run_id) not in (None, run_date):
             raise ValueError(f"run id {run_id!r}: must begin with the run's date, {run_date}")
-        self.check_version()
         self.settle()
         with named_errors(self.storage.address):
             self.storage.prepare()
@@ -85,8 +90,10 @@ class Lake:
         """Complete or undo what a kill ended on the way. Only for who holds the storage root.
 
         Raises:
+            LakeVersionError: another version wrote the lake.
             PublicationError: that cannot be done.
         """
+        self.check_version()
         with named_errors(self.storage.address):
             changing.settle(self.storage)
 
@@ -106,7 +113,6 @@ class Lake:
         Raises:
             PublicationError: the lake cannot be read or written; what was compacted by then stays so.
         """
-        self.check_version()
         self.settle()
         with named_errors(self.storage.address), changing.settling(self.storage):
             return compaction.compact(self.storage, target_bytes, but, done)
@@ -128,8 +134,8 @@ class Lake:
         Raises:
             PublicationError: the lake cannot be read or written.
         """
-        self.check_version()
         if dry_run:
+            self.check_version()
             with named_errors(self.storage.address):
                 return retention.prune(self.storage, before, tables, but, dry_run=True)
         self.settle()
@@ -198,19 +204,28 @@ class Lake:
         Raises:
             PublicationError: the lake cannot be read.
         """
-        published = self.published()
+        published, sizes = self._listed()
         wrong = {
             run_id: [state.manifest_path(run_id, published.state.runs[run_id].manifest)]
             for run_id in published.damaged
         }
-        with named_errors(self.storage.address):
-            sizes = self.storage.sizes("")
         for run_id, manifest in published.manifests.items():
             for file in manifest.files:
                 is_coming = file.path in published.state.pending.come
                 if sizes.get(file.path) != file.bytes and not is_coming:
                     wrong.setdefault(run_id, []).append(file.path)
         return wrong
+
+    def _listed(self) -> tuple[Published, dict[str, int]]:
+        """The runs, and the sizes of all files, of one state of the lake."""
+        published, sizes = self.published(), {}
+        for _ in range(_TRIES):
+            with named_errors(self.storage.address):
+                sizes = self.storage.sizes("")
+            before, published = published, self.published()
+            if published.state == before.state:
+                break
+        return published, sizes
 
     def damage(self, table: str) -> str | None:
         """The first file of a table that is not what was published, and what to do; reads all of them.

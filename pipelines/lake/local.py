@@ -7,6 +7,7 @@ removed one straight after the other.
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 from collections import defaultdict
@@ -48,6 +49,10 @@ class LocalStorage:
                 found.append(self.read(path))
             except (FileNotFoundError, NotADirectoryError):
                 found.append(None)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                found.append(b"")  # a bad sector: what was there is not to be had
         return found
 
     def put(self, path: str, data: bytes) -> None:
@@ -105,6 +110,9 @@ class LocalStorage:
         shutil.rmtree(self.drafts, ignore_errors=True)
         for draft in self.folder.glob(f"{MANIFESTS}/.*.draft"):
             draft.unlink(missing_ok=True)
+        for table in self.folder.glob("[!_]*"):
+            with contextlib.suppress(OSError):  # it has partitions, or is no folder
+                table.rmdir()
 
     def _install(self, folder: Path, comes: dict[str, Path], goes: Collection[str]) -> None:
         """Have the drafts in the folder under their names, and those that go out of it. May be done again."""
@@ -116,6 +124,8 @@ class LocalStorage:
             if name not in known or not draft.samefile(folder / name)
         }
         if not comes and not goes:
+            if known == [] and folder.is_dir():  # left by a kill
+                folder.rmdir()
             return
         make_folder(folder.parent)
         if not self._exchanged(folder, known, comes, goes):

@@ -51,8 +51,9 @@ class ObjectStorage:
             return list(pool.map(self._read_if_there, paths))
 
     def put(self, path: str, data: bytes) -> None:
-        with self._open(path) as stream:
-            stream.write(data)
+        # in a thread, which no signal interrupts: a stream that is left by an exception keeps what it has
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._put, path, data).result()
 
     def sizes(self, folder: str) -> dict[str, int]:
         prefix = len(self.base) + 1
@@ -98,6 +99,10 @@ class ObjectStorage:
             raise StorageError(
                 f"the lake {self.address}: {path} has {found.size} bytes there, not the {written} sent"
             )
+
+    def _put(self, path: str, data: bytes) -> None:
+        with self._open(path) as stream:
+            stream.write(data)
 
     def _read_if_there(self, path: str) -> bytes | None:
         try:

@@ -102,7 +102,8 @@ class Publication:
             for file in manifest.files
             if file.path in there and not is_whole(self._storage, file)
         ]
-        if self._run_id in published.damaged:
+        entry = published.state.runs.get(self._run_id)
+        if self._run_id in published.damaged and entry and entry.manifest == manifest.digest:
             mended.append(manifest_path(self._run_id, manifest.digest))
         come = [
             file.path for file in manifest.files if file.path not in there or file.path in mended
@@ -132,15 +133,19 @@ class Publication:
         return published, files
 
     def _told_by_others(self) -> tuple[Published, Sequence[PublishedFile]]:
-        """Where the run's own manifest is damaged: what others share with it, and what is named after it."""
+        """Where the run's own manifest is damaged: what others share with it, and what is named after it.
+
+        If no other one is damaged, whatever no manifest names is a rest of this run's.
+        """
         published = read_published(self._storage)
         named = {file.path: file for each in published.manifests.values() for file in each.files}
         shared = [file for file in named.values() if self._run_id in file.runs]
+        is_last = set(published.damaged) == {self._run_id}
         own = []
         for path, size in self._storage.sizes("").items():
             with contextlib.suppress(ValueError):  # not a file of ours
                 file = PartitionFile.parse(path)
-                if file.owner == self._run_id and path not in named:
+                if path not in named and (is_last or file.owner == self._run_id):
                     own.append(_unknown(path, file, size, self._run_id))
         return published, [*shared, *own]
 

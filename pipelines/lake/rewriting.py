@@ -22,9 +22,10 @@ from pipelines.lake.state import Published
 from pipelines.lake.storage import Storage
 from pipelines.lake.verified_files import open_verified
 
-__all__ = ["MOST_ROWS", "Rewritten", "rewrite", "split_shared", "with_file"]
+__all__ = ["MOST_ROWS", "MOST_UNPACKED", "Rewritten", "rewrite", "split_shared", "with_file"]
 
 MOST_ROWS: Final = 1 << 19  # in memory: files with more rows are not compacted
+MOST_UNPACKED: Final = 64 << 20  # in bytes, by their footers
 _SIZES: Final = Sizes(file_rows=1 << 40)
 _LOG: Final = structlog.get_logger("lake")
 

@@ -26,6 +26,7 @@ __all__ = [
     "Pending",
     "Published",
     "State",
+    "StateDamagedError",
     "TableFile",
     "check_version",
     "manifest_path",
@@ -44,6 +45,10 @@ _MANIFEST: Final = re.compile(
 )
 _TRIES: Final = 20  # changes that may overtake a reader
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError)
+
+
+class StateDamagedError(PublicationError):
+    """The file that says what is live is lost or damaged; it is made anew from the manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,12 @@ class State:
 
         Raises:
             ValueError: it is none.
+            LakeVersionError: another version wrote it.
         """
         try:
             document: dict[str, Any] = json.loads(text)
+            if document.get("lake_version", LAKE_VERSION) != LAKE_VERSION:
+                raise _other_version(document["lake_version"])
             body = {name: document[name] for name in ("runs", "pending")}
             if document["sha256"] != _digest(body):
                 raise ValueError("its digest is another")
@@ -195,13 +203,16 @@ def check_version(storage: Storage) -> None:
         raise PublicationError(f"cannot read {path}: {error}") from error
     if not text.strip().isdecimal():
         raise PublicationError(f"{path} says {text[:40]!r}: must be a number, as {LAKE_VERSION}")
-    if int(text) == LAKE_VERSION:
-        return
+    if int(text) != LAKE_VERSION:
+        raise _other_version(int(text), storage.address)
+
+
+def _other_version(version: int, address: str = "") -> LakeVersionError:
     advice = "use the newer program, or another storage.root"
-    if int(text) < LAKE_VERSION:
+    if version < LAKE_VERSION:
         advice = "use the older program, or move the lake away and publish its runs again: `ecgrid-stats normalize`"
-    raise LakeVersionError(
-        f"the lake {storage.address} has version {int(text)}, this program knows version {LAKE_VERSION}: {advice}"
+    return LakeVersionError(
+        f"the lake {address} has version {version}, this program knows version {LAKE_VERSION}: {advice}"
     )
 
 
@@ -240,7 +251,8 @@ def read_state(storage: Storage) -> State:
 
     Raises:
         StorageError: the store of objects does not answer or refuses.
-        PublicationError: the state cannot be read.
+        StateDamagedError: it is lost or damaged.
+        PublicationError: it cannot be read now.
     """
     try:
         with named_errors(storage.address):
@@ -251,7 +263,7 @@ def read_state(storage: Storage) -> State:
                 raise ValueError("it is missing")
             return State.from_json(text)
     except ValueError as error:
-        raise PublicationError(
+        raise StateDamagedError(
             f"{storage.base}/{STATE}: {error}; the next `ecgrid-stats run` or `normalize` makes it anew"
         ) from error
 

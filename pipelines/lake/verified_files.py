@@ -1,6 +1,7 @@
 """The one way to open a published file: it is there, and it is the one that its manifest names."""
 
 import contextlib
+import errno
 import hashlib
 from typing import Final
 
@@ -44,8 +45,14 @@ def open_verified(
     if content is None:
         raise MissingFileError(f"{path} is missing: {again}")
     digest = hashlib.sha256()
-    while chunk := content.read(_CHUNK):
-        digest.update(chunk)
+    try:
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
+    except OSError as error:
+        content.close()
+        if error.errno != errno.EIO:
+            raise
+        raise PublicationError(f"{path} cannot be read, {error.strerror}: {again}") from error
     if digest.hexdigest() != file.sha256:
         content.close()
         raise PublicationError(

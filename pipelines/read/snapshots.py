@@ -10,9 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.contract import TABLES, arrow_schema
+from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
 from pipelines.lake.lake import Lake
 from pipelines.lake.manifest import Manifest, PublishedFile
+from pipelines.lake.storage import named_errors
 from pipelines.lake.verified_files import MissingFileError, open_verified
 
 __all__ = ["Snapshot", "snapshot"]
@@ -32,6 +34,7 @@ class Snapshot:
 
         Raises:
             KeyError: no such table.
+            TableSchemaError: a file of another version does not fit this program's.
         """
         schema = arrow_schema(TABLES[name])
         wanted = list(columns) if columns is not None else schema.names
@@ -41,11 +44,23 @@ class Snapshot:
             if file.table == name:
                 content.seek(0)
                 with pq.ParquetFile(content) as parquet:
+                    check_file(TABLES[name], parquet.schema_arrow, file.path)
                     rows = parquet.read()
                 if file.is_shared:
                     rows = rows.filter(pc.field("run_id") == self.manifest.run_id)
-                parts.append(rows.select(wanted))
+                parts.append(_conformed(rows, empty.schema))
         return pa.concat_tables([empty, *parts])
+
+
+def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of a file of another version: null for columns that it does not have, the wider type where types differ."""
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.schema.names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 @contextlib.contextmanager
@@ -70,9 +85,10 @@ def snapshot(lake: Lake, run_id: str) -> Iterator[Snapshot]:
                     (file, stack.enter_context(open_verified(lake.storage, file, state.pending)))
                     for file in manifest.files
                 )
-            except MissingFileError:
+            except (MissingFileError, OSError) as error:
                 if state == before:  # nobody published meanwhile
-                    raise
+                    with named_errors(lake.storage.address):
+                        raise error from None
                 before = state
                 continue
             yield Snapshot(manifest, opened)

@@ -1,6 +1,7 @@
 """Every kind of change, ended after any of its steps: readers see what was before or what is after, whole."""
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipelines.contract import TABLES
-from pipelines.errors import PublicationError
+from pipelines.errors import LakeVersionError, PublicationError
 from pipelines.lake import Lake, Sizes, local
+from pipelines.lake.local import LocalStorage
 from pipelines.read import OpenLake, snapshot
-from tests.pipelines.lake_rows import manifest_of, stats
+from tests.pipelines.lake_rows import file_of, manifest_of, stats
 
 DAY: Final = date(2026, 1, 31)
 SMALL: Final = Sizes(group_rows=2, file_rows=2)
@@ -334,3 +336,154 @@ def test_a_file_in_the_folder_that_is_nobodys_stays(tmp_path: Path) -> None:
     lake.prune(date(2026, 2, 1), [*TABLES])
     assert notes.read_text() == "mine"
     assert [path.name for path in lake.folder.rglob("*") if path.is_file()].count("notes.txt") == 1
+
+
+@pytest.mark.parametrize("exchanges", [0, 1, 2])
+def test_a_damaged_state_in_the_middle_of_a_change(
+    tmp_path: Path, exchanges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the commit, some partitions shown: what waits to be shown is not lost, nothing is there twice."""
+    lake = Lake(tmp_path / "lake")
+    apart(lake)
+    seen = by_name(lake)
+    left = exchanges
+
+    def exchange(*folders: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise EndedError
+        real(*folders)
+
+    real = local._exchange
+    with monkeypatch.context() as patched:
+        patched.setattr(local, "_exchange", exchange)
+        patched.setattr(
+            LocalStorage, "clear", lambda _: None
+        )  # a process that is gone clears nothing
+        with pytest.raises(EndedError):
+            lake.compact()
+    path = lake.folder / "_manifest" / "live.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    lake.settle()
+    assert by_manifest(lake) == by_name(lake) == run_by_run(lake) == seen
+    assert lake.wrong_files() == {}
+    lake.compact()
+    assert by_manifest(lake) == by_name(lake) == seen
+
+
+def test_a_state_that_cannot_be_read_now_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that passes undoes nothing: the next command finds the state as it is."""
+    lake = Lake(tmp_path / "lake")
+    publish(lake, "run-a", 1, "abc")
+    path = lake.folder / "_manifest" / "live.json"
+    before = path.read_bytes()
+
+    def read(self: LocalStorage, path: str) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorage, "read", read)
+        with pytest.raises(PublicationError, match="Too many open files"):
+            lake.settle()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_lake_of_another_version_is_not_settled(tmp_path: Path, version: int) -> None:
+    """Its state would look damaged, and its files like nobody's."""
+    lake = Lake(tmp_path / "lake")
+    publish(lake, "run-a", 1, "abc")
+    folder = lake.folder / "_manifest"
+    (folder / "version").write_text(f"{version}\n")
+    state = json.loads((folder / "live.json").read_text())
+    (folder / "live.json").write_text(json.dumps(state | {"lake_version": version}))
+    manifest_of(lake.folder, "run-a").rename(folder / "run-a.v3")
+    before = {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()}
+    with pytest.raises(LakeVersionError):
+        lake.settle()
+    (folder / "version").unlink()  # not even where only the state says so
+    before.pop(folder / "version")
+    with pytest.raises(LakeVersionError):
+        lake.settle()
+    assert {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()} == before
+
+
+def test_state_and_version_lost_together(tmp_path: Path) -> None:
+    """The manifests tell; a new run does not make the lake forget the others."""
+    lake = Lake(tmp_path / "lake")
+    apart(lake)
+    lake.compact()
+    before = {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()}
+    for name in ("live.json", "version"):
+        (lake.folder / "_manifest" / name).unlink()
+    publish(lake, "run-d", 1, "w")
+    lake.prune(date(2026, 2, 1), [], [])
+    assert lake.run_ids() == ["run-a", "run-b", "run-c", "run-d"]
+    assert by_manifest(lake) == by_name(lake)
+    after = {path: path.read_bytes() for path in lake.folder.rglob("*") if path.is_file()}
+    assert {
+        path: after[path] for path in before if path.name != "live.json"
+    }.items() <= before.items()
+    assert (lake.folder / "_manifest" / "version").exists()
+
+
+@pytest.mark.parametrize("damaged", [["run-b"], ["run-a", "run-b", "run-c"]])
+def test_damaged_manifests_of_a_shared_file(tmp_path: Path, damaged: list[str]) -> None:
+    """Once the last of them is published again, no row is there that no manifest names."""
+    lake = Lake(tmp_path / "lake")
+    shared(lake)
+    for run_id in damaged:
+        manifest_of(lake.folder, run_id).write_bytes(b"{")
+    lake.prune(date(2026, 2, 1), [*TABLES], damaged)
+    for run_id in damaged:
+        publish(lake, run_id, 7, "xyz")
+    assert by_name(lake) == by_manifest(lake)
+    assert len(by_name(lake)) == 3 * len(damaged)
+    named = {file.path for run in damaged for file in lake.manifest(run).files}
+    assert {path for path in lake.storage.sizes("") if path.endswith(".parquet")} == named
+
+
+def test_a_bad_sector_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or manifest that cannot be read is passed over by compaction, and mended by publishing again."""
+    lake = Lake(tmp_path / "lake")
+    apart(lake)
+    seen = by_name(lake)
+    bad = file_of(lake.folder, "run-b")
+    real = lake.storage.filesystem.open_input_file
+
+    class Content:
+        """A file whose bytes are not to be had."""
+
+        def read(self, _: int) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    class System:
+        """A file system with one bad file."""
+
+        def open_input_file(self, path: str) -> object:
+            inode = bad.exists() and bad.stat().st_ino == first
+            return Content() if path == str(bad) and inode else real(path)
+
+    first = bad.stat().st_ino
+    monkeypatch.setattr("pipelines.lake.compaction._Compaction._unpacked", lambda *_: 0)
+    monkeypatch.setattr(lake.storage, "filesystem", System())
+    assert str(bad.relative_to(lake.folder)) in lake.compact().passed_over
+    publish(lake, "run-b", 1, "xyz")
+    monkeypatch.undo()
+    assert bad.stat().st_ino != first
+    assert by_name(lake) == by_manifest(lake) == seen
+
+
+def test_files_are_listed_beside_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a change took away between the manifests and the listing is not damage."""
+    lake = Lake(tmp_path / "lake")
+    apart(lake)
+    other, real = Lake(lake.folder), lake.storage.sizes
+    monkeypatch.setattr(lake.storage, "sizes", lambda folder: [other.compact(), real(folder)][1])
+    assert lake.wrong_files() == {}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -76,6 +77,32 @@ def contents(lake: Lake) -> dict[str, bytes]:
         for path in lake.folder.rglob("*")
         if path.is_file()
     }
+
+
+def test_bodies_that_do_not_fit_in_memory_stay_apart(tmp_path: Path) -> None:
+    """However small they are when they are compressed."""
+    lake = Lake(tmp_path / "lake")
+    for run_id in ("run-a", "run-b", "run-c"):
+        body = run_id.encode() * 5_000_000  # 25 MB
+        row = {"run_id": run_id, "call_id": "c", "attempt": 1, "body": body}
+        with lake.publication(run_id, DAY) as publication:
+            publication.append("raw", filled("raw", row))
+            publication.commit({})
+    lake.compact()
+    raw = [name for name in files(lake) if name.startswith("raw/")]
+    assert len(raw) == 2
+    assert {len(each) for each in OpenLake(lake).table("raw")["body"].to_pylist()} == {25_000_000}
+
+
+def filled(table: str, row: dict[str, Any]) -> pa.Table:
+    """One row, with something in every column that may not be null."""
+    plain = {pa.string(): "x", pa.int32(): 1, pa.int64(): 1, pa.binary(): b"", pa.bool_(): False}
+    whole = {
+        column.name: plain.get(column.type, STARTED_US)
+        for column in TABLES[table].columns
+        if not column.nullable
+    }
+    return pa.Table.from_pylist([whole | row], schema=arrow_schema(TABLES[table]))
 
 
 def test_the_same_rows_in_few_files(lake: Lake) -> None:

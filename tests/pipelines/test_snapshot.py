@@ -1,5 +1,6 @@
 """A run is read whole through its manifest, whatever happens to its files meanwhile."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.contract import TABLES
+from pipelines.contract import TABLES, Column
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake, Published, Sizes
 from pipelines.read import snapshot
@@ -97,3 +98,20 @@ def test_tables_and_columns(lake: Lake) -> None:
         assert isinstance(run.table("raw"), pa.Table)
     with pytest.raises(LookupError, match="run-b"), snapshot(lake, "run-b"):
         pass
+
+
+def test_a_file_of_an_older_version(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column that came since is null, a type that is wider now is the wider one."""
+    table = TABLES["instant_stats"]
+    columns = [
+        replace(each, type=pa.int64()) if each.name == "window_minutes" else each
+        for each in table.columns
+    ]
+    more = Column("more", pa.string(), "New.", nullable=True)
+    monkeypatch.setitem(
+        TABLES, "instant_stats", replace(table, version=99, columns=(*columns, more))
+    )
+    with snapshot(lake, "run-a") as run:
+        rows = run.table("instant_stats")
+    assert rows["more"].null_count == rows.num_rows == 6
+    assert rows.schema.field("window_minutes").type == pa.int64()

@@ -61,3 +61,15 @@ def test_an_address_that_nothing_opens_is_refused(address: str) -> None:
     """In one sentence."""
     with pytest.raises(ValueError, match=r"nothing opens it|must be s3://bucket/prefix"):
         open_filesystem(address)
+
+
+def test_nobodys_folder_is_taken_for_drafts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lake that is opened without a folder for drafts removes none that is there."""
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "drafts" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    Lake.at("memory://lake/of-nobody").settle()
+    assert mine.read_text() == "mine"
