@@ -34,7 +34,7 @@ class Sizes:
     group_rows: int = 1 << 15
     group_bytes: int = 8 << 20
     file_rows: int = 5_000_000
-    waiting_bytes: int = 32 << 20
+    waiting_bytes: int = 16 << 20
 
 
 DEFAULT_SIZES: Final = Sizes()

@@ -22,6 +22,8 @@ def split_by_partition(
     days = pc.cast(rows[table.partition_from], pa.date32()).to_numpy()
     order = np.argsort(days, kind="stable")
     found, starts = np.unique(days[order], return_index=True)
-    by_day = rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
+    if len(found) == 1:
+        yield found.tolist()[0], rows
+        return
     for day, start, end in zip(found.tolist(), starts, [*starts, len(days)][1:], strict=True):
-        yield day, by_day.slice(start, end - start)
+        yield day, rows.take(order[start:end])  # a slice would keep all of them in memory
