@@ -10,8 +10,10 @@ from collector.domain.secret import Secret
 from collector.errors import ConfigError
 from collector.simulator import Population, Simulator
 from pipelines.cli.loading import configured
+from pipelines.lake import Lake
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer
 from tests.nightly.ground import Ground
+from tests.pipelines.lake_rows import forget
 from tests.warehouse.ground import LOADED, Look
 
 WINDOWS = "[windows]\nminutes = [60, 120]\n[limits]\nrequests_per_second = 500\nper_session_per_second = 500\n"
@@ -79,6 +81,14 @@ async def test_a_night_and_every_warehouse(
         rows = [look.arrow(table).to_pylist() for look in looks]
         assert rows[0] == rows[1] == rows[2], table
     assert looks[1].query("SELECT count(*), count(DISTINCT run_id) FROM instant_stats") == [(48, 2)]
+
+    forget(Lake(ground.lake), second.json["run_id"])
+    refused = await ground.run("load", "--target", "iceberg")
+    assert (refused.code, "load --anew" in refused.json["loads"]["iceberg"]["error"]) == (1, True)
+    assert looks[2].query("SELECT count(*) FROM instant_stats") == [(48,)]
+    done = await ground.run("load", "--target", "iceberg", "--anew")
+    assert done.code == 0, done.err
+    assert looks[2].query("SELECT count(*) FROM instant_stats") == [(24,)]
 
 
 async def test_without_a_warehouse(tmp_path: Path) -> None:
