@@ -113,7 +113,7 @@ class DraftTable:
                 return self._writer
             self.close()
         path = self._draft(len(self._rows))
-        make_folder(path.parent)
+        make_folder(path.parent, is_durable=False)  # drafts are, once they are placed
         create_private(path)
         self._rows.append(0)
         self._sink = pa.OSFile(str(path), "wb")

@@ -6,15 +6,16 @@ from pathlib import Path
 __all__ = ["create_private", "make_folder", "sync_file", "sync_folder"]
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, readable by their owner only, and their names durable."""
+def make_folder(folder: Path, *, is_durable: bool = True) -> None:
+    """Make the folder and those above it, readable by their owner only, and have their names on disk if need be."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
+        if is_durable:
+            sync_folder(folder.parent)
 
 
 def create_private(path: Path) -> None:

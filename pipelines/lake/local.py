@@ -87,7 +87,7 @@ class LocalStorage:
         for path in paths:  # what is in the way is met before anything is published
             make_folder((self.folder / path).parent.parent)
         folders = {self.drafts / parent for path in paths for parent in Path(path).parents}
-        for folder in (*folders, self.folder) if paths else ():
+        for folder in (*sorted(folders), self.folder) if paths else ():
             sync_folder(folder)
 
     def reveal(self, come: Collection[str], go: Collection[str]) -> None:
@@ -143,7 +143,7 @@ class LocalStorage:
         build = self.drafts / _BUILD
         try:
             shutil.rmtree(build, ignore_errors=True)
-            make_folder(build)
+            make_folder(build, is_durable=False)
             if known:
                 shutil.copymode(folder, build)
             for name in known:
