@@ -10,6 +10,8 @@ import ctypes
 import errno
 import os
 import shutil
+import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -23,7 +25,7 @@ from pipelines.lake.partition import MANIFESTS
 __all__ = ["LocalStorage"]
 
 _DRAFTS: Final = "_drafts"
-_BUILD: Final = "build"  # in the folder of drafts, where a partition's folder is built
+_LISTING_SECONDS: Final = 0.1  # from opening a folder to having its names, on a busy machine
 _HERE: Final = -100  # AT_FDCWD
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE
 
@@ -35,6 +37,7 @@ class LocalStorage:
         self.folder, self.drafts = folder, folder / _DRAFTS
         self.address = self.base = str(folder)
         self.filesystem: fs.FileSystem = fs.LocalFileSystem()
+        self._has_old = False  # a folder that was exchanged is among the drafts
 
     def prepare(self) -> None:
         """Nothing: folders are made where files are written."""
@@ -107,6 +110,10 @@ class LocalStorage:
         )
 
     def clear(self) -> None:
+        if self._has_old:
+            # who has opened a folder to list it finds nothing in it once this is done
+            time.sleep(_LISTING_SECONDS)
+            self._has_old = False
         shutil.rmtree(self.drafts, ignore_errors=True)
         for draft in self.folder.glob(f"{MANIFESTS}/.*.draft"):
             draft.unlink(missing_ok=True)
@@ -128,11 +135,11 @@ class LocalStorage:
                 folder.rmdir()
             return
         make_folder(folder.parent)
-        if not self._exchanged(folder, known, comes, goes):
+        # one more file is there at one instant in any case
+        is_one_more = folder.is_dir() and not goes and len(comes) == 1
+        if is_one_more or not self._exchanged(folder, known, comes, goes):
             _one_by_one(folder, comes, goes)
-        if folder.is_dir() and not any(
-            folder.iterdir()
-        ):  # pandas cannot read a folder without files
+        if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         sync_folder(folder.parent)
 
@@ -140,10 +147,10 @@ class LocalStorage:
         self, folder: Path, known: Sequence[str], comes: dict[str, Path], goes: Collection[str]
     ) -> bool:
         """Do it at one instant; False where that cannot be done, and nothing was."""
-        build = self.drafts / _BUILD
         try:
-            shutil.rmtree(build, ignore_errors=True)
-            make_folder(build, is_durable=False)
+            # each one anew: the folder that was exchanged stays as it was until drafts are cleared
+            make_folder(self.drafts, is_durable=False)
+            build = Path(tempfile.mkdtemp(prefix="build-", dir=self.drafts))
             if known:
                 shutil.copymode(folder, build)
             for name in known:
@@ -156,6 +163,7 @@ class LocalStorage:
                 return False
             if folder.exists():
                 _exchange(build, folder)
+                self._has_old = True
             else:
                 build.rename(folder)
         except OSError:  # no hard links, or folders cannot be exchanged here

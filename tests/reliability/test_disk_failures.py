@@ -90,6 +90,7 @@ async def test_full_while_publishing(ground: MakeGround) -> None:
             assert contents(night.lake) == whole
         assert (await night.run("normalize")).code == 0
         found = contents(night.lake)
+        del whole["_manifest/live.json"]  # the second run is in it
         assert {name: found[name] for name in whole} == whole
         assert len(night.table("calls")) == 2 * SESSIONS * CALLS
 
@@ -141,22 +142,26 @@ async def test_failing_while_landing(
         7,
         *(
             pytest.param(each, marks=pytest.mark.extended)
-            for each in (1, 2, 4, 6, 8, 9, 10, 11, 12)
+            for each in (1, 2, 4, 6, 8, 9, 10, 11, 12, 20, 30)
         ),
     ],
 )
 @pytest.mark.extended
 async def test_sync_fails_while_publishing(first: int, ground: MakeGround, tmp_path: Path) -> None:
-    """At whichever sync it happens: what was published stays byte for byte, and is published again afterwards."""
+    """At whichever sync it happens: what was published stays byte for byte, and the next command goes on."""
     night = await ground(population(4, 0), CONFIG)
     assert (await night.run("run")).code == 0
+    assert (await night.run("collect")).code == 0
     whole = contents(night.lake)
+    del whole["_manifest/live.json"]  # what was to be undone cannot be written any more
     program = night.program
     night.program = (*strace(first, tmp_path / "strace"), *program)
     failed = await night.run("normalize")
     assert "INJECTED" in (tmp_path / "strace").read_text()
     assert_said(failed.code, failed.json["error"], "lake", "Input/output error", "see to the disk")
-    assert contents(night.lake) == whole
+    assert whole.items() <= contents(night.lake).items()
     night.program = program
     assert (await night.run("normalize")).code == 0
-    assert contents(night.lake) == whole
+    assert whole.items() <= contents(night.lake).items()
+    assert len(night.table("calls")) == 2 * 4 * CALLS
+    assert not (night.lake / "_drafts").exists()
