@@ -25,7 +25,12 @@ DAY: Final = date(2026, 1, 31)
 SMALL: Final = Sizes(group_rows=2, file_rows=2)
 # which of the steps the work is ended at
 EVERY: Final = pytest.mark.parametrize(
-    "every", [11, pytest.param(1, marks=pytest.mark.extended)], ids=["some", "every"]
+    "every",
+    [
+        pytest.param(11, id="few"),
+        pytest.param(4, id="some", marks=pytest.mark.extended),
+        pytest.param(1, id="every", marks=[pytest.mark.extended, pytest.mark.soak]),
+    ],
 )
 STEPS: Final = ("link", "rename", "replace", "unlink", "rmdir", "mkdir")
 

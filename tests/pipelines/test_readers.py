@@ -117,7 +117,7 @@ def publisher(lake: Path, first: int) -> subprocess.Popen[str]:
     return subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.extended)])
+@pytest.mark.parametrize("kills", [4, pytest.param(12, marks=pytest.mark.extended)])
 def test_readers_see_whole_files_while_a_run_is_published_and_killed(
     tmp_path: Path, kills: int
 ) -> None:
