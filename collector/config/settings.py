@@ -214,16 +214,58 @@ class Retry(_Section):
     max_outage_seconds: Annotated[float, Field(strict=True, gt=0, le=7 * 86_400)] | None = None
 
 
-class Windows(_Section):
-    """Which trailing windows are asked for, and how they are paired into calls."""
+def _duration(least: str, most: str) -> AfterValidator:
+    """A duration of whole minutes from `least` to `most`, as text."""
 
+    def checked(text: str) -> str:
+        seconds = parse_duration(text)
+        if not parse_duration(least) <= seconds <= parse_duration(most) or seconds % 60:
+            raise ValueError(f"{text!r}: must be whole minutes from {least} to {most}")
+        return text
+
+    return AfterValidator(checked)
+
+
+def _divides_a_day(text: str) -> str:
+    if 86_400 % parse_duration(text):
+        raise ValueError(f"{text!r}: must divide a day, as 15m, 30m, 1h or 6h do")
+    return text
+
+
+class Windows(_Section):
+    """What is asked for: history on a grid of edges (`every`), or trailing windows as they are (`minutes`).
+
+    Attributes:
+        every: the distance of the grid's edges, which lie at multiples of it from midnight UTC.
+        since: how far back the history of a new session begins.
+        settle: the youngest minutes are left to a later run.
+        max_calls: of one run; 0 for all that is wanted.
+    """
+
+    every: Annotated[str, _duration("1m", "24h"), AfterValidator(_divides_a_day)] | None = None
+    since: Annotated[str, _duration("1m", "22d")] = "24h"
+    settle: Annotated[str, _duration("0m", "24h")] = "0m"
+    max_calls: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] = 0
     minutes: Annotated[
         tuple[
             Annotated[int, Field(strict=True, ge=MIN_WINDOW_MINUTES, le=MAX_WINDOW_MINUTES)], ...
         ],
         Field(min_length=1),
-    ]
+    ] | None = None
     pairing: Pairing = Pairing.PAIRS
+
+    @model_validator(mode="after")
+    def _one_kind_of_plan(self) -> Self:
+        if (self.every is None) == (self.minutes is None):
+            raise ValueError(
+                'must have either every = "1h", history by the hour, or minutes = [60, 120], trailing windows'
+            )
+        for name in ("since", "settle", "max_calls"):
+            if self.minutes is not None and name in self.model_fields_set:
+                raise ValueError(f"{name} belongs to every, and has no meaning with minutes")
+        if self.every and parse_duration(self.since) < parse_duration(self.every):
+            raise ValueError(f"since = {self.since!r}: must not be shorter than every = {self.every!r}")
+        return self
 
 
 class Run(_Section):

@@ -37,6 +37,8 @@ class Estimate:
     """What a plan costs before anything is sent.
 
     Attributes:
+        sessions: those that are asked.
+        calls_per_session: of the one that is asked most.
         requests: calls, plus one WhoAmI a session, plus Login and Logout for each login that is referred to.
         seconds_at_limit: the least time the rate limits allow; latency comes on top.
     """
@@ -85,8 +87,8 @@ def spans_of(edges_us: Iterable[int], pairing: Pairing) -> list[Span]:
 
 
 def calls(settings: Settings) -> Iterator[Call]:
-    """Every call of the plan: sessions as configured, windows ascending."""
-    pairs = pairs_of(settings.windows.minutes, settings.windows.pairing)
+    """Every call for trailing windows: sessions as configured, windows ascending; none where a grid is asked for."""
+    pairs = pairs_of(settings.windows.minutes or (), settings.windows.pairing)
     for entry in settings.sessions:
         yield from calls_of(entry, pairs)
 
@@ -121,23 +123,25 @@ def run_id(started_at_us: int) -> str:
     return f"{start:%Y%m%dT%H%M%SZ}-{started_at_us % 1_000_000:06x}"
 
 
-def estimate(settings: Settings) -> Estimate:
-    """What the plan costs."""
-    sessions = len(settings.sessions)
-    per_session = len(pairs_of(settings.windows.minutes, settings.windows.pairing))
-    logins = len(
-        {(each.login_name, each.password) for each in settings.sessions if each.api_key is None}
-    )
-    requests = sessions * (per_session + 1) + 2 * logins
+def estimate(settings: Settings, planned: Iterable[Call] | None = None) -> Estimate:
+    """What a plan costs.
+
+    Args:
+        planned: its calls; None for all trailing windows of all sessions.
+    """
+    asked = Counter(call.session for call in (calls(settings) if planned is None else planned))
+    entries = [entry for entry in settings.sessions if entry.label in asked]
+    logins = len({(each.login_name, each.password) for each in entries if each.api_key is None})
+    most, total = max(asked.values(), default=0), asked.total()
+    requests = total + len(entries) + 2 * logins
     limits = settings.limits
-    busiest = per_session + 1 + (2 if logins else 0)
+    busiest = most + 1 + (2 if logins else 0)
     seconds = max(
         (requests - 1) / limits.requests_per_second,
         (busiest - 1) / limits.per_session_per_second,
     )
-    return Estimate(
-        sessions, per_session, sessions * per_session, requests, math.ceil(seconds * (1 + MARGIN))
-    )
+    seconds = math.ceil(seconds * (1 + MARGIN)) if total else 0
+    return Estimate(len(entries), most, total, requests, seconds)
 
 
 def _twos(values: list[int]) -> list[list[int]]:

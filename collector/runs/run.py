@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from collector.config import Credential, Settings
+from collector.domain.calls import Call
 from collector.domain.outcomes import FaultClass
 from collector.domain.run import RunInfo, RunSummary
 from collector.errors import ConfigError
@@ -152,18 +153,20 @@ async def collect(
     observers: Iterable[Observer] = (),
     *,
     finish: bool = True,
+    planned: Callable[[], Iterable[Call]] | None = None,
 ) -> Collected:
     """Resume the unfinished run if there is one, else start one, and make the calls that are missing.
 
     Args:
         observers: are told what happens, each in a thread of its own.
         finish: once no call is missing, mark the run as one that is not resumed; otherwise the caller has more to do.
+        planned: the calls of a run that is begun, session by session; by default, all trailing windows.
 
     Raises:
         LandingError: the landing store failed; what was landed before is safe.
     """
     # SQLite and disks are waited for in threads: the event loop goes on, and hears signals
-    landing, resumed = await asyncio.to_thread(_open_run, settings, stop)
+    landing, resumed = await asyncio.to_thread(_open_run, settings, stop, planned)
     path, is_complete = landing.path, False
     accounts = Credentials(credentials)
     try:
@@ -207,7 +210,9 @@ def is_resumable(settings: Settings, info: RunInfo) -> bool:
     return info.started_at_us >= oldest_us
 
 
-def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
+def _open_run(
+    settings: Settings, stop: Stop, planned: Callable[[], Iterable[Call]] | None
+) -> tuple[Landing, bool]:
     """The store of the youngest run that may be resumed, whatever the configuration says by now; else of a new one."""
     folder = settings.storage.root / "landing"
     for info in reversed(unfinished(settings)):
@@ -219,6 +224,7 @@ def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
             _LOG.info("resuming", run_id=info.run_id)
             _warn_of_another_service(settings, info)
             return Landing.resume(path, lambda: stop.is_asked), True
+    asked = calls(settings) if planned is None else planned()
     now_us = time.time_ns() // 1_000
     info = RunInfo(
         run_id=run_id(now_us),
@@ -227,7 +233,7 @@ def _open_run(settings: Settings, stop: Stop) -> tuple[Landing, bool]:
         binding=settings.service.binding,
         started_at_us=now_us,
     )
-    return Landing.create(folder, info, calls(settings)), False
+    return Landing.create(folder, info, asked), False
 
 
 def _warn_of_another_service(settings: Settings, info: RunInfo) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from collector.config import Credential, Settings, Unreadable
 from collector.domain.run import RunInfo
 from collector.errors import LandingError
 from collector.landing import LandedRun, damaged_stores, landed_runs
-from collector.runs.plan import estimate, pairs_of
+from collector.runs.plan import Estimate, estimate, pairs_of
 from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop, is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
@@ -23,6 +24,7 @@ from pipelines.errors import PublicationError
 from pipelines.job.collecting import until_stopped
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_writable
+from pipelines.job.planning import Plan, plan_now
 from pipelines.job.publishing import lake_of
 
 if TYPE_CHECKING:
@@ -98,16 +100,13 @@ async def _ask(
 def plan(door: Door, config: Path) -> None:
     """What would be called, how many calls, and how long the limit makes it take. Sends nothing."""
     settings, _ = ready(door, config)
-    cost = estimate(settings)
-    pairs = [
-        [pair.minutes1, pair.minutes2]
-        for pair in pairs_of(settings.windows.minutes, settings.windows.pairing)
-    ]
-    result = {**asdict(cost), "pairing": settings.windows.pairing, "pairs": pairs, "exit_code": 0}
+    planned = plan_now(settings)
+    cost = estimate(settings, planned.calls())
+    why, reasons = _trailing(settings, cost) if planned.grid is None else _on_grid(planned, cost)
+    result = {**asdict(cost), "pairing": settings.windows.pairing, **why, "exit_code": 0}
     minutes, seconds = divmod(int(cost.seconds_at_limit), 60)
     lines = [
-        f"{cost.sessions} sessions x {cost.calls_per_session} calls = {cost.calls} calls",
-        f"windows ({settings.windows.pairing}): " + " ".join(f"({w1}, {w2})" for w1, w2 in pairs),
+        *reasons,
         f"{cost.requests} requests with WhoAmI, Login and Logout",
         (
             f"at least {minutes} min {seconds} s at {settings.limits.requests_per_second:g}/s,"
@@ -115,6 +114,51 @@ def plan(door: Door, config: Path) -> None:
         ),
     ]
     finish(door, result, "\n".join(lines), ExitCode.DONE)
+
+
+def _trailing(settings: Settings, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
+    """The windows that are asked for as they are."""
+    pairs = [
+        [pair.minutes1, pair.minutes2]
+        for pair in pairs_of(settings.windows.minutes or (), settings.windows.pairing)
+    ]
+    return {"pairs": pairs}, [
+        f"{cost.sessions} sessions x {cost.calls_per_session} calls = {cost.calls} calls",
+        f"windows ({settings.windows.pairing}): " + " ".join(f"({w1}, {w2})" for w1, w2 in pairs),
+    ]
+
+
+def _on_grid(planned: Plan, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
+    """What is new, what is healed, and what is lost for good; spans count once for each session."""
+    coverage, missed = planned.coverage(), planned.missed
+    lost = coverage.lost if coverage else 0
+    ends = (min(missed).start_us, max(missed).end_us) if missed else (None, None)
+    oldest, youngest = (None if edge is None else _time(edge) for edge in ends)
+    result: dict[str, Any] = {
+        "every": planned.settings.windows.every,
+        "new": planned.new,
+        "healed": len(missed),
+        "healed_sessions": planned.sessions_missed,
+        "healed_from": oldest,
+        "healed_to": youngest,
+        "lost": lost,
+        "left_to_next_run": planned.left,
+    }
+    lines = [
+        f"{cost.calls} calls of {cost.sessions} sessions, for spans of {planned.settings.windows.every}"
+        f" ({planned.settings.windows.pairing})",
+        f"new: {planned.new} spans",
+        f"healed: {len(missed)} spans that earlier runs missed"
+        + (f", of {planned.sessions_missed} sessions, from {oldest} to {youngest}" if missed else ""),
+        f"lost: {lost} spans that nobody counted and the service cannot answer any more",
+    ]
+    if planned.left:
+        lines.append(f"{planned.left} calls are left to the next run (windows.max_calls)")
+    return result, lines
+
+
+def _time(instant_us: int) -> str:
+    return datetime.fromtimestamp(instant_us // 1_000_000, UTC).isoformat()
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import structlog
@@ -19,10 +19,13 @@ from pipelines.cli.progress import shown
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_lock
 from pipelines.job.night import Night
-from pipelines.job.publishing import normalize_landed
+from pipelines.job.publishing import derive_history, normalize_landed
 from pipelines.job.sequence import collect_only, run_night
 
-__all__ = ["collect", "looked_at", "night_said", "normalize", "ready", "run"]
+if TYPE_CHECKING:
+    from pipelines.history import Coverage
+
+__all__ = ["collect", "history_said", "looked_at", "night_said", "normalize", "ready", "run"]
 
 _LOG = structlog.get_logger("ecgrid-stats")
 _LONGEST_DEADLINE: Final = 7 * 86_400  # seconds
@@ -111,6 +114,7 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
     settings = door.settings(config)
     with storage_lock(settings.storage.root):
         done = normalize_landed(settings, run_id)
+        derive_history(settings)
     good = {name: each for name, each in done.items() if each is not None}
     runs = [
         {"run_id": name, "rows": each.rows, "files": each.files, "failed": each.failed}
@@ -156,11 +160,24 @@ def looked_at(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]
         ConfigError: the settings are wrong.
     """
     settings = door.settings(config)
-    for span in repeated(settings.windows.minutes):
+    for span in repeated(settings.windows.minutes or ()):
         _LOG.warning("windows.minutes names a window twice; it is asked for once", minutes=span)
     if settings.service.binding == "http-get":
         _LOG.warning("service.binding = http-get: credentials travel in the URL, where proxies log")
     return settings, credentials(settings, config.parent)
+
+
+def history_said(history: "Coverage") -> str:
+    """How much of the history is known, for people."""
+    line = (
+        f"history: {history.spans} spans of sessions = {history.exact} exact + {history.bounded} bounded"
+        f" + {history.unseen} unseen"
+    )
+    if history.healed:
+        line += f"; {history.healed} of earlier nights healed"
+    if history.lost:
+        line += f"; {history.lost} lost, which the service cannot answer any more"
+    return line
 
 
 def night_said(night: Night, settings: Settings, counts: Counts | None = None) -> str:
@@ -180,6 +197,8 @@ def night_said(night: Night, settings: Settings, counts: Counts | None = None) -
     if night.files:
         lake = settings.storage.lake or f"{settings.storage.root}/lake"
         lines.append(f"{night.rows} rows of instant_stats, {night.files} files under {lake}")
+    if night.history is not None:
+        lines.append(history_said(night.history))
     if night.faults:
         classes = ", ".join(f"{count} {name}" for name, count in night.faults.items())
         lines.append(f"failed: {classes}; the table calls says which and why")

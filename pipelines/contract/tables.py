@@ -15,9 +15,11 @@ __all__ = [
     "DATASET_EXTRAS",
     "INSTANT_STATS",
     "RAW",
+    "RUN_TABLES",
     "SESSIONS",
     "TABLES",
     "TRAFFIC_BUCKETS",
+    "TRAFFIC_HISTORY",
     "Column",
     "Table",
     "arrow_schema",
@@ -53,6 +55,8 @@ class Table:
         sort: the order of the rows in a row group; rows that are equal in it keep the order of the plan.
         partition: the hive partition column, a date in UTC.
         partition_from: the column of times whose date that is; None for the date on which the run started.
+        by_month: the date is the first of the month; the partition has a file for each day that has rows.
+        is_derived: made of other tables of all runs, and belongs to no run.
         plain: columns whose values hardly repeat, written without a dictionary.
     """
 
@@ -64,6 +68,8 @@ class Table:
     sort: tuple[str, ...]
     partition: str = "run_date"
     partition_from: str | None = None
+    by_month: bool = False
+    is_derived: bool = False
     plain: tuple[str, ...] = ()
 
 
@@ -119,13 +125,28 @@ INSTANT_STATS: Final = Table(
 
 TRAFFIC_BUCKETS: Final = Table(
     name="traffic_buckets",
-    version=1,
-    description="What happened between two neighbouring windows: disjoint spans of a session's traffic.",
+    version=2,
+    description="What the answers of a run say of the time between two of their edges: the observations of the history.",
     columns=(
         _RUN_ID,
         Column("call_id", _TEXT, "The call whose answer counted to_minutes."),
         Column("from_call_id", _TEXT, "The call whose answer counted from_minutes; call_id for 0."),
         _SESSION,
+        _NETWORK_ID,
+        _MAILBOX_ID,
+        Column(
+            "span_start",
+            _TIME,
+            "The edge that was asked for where bucket_start lies; null for trailing windows.",
+            True,
+        ),
+        Column(
+            "span_end",
+            _TIME,
+            "The edge that was asked for where bucket_end lies; null for trailing windows, for the time of asking, and"
+            " where answers between this span's are missing.",
+            True,
+        ),
         Column(
             "bucket_start",
             _TIME,
@@ -154,8 +175,15 @@ TRAFFIC_BUCKETS: Final = Table(
             "The best guess between low and high: the difference of the two counts; null with high.",
             True,
         ),
+        Column(
+            "latency_ms",
+            pa.float64(),
+            "The longest latency of the answers: their counts may be so much older than their Date; null in files of"
+            " version 1.",
+            True,
+        ),
     ),
-    key=("run_id", "session", "to_minutes", "traffic", "direction"),
+    key=("run_id", "call_id", "to_minutes", "traffic", "direction"),
     sort=("session", "to_minutes"),
     partition="bucket_date",
     partition_from="bucket_start",
@@ -316,10 +344,71 @@ RAW: Final = Table(
     plain=("request", "body", "sent_at", "received_at", "body_sha256"),
 )
 
+TRAFFIC_HISTORY: Final = Table(
+    name="traffic_history",
+    version=1,
+    description="The history: what happened in each span of each series, over all runs, each span once, without holes.",
+    columns=(
+        _SESSION,
+        _NETWORK_ID,
+        _MAILBOX_ID,
+        Column("span_start", _TIME, "The start of the span."),
+        Column("span_end", _TIME, "The end of the span, where the next one of the series starts."),
+        Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),
+        Column("direction", _TEXT, "Seen from the mailbox: 'in' or 'out'."),
+        Column(
+            "state",
+            _TEXT,
+            "'exact': one answer counted it; 'bounded': between low and high; 'unseen': nobody knows.",
+        ),
+        Column(
+            "count", _COUNT, "How many from edge_start to edge_end; null unless exact.", True
+        ),
+        Column("low", _COUNT, "There were at least so many."),
+        Column("high", _COUNT, "There were at most so many; null where nothing bounds it.", True),
+        Column(
+            "estimate", _COUNT, "The best guess between low and high; null where unseen.", True
+        ),
+        Column(
+            "edge_start",
+            _TIME,
+            "Where the observation truly starts, by the service's clock, to the second; null where unseen.",
+            True,
+        ),
+        Column("edge_end", _TIME, "Where the observation truly ends; null where unseen.", True),
+        Column(
+            "conflict",
+            pa.bool_(),
+            "Whether another answer contradicts this one: the service restated its counts.",
+        ),
+        Column("run_id", _TEXT, "The run of the observation; null where unseen.", True),
+        Column(
+            "call_id", _TEXT, "The call whose answer counted the start; null where unseen.", True
+        ),
+    ),
+    key=("session", "traffic", "direction", "span_start"),
+    sort=("session", "span_start"),
+    partition="span_month",
+    partition_from="span_start",
+    by_month=True,
+    is_derived=True,
+)
+
 TABLES: Final = {
     table.name: table
-    for table in (INSTANT_STATS, TRAFFIC_BUCKETS, CALLS, DATASET_EXTRAS, SESSIONS, RAW)
+    for table in (
+        INSTANT_STATS,
+        TRAFFIC_BUCKETS,
+        CALLS,
+        DATASET_EXTRAS,
+        SESSIONS,
+        RAW,
+        TRAFFIC_HISTORY,
+    )
 }
+
+# those of each run; the others are derived from all runs
+RUN_TABLES: Final = {name: table for name, table in TABLES.items() if not table.is_derived}
 
 
 @functools.cache

@@ -32,6 +32,9 @@ EXAMPLES: Final = {
     "count": "17",
     "cut": "false",
     "direction": "in",
+    "conflict": "false",
+    "edge_end": "2026-01-31 01:00:04+00:00",
+    "edge_start": "2026-01-31 00:00:04+00:00",
     "estimate": "17",
     "exact": "true",
     "fault_class": "server",
@@ -64,6 +67,7 @@ EXAMPLES: Final = {
     "span_start": "2026-01-31 00:00:00+00:00",
     "state": "ok",
     "dataset_extras.state": "current",
+    "traffic_history.state": "exact",
     "table": "Table",
     "timeout_seconds": "1200",
     "to_minutes": "120",
@@ -121,6 +125,8 @@ def example_of(table: Table, column: Column) -> str:
 def _partition(table: Table) -> str:
     if table.partition_from is None:
         return "the UTC date on which the run started"
+    if table.by_month:
+        return f"the first day of the month, in UTC, of `{table.partition_from}`"
     return f"the UTC date of `{table.partition_from}`"
 
 

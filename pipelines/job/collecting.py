@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from collector.config import Credential, Settings
+from collector.domain.calls import Call
 from collector.errors import LandingError
 from collector.events import Observer
 from collector.runs.run import Collected, Stop, collect
@@ -34,12 +35,18 @@ def collect_now(
     observers: Iterable[Observer],
     *,
     finish: bool,
+    planned: Callable[[], Iterable[Call]] | None = None,
 ) -> Collected:
-    """Fan out and land, until it is done, a signal comes or the deadline; `finish` marks the run as complete."""
+    """Fan out and land, until it is done, a signal comes or the deadline.
+
+    Args:
+        finish: mark the run as complete.
+        planned: what a run asks that is begun; by default, all trailing windows.
+    """
     seconds = deadline_seconds or settings.run.deadline_seconds
 
     def work(stop: Stop) -> Awaitable[Collected]:
-        return collect(settings, credentials, stop, observers, finish=finish)
+        return collect(settings, credentials, stop, observers, finish=finish, planned=planned)
 
     return until_stopped(work, settings, seconds)
 

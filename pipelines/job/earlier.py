@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 _LOG = structlog.get_logger("nightly")
 
 
-def catch_up(settings: Settings, current: Path) -> None:
+def catch_up(settings: Settings, current: Path | None = None) -> None:
     """Earlier runs: publish those that were not, close those that nobody will resume, drop stores that are old.
 
-    What goes wrong here does not undo tonight.
+    What goes wrong with one of them does not undo tonight.
+
+    Args:
+        current: the run of tonight; None while it is not begun, and runs that may be resumed are left alone.
+
+    Raises:
+        PublicationError: the lake cannot be read or settled.
     """
     lake = lake_of(settings)
     lake.settle()
@@ -40,6 +46,8 @@ def catch_up(settings: Settings, current: Path) -> None:
                 is_behind = info.run_id in wrong or _is_behind(
                     published.manifests.get(info.run_id), landed
                 )
+            if current is None and info.finished_at_us is None and is_resumable(settings, info):
+                continue
             is_given_up = info.finished_at_us is None and not is_resumable(settings, info)
             if is_given_up or is_behind:
                 _LOG.warning("publishing an earlier run", run_id=info.run_id)

@@ -13,6 +13,7 @@ from pipelines.job.exit_code import ExitCode
 __all__ = ["Night", "night_of"]
 
 if TYPE_CHECKING:
+    from pipelines.history import Coverage
     from pipelines.normalize import Normalized
     from pipelines.warehouse.loading import Load
 
@@ -29,6 +30,7 @@ class Night:
         stopped: why the run ended early.
         resumed: an earlier invocation had begun it.
         loads: what each configured warehouse got.
+        history: how much of it is known, in spans; None for trailing windows, and where nothing was published.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class Night:
     stopped: str | None = None
     resumed: bool = False
     loads: "Mapping[str, Load] | None" = None
+    history: "Coverage | None" = None
 
 
 def night_of(

@@ -13,7 +13,7 @@ from collector.landing import LandedRun, landed_runs, sweep
 from collector.runs.recovery import recover, settle_leftovers
 from pipelines.warehouse.target import Target
 
-__all__ = ["lake_of", "load_published", "normalize_landed", "publish"]
+__all__ = ["derive_history", "lake_of", "load_published", "normalize_landed", "publish"]
 
 if TYPE_CHECKING:
     from pipelines.lake import Lake
@@ -103,6 +103,17 @@ def normalize_landed(
             _LOG.error("a run is passed over", path=str(path), said=str(error))
             done[path.stem] = None
     return done
+
+
+def derive_history(settings: Settings) -> None:
+    """Bring the history to what is published.
+
+    Raises:
+        PublicationError: the lake cannot be read or written; the history stays as it was.
+    """
+    from pipelines.history import derive  # noqa: PLC0415  # beside lake_of
+
+    derive(lake_of(settings))
 
 
 def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, Load]":

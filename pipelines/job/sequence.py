@@ -1,19 +1,22 @@
-"""The order: the lake is looked at, calls are made, what they brought is published and loaded, the run is finished."""
+"""The order: what is wanted is planned, calls are made, what they brought is published, becomes history, is loaded."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
 from collector.config import Credential, Settings
 from collector.events import Observer
 from collector.runs.run import OUTAGE, WRONG_SERVICE
-from pipelines.errors import StorageError
+from pipelines.errors import PublicationError, StorageError
 from pipelines.job.collecting import DEADLINE, collect_now
 from pipelines.job.earlier import catch_up, finish
+from pipelines.job.exit_code import ExitCode
 from pipelines.job.night import Night, night_of
-from pipelines.job.publishing import lake_of, load_published, publish
+from pipelines.job.planning import plan_now
+from pipelines.job.publishing import derive_history, lake_of, load_published, publish
 from pipelines.warehouse.target import Target
 
 __all__ = ["collect_only", "run_night"]
@@ -29,7 +32,10 @@ def collect_only(
 ) -> Night:
     """Fan out and land; publish nothing."""
     started = time.monotonic()
-    collected = collect_now(settings, credentials, deadline_seconds, observers, finish=True)
+    plan = plan_now(settings)
+    collected = collect_now(
+        settings, credentials, deadline_seconds, observers, finish=True, planned=plan.calls
+    )
     return night_of(collected, collected.summary, None, started)
 
 
@@ -46,15 +52,39 @@ def run_night(
     """
     started = time.monotonic()
     _check_lake(settings)
-    collected = collect_now(settings, credentials, deadline_seconds, observers, finish=False)
+    if settings.windows.every is not None:
+        _bring_up_to_date(settings)
+    plan = plan_now(settings)
+    collected = collect_now(
+        settings, credentials, deadline_seconds, observers, finish=False, planned=plan.calls
+    )
     if collected.stopped not in (None, DEADLINE, OUTAGE, WRONG_SERVICE):
         return night_of(collected, collected.summary, None, started)
     normalized = publish(settings, collected.path)
     catch_up(settings, collected.path)
+    coverage, is_behind = None, False
+    try:
+        derive_history(settings)
+        coverage = plan.coverage()
+    except PublicationError as error:
+        is_behind = True
+        _LOG.error("the history is not up to date", said=str(error))
     loads = load_published(settings, targets)
     if collected.stopped is None:
         asyncio.run(finish(collected.path))
-    return night_of(collected, collected.summary, normalized, started, loads)
+    night = night_of(collected, collected.summary, normalized, started, loads)
+    if is_behind and night.exit_code is ExitCode.DONE:
+        night = replace(night, exit_code=ExitCode.CALLS_FAILED)
+    return replace(night, history=coverage)
+
+
+def _bring_up_to_date(settings: Settings) -> None:
+    """Have what earlier runs landed in the history, so that nothing is asked for twice."""
+    try:
+        catch_up(settings)
+        derive_history(settings)
+    except (PublicationError, OSError) as error:
+        _LOG.error("the history is not up to date: more may be asked for than is missing", said=str(error))
 
 
 def _check_lake(settings: Settings) -> None:

@@ -2,11 +2,12 @@
 
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted
+from pipelines.lake.derived import DerivedPublication
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.layout import coded_columns
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.partition import COMPACTED, PartitionFile, PartitionKey, day_of_run
+from pipelines.lake.partition import COMPACTED, DERIVED, PartitionFile, PartitionKey, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
@@ -17,6 +18,8 @@ __all__ = [
     "DEFAULT_SIZES",
     "LAKE_VERSION",
     "Compacted",
+    "DERIVED",
+    "DerivedPublication",
     "Entry",
     "Lake",
     "Manifest",

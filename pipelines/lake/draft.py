@@ -41,14 +41,24 @@ DEFAULT_SIZES: Final = Sizes()
 
 
 class DraftTable:
-    """The drafts of a table in one partition. Ends with `finish` or `close`."""
+    """The drafts of a table in one partition. Ends with `finish` or `close`.
+
+    Args:
+        first: the number of the first file.
+    """
 
     def __init__(
-        self, drafts: Path, table: Table, key: PartitionKey, owner: str, sizes: Sizes
+        self,
+        drafts: Path,
+        table: Table,
+        key: PartitionKey,
+        owner: str,
+        sizes: Sizes,
+        first: int = 0,
     ) -> None:
         self._folder = drafts / key.to_path()
         self._table, self._key, self._owner, self._sizes = table, key, owner, sizes
-        self._schema = arrow_schema(table)
+        self._schema, self._first = arrow_schema(table), first
         self._waiting: list[pa.Table] = []
         self._waiting_rows = self.waiting_bytes = 0
         self._rows: list[int] = []  # of each file; the last one is open
@@ -94,7 +104,7 @@ class DraftTable:
                     stack.callback(each.close)
 
     def _draft(self, number: int) -> Path:
-        return self._folder / f"{self._owner}-{number}.writing"
+        return self._folder / f"{self._owner}-{self._first + number}.writing"
 
     def _write_group(self, count: int) -> None:
         rows = pa.concat_tables([self._schema.empty_table(), *self._waiting])
@@ -134,7 +144,7 @@ class DraftTable:
             )
         with draft.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        path = PartitionFile(self._key, self._owner, number, digest[:16]).to_path()
+        path = PartitionFile(self._key, self._owner, self._first + number, digest[:16]).to_path()
         draft.rename(draft.with_name(path.name))
         return PublishedFile(
             path=str(path),

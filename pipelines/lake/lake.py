@@ -7,15 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import Final, Self
 
+from pipelines.contract import TABLES
 from pipelines.errors import PublicationError
 from pipelines.lake import changing, compaction, retention, state
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import TARGET_BYTES, Compacted
+from pipelines.lake.derived import DerivedPublication
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.local import LocalStorage
 from pipelines.lake.manifest import Manifest
 from pipelines.lake.objects import ObjectStorage
-from pipelines.lake.partition import check_run_id, day_of_run
+from pipelines.lake.partition import DERIVED, check_run_id, day_of_run
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.state import Entry, Published, TableFile
@@ -75,6 +77,18 @@ class Lake:
         with named_errors(self.storage.address):
             self.storage.prepare()
         return Publication(self.storage, run_id, run_date, sizes)
+
+    def derived_publication(self, sizes: Sizes = DEFAULT_SIZES) -> DerivedPublication:
+        """Start to change the tables that are made of all runs; a context manager. Only for who holds the storage root.
+
+        Raises:
+            PublicationError: the lake cannot be written.
+            LakeVersionError: another version wrote the lake.
+        """
+        self.settle()
+        with named_errors(self.storage.address):
+            self.storage.prepare()
+        return DerivedPublication(self.storage, sizes)
 
     def check_version(self) -> None:
         """Refuse a lake that this program cannot know.
@@ -185,7 +199,7 @@ class Lake:
         Raises:
             PublicationError: the lake cannot be read.
         """
-        return list(state.read_state(self.storage).runs)
+        return [run_id for run_id in state.read_state(self.storage).runs if run_id != DERIVED]
 
     def files(self, table: str, run_ids: Collection[str] | None = None) -> list[TableFile]:
         """The files of a table, of some runs or of all, each once, oldest run first.
@@ -199,7 +213,7 @@ class Lake:
     def wrong_files(self) -> dict[str, list[str]]:
         """Files that are absent or have another size than was published, and damaged manifests, by run id.
 
-        `normalize` publishes them again. Contents are not read.
+        `normalize` publishes them again; those of derived tables are under `history`. Contents are not read.
 
         Raises:
             PublicationError: the lake cannot be read.
@@ -209,7 +223,11 @@ class Lake:
             run_id: [state.manifest_path(run_id, published.state.runs[run_id].manifest)]
             for run_id in published.damaged
         }
-        for run_id, manifest in published.manifests.items():
+        if published.derived_damage:
+            digest = published.state.runs[DERIVED].manifest
+            wrong[DERIVED] = [state.manifest_path(DERIVED, digest)]
+        derived = {DERIVED: published.derived} if published.derived else {}
+        for run_id, manifest in {**published.manifests, **derived}.items():
             for file in manifest.files:
                 is_coming = file.path in published.state.pending.come
                 if sizes.get(file.path) != file.bytes and not is_coming:
@@ -236,7 +254,10 @@ class Lake:
         published = self.published()
         for said in published.damaged.values():
             raise PublicationError(said)
-        for run_id, manifest in published.manifests.items():
+        if TABLES[table].is_derived and published.derived_damage:
+            raise PublicationError(published.derived_damage)
+        derived = {DERIVED: published.derived} if published.derived else {}
+        for run_id, manifest in {**published.manifests, **derived}.items():
             for file in manifest.files:
                 if file.table != table:
                     continue
@@ -244,5 +265,6 @@ class Lake:
                     with named_errors(self.storage.address):
                         open_verified(self.storage, file, published.state.pending).close()
                 except PublicationError as error:
-                    return f"{error}: `ecgrid-stats normalize --run {run_id}`"
+                    which = "" if run_id == DERIVED else f" --run {run_id}"
+                    return f"{error}: `ecgrid-stats normalize{which}`"
         return None

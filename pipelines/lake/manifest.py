@@ -1,4 +1,4 @@
-"""What one run has published, and its JSON. Holds no clock, so the same publication has the same manifest."""
+"""What one run has published, or what was derived from all of them, and its JSON. Holds no clock, so the same publication has the same manifest."""
 
 import hashlib
 import json
@@ -57,11 +57,12 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything that one run published.
+    """Everything that one run published, or that was derived from all of them.
 
     Attributes:
         counts: the sums of the ledger, by name.
         pruned: what the run had published of the tables that were pruned since, `path sha256` for each file.
+        sources: of derived tables, what they are made of, as words, by run.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class Manifest:
     counts: Mapping[str, int]
     files: tuple[PublishedFile, ...]
     pruned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def identity(self, table: str) -> list[str]:
         """What the run published of a table, as lines that neither compaction nor pruning changes."""
@@ -94,6 +96,8 @@ class Manifest:
         }
         if self.pruned:
             document["pruned"] = {table: list(lines) for table, lines in self.pruned.items()}
+        if self.sources:
+            document["sources"] = {run: list(words) for run, words in self.sources.items()}
         return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
     @property
@@ -116,6 +120,7 @@ class Manifest:
                 counts=dict(document["counts"]),
                 files=tuple(_file(file) for file in document["files"]),
                 pruned={table: tuple(lines) for table, lines in document.get("pruned", {}).items()},
+                sources={run: tuple(words) for run, words in document.get("sources", {}).items()},
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error

@@ -8,10 +8,11 @@ from typing import Final, Self
 
 from pipelines.contract import TABLES
 
-__all__ = ["COMPACTED", "MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "day_of_run"]
+__all__ = ["COMPACTED", "DERIVED", "MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "day_of_run"]
 
 MANIFESTS: Final = "_manifest"
 COMPACTED: Final = "compacted"  # stands in a file's name where that of its run does otherwise
+DERIVED: Final = "history"  # stands there for tables that are made of all runs
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _STARTED: Final = re.compile(r"([0-9]{8})T[0-9]{6}Z-.*")
@@ -25,7 +26,7 @@ class PartitionKey:
     """One partition of one table.
 
     Attributes:
-        day: the value of the table's partition column, a date in UTC.
+        day: the value of the table's partition column, a date in UTC; the first one where that is a month.
 
     Raises:
         ValueError: no such table.
@@ -66,8 +67,8 @@ class PartitionFile:
     """One file of a partition.
 
     Attributes:
-        owner: the run that wrote it, or `compacted`.
-        number: among the files that the owner wrote into this partition, from 0.
+        owner: the run that wrote it, `compacted`, or `history`.
+        number: among the files that the owner wrote into this partition, from 0; those of a history begin with the day.
         digest: the first 16 hexadecimal digits of the file's SHA-256, so that a name never means other bytes.
     """
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES, TABLES
 from pipelines.lake.changing import Change, commit, settling
 from pipelines.lake.draft import DraftTable, Sizes
 from pipelines.lake.manifest import Manifest, PublishedFile
@@ -85,7 +85,10 @@ class Publication:
 
     def _in_order(self) -> list[DraftTable]:
         """Table by table, day by day; a table without rows gets a file without rows."""
-        days = {name: [key for key in self._tables if key.table == name] for name in TABLES}
+        days = {
+            name: [key for key in self._tables if key.table == name]
+            for name in RUN_TABLES
+        }
         keys = [
             key
             for name, found in days.items()
@@ -138,9 +141,10 @@ class Publication:
         If no other one is damaged, whatever no manifest names is a rest of this run's.
         """
         published = read_published(self._storage)
-        named = {file.path: file for each in published.manifests.values() for file in each.files}
+        manifests = [*published.manifests.values(), *filter(None, [published.derived])]
+        named = {file.path: file for each in manifests for file in each.files}
         shared = [file for file in named.values() if self._run_id in file.runs]
-        is_last = set(published.damaged) == {self._run_id}
+        is_last = set(published.damaged) == {self._run_id} and not published.derived_damage
         own = []
         for path, size in self._storage.sizes("").items():
             with contextlib.suppress(ValueError):  # not a file of ours

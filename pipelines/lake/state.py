@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from pipelines.contract import TABLES
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
 from pipelines.lake.manifest import Manifest, PublishedFile
-from pipelines.lake.partition import MANIFESTS
+from pipelines.lake.partition import DERIVED, MANIFESTS
 from pipelines.lake.storage import Storage, named_errors
 
 __all__ = [
@@ -152,12 +153,21 @@ class Published:
     Attributes:
         manifests: by run id, oldest first.
         damaged: run id -> what is wrong with its manifest, and what to do.
+        derived: the manifest of the tables that are made of all runs, if it is there.
+        derived_damage: what is wrong with that one, and what to do.
     """
 
     storage: Storage
     state: State
     manifests: Mapping[str, Manifest]
     damaged: Mapping[str, str]
+    derived: Manifest | None = None
+    derived_damage: str | None = None
+
+    @property
+    def runs(self) -> list[str]:
+        """Every live run, oldest first, also those whose manifests were not asked for."""
+        return [run_id for run_id in self.state.runs if run_id != DERIVED]
 
     def files(self, table: str, runs: Collection[str] | None = None) -> list[TableFile]:
         """The files of a table, of some of the runs or of all, each once, oldest run first.
@@ -165,7 +175,9 @@ class Published:
         Raises:
             PublicationError: the manifest of one of the runs cannot be read.
         """
-        wanted = self.state.runs.keys() if runs is None else set(runs)
+        if TABLES[table].is_derived:
+            return self._derived_files(table)
+        wanted = set(self.runs if runs is None else runs)
         if broken := sorted(wanted & self.damaged.keys()):
             raise PublicationError(self.damaged[broken[0]])
         found: dict[str, list[tuple[str, PublishedFile]]] = defaultdict(list)
@@ -174,6 +186,14 @@ class Published:
                 if file.table == table:
                     found[file.path].append((run_id, file))
         return [self._table_file(path, named) for path, named in found.items()]
+
+    def _derived_files(self, table: str) -> list[TableFile]:
+        if self.derived_damage:
+            raise PublicationError(self.derived_damage)
+        files = self.derived.files if self.derived else ()
+        return [
+            self._table_file(file.path, [(DERIVED, file)]) for file in files if file.table == table
+        ]
 
     def _table_file(self, path: str, named: Iterable[tuple[str, PublishedFile]]) -> TableFile:
         runs, files = zip(*named, strict=True)
@@ -279,7 +299,7 @@ def read_published(
     """
     found = _manifests(storage, read_state(storage), wanted)
     for _ in range(_TRIES):
-        if not found.damaged:
+        if not found.damaged and not found.derived_damage:
             break
         state = read_state(storage)
         if state == found.state:  # otherwise a change has taken the manifest away meanwhile
@@ -289,7 +309,11 @@ def read_published(
 
 
 def _manifests(storage: Storage, state: State, wanted: Callable[[str, Entry], bool]) -> Published:
-    runs = {run_id: each for run_id, each in state.runs.items() if wanted(run_id, each)}
+    runs = {
+        run_id: each
+        for run_id, each in state.runs.items()
+        if run_id == DERIVED or wanted(run_id, each)
+    }
     paths = [manifest_path(run_id, each.manifest) for run_id, each in runs.items()]
     found: dict[str, Manifest] = {}
     damaged: dict[str, str] = {}
@@ -299,8 +323,10 @@ def _manifests(storage: Storage, state: State, wanted: Callable[[str, Entry], bo
         try:
             found[run_id] = parse_manifest(run_id, each.manifest, text)
         except ValueError as error:
-            damaged[run_id] = f"{storage.base}/{path}: {error}; publish the run again"
-    return Published(storage, state, found, damaged)
+            again = "`ecgrid-stats normalize` makes it anew" if run_id == DERIVED else "publish the run again"
+            damaged[run_id] = f"{storage.base}/{path}: {error}; {again}"
+    derived, derived_damage = found.pop(DERIVED, None), damaged.pop(DERIVED, None)
+    return Published(storage, state, found, damaged, derived, derived_damage)
 
 
 def _digest(body: Mapping[str, object]) -> str:

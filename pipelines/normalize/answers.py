@@ -40,6 +40,7 @@ TIME: Final = pd.ArrowDtype(pa.timestamp("us", "UTC"))
 
 _FROM_RAW: Final = {"sent_at": "requested_at", "body_sha256": "raw_sha256"}
 _ASKED: Final = ["call_id", "session", "window1_minutes", "window2_minutes", "received_at"]
+_PLANNED: Final = ["observed_at", "span_start", "span_end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,21 @@ def empty_of(table: Table) -> pd.DataFrame:
     )
 
 
-def answers_of(raw: pd.DataFrame, observed_at: pd.Series, sessions: pd.DataFrame) -> pd.DataFrame:
+def answers_of(raw: pd.DataFrame, calls: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
     """What was asked and when, one row for each answer.
 
     Args:
         raw: the answers as rows of `raw`, by ordinal.
-        observed_at: the server's clock in the last reply of each call, by ordinal.
+        calls: by ordinal, `observed_at`, the server's clock in the last reply of each call, and the edges of those that
+            ask for a span, `span_start` and `span_end`.
         sessions: by label, what is known of each session: `network_id, mailbox_id, other_label`, the last of them
             another label that has the same mailbox.
 
     Returns:
-        `call_id, session, window1_minutes, window2_minutes, requested_at, received_at, observed_at, raw_sha256`, and
-        the columns of `sessions`.
+        `call_id, session, window1_minutes, window2_minutes, requested_at, received_at, raw_sha256`, and the columns of
+        `calls` and `sessions`.
     """
     asked = raw.rename(columns=_FROM_RAW)[[*_ASKED, *_FROM_RAW.values()]]
-    with_clock = asked.assign(observed_at=observed_at.reindex(raw.index)).reset_index(drop=True)
-    known = sessions.reindex(asked["session"]).set_index(with_clock.index)
-    return pd.concat([with_clock, known], axis=1).rename_axis("answer")
+    planned = asked.join(calls[_PLANNED]).reset_index(drop=True)
+    known = sessions.reindex(asked["session"]).set_index(planned.index)
+    return pd.concat([planned, known], axis=1).rename_axis("answer")

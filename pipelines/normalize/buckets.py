@@ -1,4 +1,4 @@
-"""Trailing windows -> `traffic_buckets`: what happened between neighbouring windows. Pure, many sessions at a time.
+"""Answers -> `traffic_buckets`: what happened between neighbouring edges. Pure, many sessions at a time.
 
 Frames are prepared and labelled here; between them numpy computes, in `neighbouring_windows` and `bounds`.
 """
@@ -26,7 +26,7 @@ from pipelines.normalize.answers import (
 )
 from pipelines.normalize.bounds import MOST_ANSWERS, at_most
 from pipelines.normalize.counts import COLUMNS, Counts
-from pipelines.normalize.neighbouring_windows import MINUTE_US, Answers, Numbers, Rungs, rungs
+from pipelines.normalize.neighbouring_windows import MINUTE_US, Answers, Numbers, Rungs, rungs, rungs_of_spans
 from pipelines.normalize.pairs import SERIES
 
 __all__ = ["COUNTED", "counted_of", "probes_disagree", "traffic_buckets"]
@@ -36,7 +36,11 @@ _Places = npt.NDArray[np.intp]
 _HALF: Final = len(SERIES)
 _CALL: Final[dict[str, pa.DataType]] = {
     "session": pa.string(),
+    "network_id": pa.int64(),
+    "mailbox_id": pa.int64(),
     "call_id": pa.string(),
+    "span_start": TIME.pyarrow_dtype,
+    "span_end": TIME.pyarrow_dtype,
     "window1_minutes": pa.int32(),
     "window2_minutes": pa.int32(),
     "requested_at": TIME.pyarrow_dtype,
@@ -47,8 +51,10 @@ _CALL: Final[dict[str, pa.DataType]] = {
 COUNTED: Final = pa.schema({**_CALL, **dict.fromkeys(COLUMNS, pa.int64())})
 
 _WINDOWS: Final = ["window1_minutes", "window2_minutes"]
+_SPAN: Final = ["span_start", "span_end"]
 _CLOCKS: Final = ["requested_at", "received_at", "observed_at"]
 _DAY_US: Final = 86_400_000_000
+_MICROSECONDS_PER_MILLISECOND: Final = 1000.0
 _LARGEST: Final = 2**48  # sums of such counts are exact in a float
 _CELLS: Final = 1 << 18  # of the largest array in work, so that it stays in the processor's cache
 _TRAFFIC: Final = np.array([traffic for traffic, _ in SERIES])
@@ -74,10 +80,13 @@ def traffic_buckets(counted: pd.DataFrame, *, one_now: bool = True) -> pd.DataFr
         counted: the columns of `COUNTED`; all answers of a session are there.
         one_now: both halves of an answer are of the same moment. If not, nothing but the shortest window is exact.
     """
-    used = counted[_is_same_day(counted)].reset_index(drop=True)
+    used = counted[_is_same_day(counted)]
+    is_trailing = used["span_start"].isna() if one_now else pd.Series(True, used.index)
+    kinds = ((used[is_trailing], rungs), (used[~is_trailing], rungs_of_spans))
     parts = [
-        _labelled(used, source, padded, rungs(padded))
-        for source, padded in _stretches(used, one_now=one_now)
+        _labelled(some, source, padded, rungs_of(padded))
+        for some, rungs_of in ((some.reset_index(drop=True), each) for some, each in kinds)
+        for source, padded in _stretches(some, one_now=one_now)
     ]
     return pd.concat(parts) if parts else empty_of(TRAFFIC_BUCKETS)
 
@@ -98,13 +107,20 @@ def _labelled(used: pd.DataFrame, source: Integers, padded: Answers, found: Rung
     start = padded.observed[found.session, found.longer] - found.to_minutes * MINUTE_US
     end = padded.observed[found.session, found.shorter] - found.from_minutes * MINUTE_US
     is_open = np.isinf(high)
+    span_start, span_end = _asked_edges(padded, found)
+    latency = padded.received - padded.sent
+    longest = np.maximum(latency[found.session, found.shorter], latency[found.session, found.longer])
     calls = used.take(source[found.session, found.longer])
     shorter = used["call_id"].take(source[found.session, found.shorter])
     return pd.DataFrame(
         {
             "session": calls["session"].array,
+            "network_id": calls["network_id"].array,
+            "mailbox_id": calls["mailbox_id"].array,
             "call_id": calls["call_id"].array,
             "from_call_id": shorter.array,
+            "span_start": column(span_start, INTEGER).astype(TIME),
+            "span_end": column(span_end, INTEGER).astype(TIME),
             "bucket_start": column(start, INTEGER).astype(TIME),
             "bucket_end": column(end, INTEGER).astype(TIME),
             "from_minutes": column(found.from_minutes, MINUTES),
@@ -116,8 +132,26 @@ def _labelled(used: pd.DataFrame, source: Integers, padded: Answers, found: Rung
             "low": _whole(low, np.zeros_like(is_open)),
             "high": _whole(high, is_open),
             "estimate": _whole(np.clip(found.difference, low, high), is_open),
+            "latency_ms": longest / _MICROSECONDS_PER_MILLISECOND,
         }
     )
+
+
+def _asked_edges(padded: Answers, found: Rungs) -> tuple[pa.Array, pa.Array]:
+    """The edges that were asked for, at the start and at the end of each bucket; none of trailing windows.
+
+    Where answers are missing between two others, which are further apart then than either span is long, the end is none:
+    what lies between is no span.
+    """
+    older, younger = (padded.spans[found.session, each] for each in (found.longer, found.shorter))
+    is_span = found.exact & (found.from_minutes > 0)
+    start = np.where(is_span, older[:, 0], older[:, 1])
+    end = np.where(is_span, older[:, 1], younger[:, 0])
+    longest = np.maximum(older[:, 1] - older[:, 0], younger[:, 1] - younger[:, 0])
+    is_trailing = older[:, 1] == 0
+    is_rest = found.exact & ~is_span
+    is_open = is_rest | (~found.exact & (end - start > longest))
+    return pa.array(start, mask=is_trailing), pa.array(end, mask=is_trailing | is_open)
 
 
 def _stretches(counted: pd.DataFrame, *, one_now: bool) -> Iterator[tuple[Integers, Answers]]:
@@ -125,10 +159,12 @@ def _stretches(counted: pd.DataFrame, *, one_now: bool) -> Iterator[tuple[Intege
     windows, times = (
         counted[names].astype(INTEGER).to_numpy(np.int64) for names in (_WINDOWS, _CLOCKS)
     )
+    spans = counted[_SPAN].astype(INTEGER).to_numpy(np.int64, na_value=0)
     counts = _trusted(counted, windows, one_now=one_now)
     source = np.arange(len(windows))
     if not one_now:  # each half is an answer of its own; a minute is allowed for between them
         source, times = np.repeat(source, 2), np.repeat(times, 2, axis=0)
+        spans = np.zeros((len(source), 2), np.int64)
         windows = np.repeat(windows.ravel()[:, np.newaxis], 2, axis=1)
         counts = counts.swapaxes(1, 2).reshape(-1, 1, _HALF).swapaxes(1, 2)
         counts = np.concatenate([counts, np.full_like(counts, np.nan)], axis=2)
@@ -142,7 +178,12 @@ def _stretches(counted: pd.DataFrame, *, one_now: bool) -> Iterator[tuple[Intege
         last = min(first + step, len(sizes))
         rows = order[ends[first] - sizes[first] : ends[last - 1]]
         placed, padded = _padded(
-            source[rows], session[rows] - first, windows[rows], times[rows], counts[rows]
+            source[rows],
+            session[rows] - first,
+            windows[rows],
+            times[rows],
+            counts[rows],
+            spans[rows],
         )
         yield placed, padded if one_now else replace(padded, doubt_us=MINUTE_US)
         first = last
@@ -160,7 +201,12 @@ def _trusted(counted: pd.DataFrame, windows: Integers, *, one_now: bool) -> Numb
 
 
 def _padded(
-    source: Integers, session: Integers, windows: Integers, times: Integers, counts: Numbers
+    source: Integers,
+    session: Integers,
+    windows: Integers,
+    times: Integers,
+    counts: Numbers,
+    spans: Integers,
 ) -> tuple[Integers, Answers]:
     sizes = np.bincount(session)
     place = np.arange(len(session)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -178,6 +224,7 @@ def _padded(
         clocks[..., 2],
         np.asarray(spread(windows, 0), np.int64),
         np.asarray(spread(counts, np.nan), np.float64).swapaxes(1, 2),
+        np.asarray(spread(spans, 0), np.int64),
     )
     return np.asarray(spread(source, -1), np.int64), answers
 
@@ -189,7 +236,7 @@ def _bounds(answers: Answers, found: Rungs) -> tuple[Numbers, Numbers]:
     is_small = (answers.present.sum(axis=1) <= MOST_ANSWERS)[found.session[across]]
     for some, changes in (
         (across[is_small], _changes_by_all_answers),
-        (across[~is_small], _changes_by_two_answers),
+        (across[~is_small], _changes_by_few_answers),
     ):
         if len(some):
             gained, lost, is_torn = changes(answers, found, some)
@@ -213,10 +260,11 @@ def _changes_by_all_answers(answers: Answers, found: Rungs, some: _Places) -> _C
     return _changes(most, (place, found.metric[some]), found.shorter[some], found.longer[some])
 
 
-def _changes_by_two_answers(answers: Answers, found: Rungs, some: _Places) -> _Changes:
-    """What may have happened between the two answers of some buckets, by these two alone."""
-    pair = np.stack([found.shorter[some], found.longer[some]], axis=1)
-    most = at_most(_two(answers, found.session[some], found.metric[some], pair))
+def _changes_by_few_answers(answers: Answers, found: Rungs, some: _Places) -> _Changes:
+    """What may have happened between the two answers of some buckets, by these and the one with the shortest window."""
+    shortest = np.where(answers.present, answers.minutes[..., 0], np.iinfo(np.int64).max).argmin(1)
+    few = np.stack([found.shorter[some], found.longer[some], shortest[found.session[some]]], axis=1)
+    most = at_most(_few(answers, found.session[some], found.metric[some], few))
     first = np.zeros(len(some), np.int64)
     return _changes(most, (np.arange(len(some)), first), first, first + 1)
 
@@ -228,16 +276,17 @@ def _changes(
     return most[*at, longer, shorter], most[*at, shorter, longer], is_torn
 
 
-def _two(answers: Answers, session: Integers, metric: Integers, pair: Integers) -> Answers:
-    """The two answers of each bucket, as if each bucket were a session."""
-    which = session[:, np.newaxis], pair
-    counts = answers.counts[session[:, np.newaxis], metric[:, np.newaxis], pair]
+def _few(answers: Answers, session: Integers, metric: Integers, few: Integers) -> Answers:
+    """A few answers for each bucket, as if each bucket were a session."""
+    which = session[:, np.newaxis], few
+    counts = answers.counts[session[:, np.newaxis], metric[:, np.newaxis], few]
     return Answers(
         answers.sent[which],
         answers.received[which],
         answers.observed[which],
         answers.minutes[which],
         counts[:, np.newaxis],
+        answers.spans[which],
         answers.doubt_us,
     )
 

@@ -1,4 +1,4 @@
-"""Which two counts make which bucket: the windows of a session, taken from the shortest up, each with the one before.
+"""Which two counts make which bucket: those of neighbouring windows of a session, or of the edges of its spans.
 
 Arrays of many sessions at once: `S` sessions, each with up to `M` answers of two windows, four metrics.
 """
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipelines.normalize.answers import Flags, Integers
 
-__all__ = ["MINUTE_US", "Answers", "Numbers", "Rungs", "rungs"]
+__all__ = ["MINUTE_US", "Answers", "Numbers", "Rungs", "rungs", "rungs_of_spans"]
 
 MINUTE_US: Final = 60_000_000
 
@@ -28,6 +28,7 @@ class Answers:
         observed: (S, M) the server's clock, to the second.
         minutes: (S, M, 2) the windows, the shorter one first.
         counts: (S, 4, M, 2) NaN where there is none.
+        spans: (S, M, 2) the edges that were asked for, the older one first; 0 for trailing windows.
         doubt_us: how far the now of an answer may be outside of the time between `sent` and `received`.
     """
 
@@ -36,6 +37,7 @@ class Answers:
     observed: Integers
     minutes: Integers
     counts: Numbers
+    spans: Integers
     doubt_us: int = 0
 
     @property
@@ -51,6 +53,7 @@ class Answers:
             self.observed[sessions, :most],
             self.minutes[sessions, :most],
             self.counts[sessions, :, :most],
+            self.spans[sessions, :most],
             self.doubt_us,
         )
 
@@ -98,6 +101,60 @@ def rungs(answers: Answers) -> Rungs:
         to_minutes=column(4),
         difference=np.asarray(column(5), np.float64),
         exact=column(1) == column(2),
+    )
+
+
+def rungs_of_spans(answers: Answers) -> Rungs:
+    """What the answers for spans say: of each span by itself, of the time between neighbours, and since the youngest edge.
+
+    Neighbours are bounded by two answers where they do not share an edge.
+    """
+    starts = np.where(answers.present, answers.spans[..., 0], np.iinfo(np.int64).max)
+    order = np.argsort(starts, axis=1, kind="stable")
+    edges = answers.observed[..., np.newaxis] - answers.minutes * MINUTE_US
+    is_known = answers.present[:, np.newaxis] & ~np.isnan(answers.counts).any(axis=3)
+    is_known &= (answers.minutes[..., 0] < answers.minutes[..., 1])[:, np.newaxis]
+    every = np.arange(len(order))
+    shape = is_known.shape[:2]
+    before = np.full(shape, -1)  # the answer for the span before
+    sessions, metrics = np.indices(shape)
+    parts: list[tuple[Integers, ...]] = []
+
+    def add(where: Flags, shorter: Integers, longer: Integers, halves: tuple[int, int]) -> None:
+        """Buckets from a window of `shorter` to one of `longer`; half -1 is the time of asking."""
+        session, metric = sessions[where], metrics[where]
+        first, second = shorter[where], longer[where]
+        least = halves[0] >= 0
+        from_minutes = answers.minutes[session, first, halves[0]] * least
+        counted = np.where(least, answers.counts[session, metric, first, halves[0]], 0.0)
+        difference = answers.counts[session, metric, second, halves[1]] - counted
+        to_minutes = answers.minutes[session, second, halves[1]]
+        parts.append((session, metric, first, second, from_minutes, to_minutes, difference))
+
+    for place in range(order.shape[1]):
+        answer = np.broadcast_to(order[:, place, np.newaxis], shape)
+        known = is_known[every[:, np.newaxis], np.arange(shape[1]), answer]
+        is_apart = (
+            known
+            & (before >= 0)
+            & (answers.spans[sessions, answer, 0] > answers.spans[sessions, before, 1])
+            & (edges[sessions, answer, 1] > edges[sessions, before, 0])
+        )
+        add(is_apart, answer, before, (1, 0))
+        add(known, answer, answer, (0, 1))
+        before = np.where(known, answer, before)
+    add(before >= 0, before, before, (-1, 0))
+    columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    session, metric, shorter, longer, from_minutes, to_minutes, difference = columns
+    return Rungs(
+        session=session,
+        metric=metric,
+        shorter=shorter,
+        longer=longer,
+        from_minutes=from_minutes,
+        to_minutes=to_minutes,
+        difference=np.asarray(difference, np.float64),
+        exact=shorter == longer,
     )
 
 

@@ -152,7 +152,7 @@ class _Normalization:
         raw = raw_of(replies, calls)
         self.publish(RAW.name, raw)
         is_answer = raw["is_answer"]
-        answers = answers_of(raw[is_answer], calls["observed_at"], self.known)
+        answers = answers_of(raw[is_answer], calls, self.known)
         decoded = decode(
             list(compress(replies.body, is_answer)), list(compress(replies.headers, is_answer))
         )

@@ -32,7 +32,7 @@ class Filters(TypedDict, total=False):
     """What of a table is read.
 
     Attributes:
-        since: from this date on; for `traffic_buckets` a time with its zone, too.
+        since: from this date on; for `traffic_buckets` and `traffic_history` a time with its zone, too.
         until: before this date or time.
         sessions: of these labels only.
         runs: of these run ids only.
@@ -82,6 +82,10 @@ class OpenLake:
     def traffic_buckets(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """What happened between neighbouring windows; `since` and `until` are of bucket_start. Raises as `table`."""
         return self.frame("traffic_buckets", **filters)
+
+    def traffic_history(self, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """The history over all runs; `since` and `until` are of span_start. Raises as `table`."""
+        return self.frame("traffic_history", **filters)
 
     def calls(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """The ledger. Raises as `table`."""
@@ -210,6 +214,8 @@ class OpenLake:
         runs = filters.get("runs")
 
         def wanted(run_id: str, entry: Entry) -> bool:
+            if table.is_derived:
+                return False
             first, last = entry.first, entry.last
             if table.partition_from is None:
                 first = last = entry.run_date
@@ -271,9 +277,12 @@ def open_lake(address: str | Path, s3: S3Options | None = None) -> OpenLake:
 
 def _bound(table: Table, when: date, *, at_least: bool) -> pc.Expression:
     partition = pc.field(table.partition)
+    if table.by_month and not isinstance(when, datetime):
+        when = datetime(when.year, when.month, when.day, tzinfo=UTC)
     if not isinstance(when, datetime):
         return partition >= pa.scalar(when) if at_least else partition < pa.scalar(when)
-    day = pa.scalar(when.astimezone(UTC).date())
+    date_of = when.astimezone(UTC).date()
+    day = pa.scalar(date_of.replace(day=1) if table.by_month else date_of)
     moment, column = (
         pa.scalar(when, pa.timestamp("us", "UTC")),
         pc.field(table.partition_from or ""),

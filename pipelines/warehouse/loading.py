@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from pipelines.contract import RAW, TABLES
+from pipelines.contract import RAW, RUN_TABLES
 from pipelines.errors import PipelineError, PublicationError, WarehouseError
 from pipelines.lake import Lake
 from pipelines.warehouse.behaviour import LoadedRows, Warehouse
@@ -54,10 +54,10 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
     """
     lake.check_version()
     lake.settle()
-    tables = [name for name in TABLES if raw or name != RAW.name]
+    tables = [name for name in RUN_TABLES if raw or name != RAW.name]
     published = lake.published()
     runs = [published_run(each, tables) for each in published.manifests.values()]
-    known, unreadable = [*published.state.runs], published.damaged.values()
+    known, unreadable = published.runs, published.damaged.values()
     return {
         target.name: _Loading(lake, tables, runs, known, [*unreadable]).into(target)
         for target in targets

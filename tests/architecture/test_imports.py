@@ -33,6 +33,7 @@ FLOORS = {
     "pipelines.engine": 3,
     "pipelines.normalize": 3,
     "pipelines.read": 3,
+    "pipelines.history": 4,
     "pipelines.report": 3,
     "pipelines.warehouse": 3,
     "pipelines.job": 5,

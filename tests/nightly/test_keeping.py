@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES
 from pipelines.lake import Lake
 from pipelines.lake.changing import Change, commit
 from tests.nightly.conftest import MakeGround
@@ -46,7 +46,7 @@ def lake_of(night: Ground) -> dict[str, pd.DataFrame]:
     """Every table as readers of names see it, in the order of the key."""
     return {
         name: night.table(name).sort_values(list(table.key), ignore_index=True)
-        for name, table in TABLES.items()
+        for name, table in RUN_TABLES.items()
     }
 
 
@@ -126,7 +126,7 @@ async def test_pruning_is_for_good(night: Ground) -> None:
     assert in_catalog(night) == 0
     assert loaded(night) == known
     shown = (await night.run("status")).json["runs"]
-    assert all(run["pruned"] == sorted(TABLES) for run in shown)
+    assert all(run["pruned"] == sorted(RUN_TABLES) for run in shown)
     assert (await night.run("normalize")).json["runs"] == []
     ran = await night.run("run")
     assert ran.code == 0, ran.err

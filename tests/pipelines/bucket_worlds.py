@@ -142,9 +142,14 @@ class Night:
         counts = self.counts[session, call].reshape(-1, 8)
         null = self.null[session, call].reshape(-1, 8)
         time = pa.timestamp("us", "UTC")
+        none = pa.nulls(len(session))
         columns = [
             pa.array(session).cast(pa.string()),
+            none.cast(pa.int64()),
+            none.cast(pa.int64()),
             pa.array(call).cast(pa.string()),
+            none.cast(time),
+            none.cast(time),
             pa.array(self.pairs[call, 0], pa.int32()),
             pa.array(self.pairs[call, 1], pa.int32()),
             pa.array(self.sent[session, call], time),

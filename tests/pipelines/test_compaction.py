@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import TABLES, Column, arrow_schema
+from pipelines.contract import RUN_TABLES, TABLES, Column, arrow_schema
 from pipelines.lake import Compacted, Lake, Sizes
 from pipelines.normalize import normalize
 from pipelines.read import OpenLake, snapshot
@@ -107,16 +107,16 @@ def filled(table: str, row: dict[str, Any]) -> pa.Table:
 
 def test_the_same_rows_in_few_files(lake: Lake) -> None:
     """One file for each table and partition; readers of names, of manifests and of one run see what they saw."""
-    before = {name: by_name(lake, name) for name in TABLES}
+    before = {name: by_name(lake, name) for name in RUN_TABLES}
     runs = {run_id: run_rows(lake, run_id) for run_id in lake.run_ids()}
     done = lake.compact()
-    assert len(files(lake)) == 2 * len(TABLES)
+    assert len(files(lake)) == 2 * len(RUN_TABLES)
     for name, rows in before.items():
         assert by_name(lake, name).equals(rows)
         assert by_manifest(lake, name).equals(rows)
     assert {run_id: run_rows(lake, run_id) for run_id in lake.run_ids()} == runs
     assert done.rows == before["instant_stats"].num_rows - 1  # run-d is alone in its partitions
-    assert done.files_after == len(TABLES)
+    assert done.files_after == len(RUN_TABLES)
     assert done.passed_over == ()
     assert lake.wrong_files() == {}
 
@@ -144,9 +144,9 @@ def test_a_second_time_changes_nothing(lake: Lake) -> None:
     assert contents(lake) == before
     publish(lake, "run-e", stats(5, "s-0", run_id="run-e"), DAY)
     rows = by_name(lake)
-    assert lake.compact().files_before == 2 * len(TABLES)
+    assert lake.compact().files_before == 2 * len(RUN_TABLES)
     assert by_name(lake).equals(rows)
-    assert len(files(lake)) == 2 * len(TABLES)
+    assert len(files(lake)) == 2 * len(RUN_TABLES)
 
 
 def test_no_file_is_made_larger_than_the_target(lake: Lake) -> None:
@@ -199,7 +199,7 @@ def test_a_run_published_again_replaces_its_own_rows(lake: Lake, run_id: str) ->
     assert lake.folder / path == file_of(lake.folder, run_id)
     lake.compact()
     assert by_name(lake).equals(by_manifest(lake))
-    assert len(files(lake)) == 2 * len(TABLES)
+    assert len(files(lake)) == 2 * len(RUN_TABLES)
 
 
 def test_all_runs_published_again_one_after_the_other(lake: Lake) -> None:
@@ -228,7 +228,7 @@ def identity(lake: Lake, run_id: str) -> list[list[str]]:
     """What the manifest says was published."""
     manifest = lake.manifest(run_id)
     assert manifest
-    return [manifest.identity(name) for name in TABLES]
+    return [manifest.identity(name) for name in RUN_TABLES]
 
 
 def test_a_damaged_file_is_passed_over(lake: Lake) -> None:
@@ -316,13 +316,13 @@ def test_a_real_night_is_published_again_from_its_landing_store(
         closing.enter_context(landed[-1])
         normalize(landed[-1], lake)
     before = contents(lake)
-    rows = {name: by_name(lake, name) for name in TABLES}
+    rows = {name: by_name(lake, name) for name in RUN_TABLES}
     lake.compact()
-    assert {name: by_name(lake, name) for name in TABLES} == rows
-    assert {name: by_manifest(lake, name) for name in TABLES} == rows
+    assert {name: by_name(lake, name) for name in RUN_TABLES} == rows
+    assert {name: by_manifest(lake, name) for name in RUN_TABLES} == rows
     for run in landed:
         normalize(run, lake)
-        assert {name: by_name(lake, name) for name in TABLES} == rows
+        assert {name: by_name(lake, name) for name in RUN_TABLES} == rows
     assert contents(lake) == before
 
 

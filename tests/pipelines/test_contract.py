@@ -20,6 +20,7 @@ def test_the_tables_are_the_promised_ones() -> None:
         "dataset_extras",
         "sessions",
         "raw",
+        "traffic_history",
     }
 
 
@@ -67,7 +68,8 @@ def test_the_schema_names_its_table_version_key_and_partition(table: Table) -> N
     assert int(schema.metadata[b"ecgrid.schema_version"]) == table.version
     assert schema.metadata[b"ecgrid.key"].decode().split(",") == list(table.key)
     assert schema.metadata[b"ecgrid.partition"].decode() == table.partition
-    assert table.partition == ("run_date" if table.partition_from is None else "bucket_date")
+    names = {None: "run_date", "bucket_start": "bucket_date", "span_start": "span_month"}
+    assert table.partition == names[table.partition_from]
     assert table.partition_from is None or schema.field(table.partition_from).type == TIME
     assert table.partition not in schema.names
     assert {*table.key, *table.sort, *table.plain} <= set(schema.names)

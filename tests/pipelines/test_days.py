@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
+from pipelines.contract import RUN_TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.lake import Lake, Manifest, Sizes
 from tests.pipelines.lake_rows import file_of
 
@@ -105,7 +105,7 @@ def test_publishing_again_replaces_the_run_in_every_partition(lake: Lake) -> Non
         "bucket_date=2026-01-31/run-a-0",
     }
     assert path.read_bytes() == theirs
-    assert len(manifest.files) == len(TABLES)
+    assert len(manifest.files) == len(RUN_TABLES)
     assert sorted(pq.read_table(lake.folder / "traffic_buckets")["count"].to_pylist()) == [2, 7]
 
 
@@ -121,7 +121,7 @@ def test_leaving_without_commit_leaves_no_folder(lake: Lake) -> None:
 
 def test_what_waits_has_one_bound_for_all_partitions(lake: Lake) -> None:
     """However many days there are: rows of a month of them are written before a day fills a row group."""
-    sizes = Sizes(waiting_bytes=60_000)
+    sizes = Sizes(waiting_bytes=100_000)
     hourly = buckets(*hours(*range(24 * 30)))
     of_session = [
         hourly.set_column(3, hourly.schema.field(3), pa.repeat(f"s-{number:02}", hourly.num_rows))

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import INSTANT_STATS, TABLES, arrow_schema
+from pipelines.contract import INSTANT_STATS, RUN_TABLES, TABLES, arrow_schema
 from pipelines.errors import LakeVersionError, PublicationError
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, PartitionFile, Sizes
 from pipelines.lake.storage import named_errors
@@ -66,12 +66,12 @@ def test_a_publication_has_one_file_per_table_and_a_manifest(lake: Lake) -> None
     """Tables without rows get their file too, so that readers find columns and types."""
     manifest = publish(lake, stats(7, "acme", "beta"))
     paths = {file.path for file in manifest.files}
-    folders = {f"{each.name}/{each.partition}={DAY}" for each in TABLES.values()}
+    folders = {f"{each.name}/{each.partition}={DAY}" for each in RUN_TABLES.values()}
     assert {path.rpartition("/")[0] for path in paths} == folders
     assert all(re.fullmatch(r"run-a-0-[0-9a-f]{16}\.parquet", Path(path).name) for path in paths)
     others = {"_manifest/version", "_manifest/live.json", f"_manifest/run-a-{manifest.digest}.json"}
     assert set(contents(lake)) == {*paths, *others}
-    for table in TABLES.values():
+    for table in RUN_TABLES.values():
         schema = pq.read_schema(next((lake.folder / table.name).rglob("*.parquet")))
         assert schema.equals(arrow_schema(table), check_metadata=True)
 
@@ -186,7 +186,7 @@ def test_a_file_system_without_hard_links_will_do(
     monkeypatch.setattr(os, "link", link)
     publish(lake, stats(2, "b"))
     assert published(lake)["count"].to_pylist() == [2]
-    assert len(contents(lake)) == len(TABLES) + 3
+    assert len(contents(lake)) == len(RUN_TABLES) + 3
     assert file_of(lake.folder, "run-a").stat().st_mode & 0o777 == 0o600
 
 

@@ -15,7 +15,7 @@ from collector.domain.calls import Call, Span
 from collector.domain.outcomes import State
 from collector.domain.replies import LandedReply
 from collector.domain.whoami import WhoAmI
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES
 from pipelines.lake import Lake
 from pipelines.normalize import Normalized, normalize
 from tests.pipelines.night import (
@@ -39,7 +39,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def published(lake: Lake) -> Rows:
     """All tables as a reader gets them."""
-    return {name: pq.read_table(lake.folder / name).to_pylist() for name in TABLES}
+    return {name: pq.read_table(lake.folder / name).to_pylist() for name in RUN_TABLES}
 
 
 def run(night: Night, lake: Lake, checks: dict[str, str] | None = None) -> tuple[Normalized, Rows]:
@@ -335,7 +335,7 @@ def test_a_run_without_calls_publishes_empty_tables(lake: Lake) -> None:
     """Readers find columns and types all the same."""
     normalized, rows = run(Night(), lake)
     assert (normalized.planned, normalized.rows, normalized.files) == (0, 0, 6)
-    assert rows == {name: [] for name in TABLES}
+    assert rows == {name: [] for name in RUN_TABLES}
 
 
 SAMPLES = Path(__file__).parent.parent / "asmx-samples"

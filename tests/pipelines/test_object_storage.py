@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
 from pipelines.lake import Lake, Manifest
 from tests.pipelines.lake_rows import stats
@@ -264,4 +264,4 @@ def test_a_store_that_lets_nobody_in_or_is_gone_is_named(tmp_path: Path) -> None
 def test_every_table_has_its_file_there(lake: Lake) -> None:
     """Those without rows too, so that readers find columns and types."""
     publish(lake, rows(1))
-    assert {name.partition("/")[0] for name in names(lake)} == {*TABLES, "_manifest"}
+    assert {name.partition("/")[0] for name in names(lake)} == {*RUN_TABLES, "_manifest"}

@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import INSTANT_STATS, TABLES, arrow_schema
+from pipelines.contract import INSTANT_STATS, RUN_TABLES, TABLES, arrow_schema
 from pipelines.lake import Lake
 from tests.pipelines.lake_rows import file_of, stats
 from tests.pipelines.publish_forever import DAY, SIZES, rows
@@ -61,7 +61,7 @@ def test_pandas_reads_one_night_only(lake: Path) -> None:
     assert frame["run_id"].tolist() == ["run-a"] * 2
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", RUN_TABLES)
 def test_pyarrow_reads_every_table_with_its_exact_schema(lake: Path, table: str) -> None:
     """Tables without rows too; the partition comes from the path, as text or as a date."""
     schema, partition = arrow_schema(TABLES[table]), TABLES[table].partition
@@ -90,7 +90,7 @@ def test_duckdb_reads_a_table_with_its_types(lake: Path, pattern: str) -> None:
 
 def test_duckdb_reads_the_whole_lake_by_table(lake: Path) -> None:
     """Every table, those without rows too."""
-    for table in TABLES:
+    for table in RUN_TABLES:
         found = duckdb.read_parquet(f"{lake}/{table}/**/*.parquet", hive_partitioning=True)
         assert found.columns == [*arrow_schema(TABLES[table]).names, TABLES[table].partition]
 

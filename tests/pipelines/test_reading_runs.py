@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 import pipelines
-from pipelines.contract import TABLES, TRAFFIC_BUCKETS, arrow_schema
+from pipelines.contract import RUN_TABLES, TABLES, TRAFFIC_BUCKETS, arrow_schema
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake
 from pipelines.read import OpenLake
@@ -102,7 +102,7 @@ def test_the_same_rows_as_without_choosing(
     assert pa.concat_tables(whole).num_rows == len(found)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", RUN_TABLES)
 def test_texts_that_are_read_as_codes_are_the_same(lake: OpenLake, table: str) -> None:
     """With a condition of one's own they are read as they are: the same rows in the same order, types and nulls."""
     found = lake.table(table)

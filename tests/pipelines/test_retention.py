@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from collector.landing import LandedRun
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES, TABLES
 from pipelines.lake import Lake, Pruned
 from pipelines.normalize import normalize
 from pipelines.read import OpenLake
@@ -19,7 +19,7 @@ from tests.pipelines.night import STARTED_US, Night, answer, counts
 DAY_US = 86_400_000_000
 OLD, MIDDLE, NEW = "20260131T020000Z-1f2e3d", "20260201T020000Z-1f2e3d", "20260202T020000Z-1f2e3d"
 RUNS = (OLD, MIDDLE, NEW)
-ALL = tuple(TABLES)
+ALL = tuple(RUN_TABLES)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def by_name(lake: Lake, table: str) -> pa.Table:
     """What readers of file names see, in the order of the key."""
     names = [each.name for each in TABLES[table].columns]
     found = ds.dataset(lake.folder / table, partitioning=None).to_table().select(names)
-    return found.sort_by([(name, "ascending") for name in TABLES[table].key])
+    return found.sort_by([(name, "ascending") for name in RUN_TABLES[table].key])
 
 
 def runs_in(lake: Lake, table: str) -> set[str | None]:
@@ -70,7 +70,7 @@ def test_all_of_old_runs_goes(lake: Lake, compacted: bool) -> None:
     """Whole partitions, and of shared files the rows of those runs; the others keep every row."""
     if compacted:
         lake.compact()
-    before = {name: by_name(lake, name) for name in TABLES}
+    before = {name: by_name(lake, name) for name in RUN_TABLES}
     done = lake.prune(date(2026, 2, 2), ALL)
     assert done.runs == (OLD, MIDDLE)
     assert (done.rewritten > 0) == compacted
@@ -99,7 +99,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(lake: Lake) -> None:
 
 def test_of_one_table_alone(lake: Lake) -> None:
     """The landed replies of old runs; a second time there is nothing to do."""
-    kept = {name: by_name(lake, name) for name in TABLES if name != "raw"}
+    kept = {name: by_name(lake, name) for name in RUN_TABLES if name != "raw"}
     done = lake.prune(date(2026, 2, 2), ["raw"])
     assert (done.runs, done.files) == ((OLD, MIDDLE), 2)
     assert {name: by_name(lake, name) for name in kept} == kept
@@ -113,14 +113,14 @@ def test_of_one_table_alone(lake: Lake) -> None:
 
 def test_what_was_published_keeps_its_identity(lake: Lake) -> None:
     """So that databases that have loaded it see no change."""
-    before = [lake.manifest(OLD).identity(name) for name in TABLES]
+    before = [lake.manifest(OLD).identity(name) for name in RUN_TABLES]
     lake.compact()
     lake.prune(date(2026, 2, 1), ["raw"])
     lake.prune(date(2026, 2, 1), ALL)
     manifest = lake.manifest(OLD)
     assert manifest
     assert manifest.is_pruned
-    assert [manifest.identity(name) for name in TABLES] == before
+    assert [manifest.identity(name) for name in RUN_TABLES] == before
 
 
 def test_a_run_that_is_yet_to_be_resumed_stays(lake: Lake) -> None:

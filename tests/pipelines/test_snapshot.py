@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.contract import TABLES, Column
+from pipelines.contract import RUN_TABLES, TABLES, Column
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake, Published, Sizes
 from pipelines.read import snapshot
@@ -94,7 +94,7 @@ def test_tables_and_columns(lake: Lake) -> None:
     with snapshot(lake, "run-a") as run:
         assert run.table("calls").num_rows == 0
         assert run.table("instant_stats", ["session"]).column_names == ["session"]
-        assert {file.table for file, _ in run.files} == set(TABLES)
+        assert {file.table for file, _ in run.files} == set(RUN_TABLES)
         assert isinstance(run.table("raw"), pa.Table)
     with pytest.raises(LookupError, match="run-b"), snapshot(lake, "run-b"):
         pass

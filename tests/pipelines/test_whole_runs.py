@@ -9,7 +9,7 @@ import pytest
 
 from collector.errors import LandingError
 from collector.landing import LandedRun
-from pipelines.contract import TABLES
+from pipelines.contract import RUN_TABLES, TABLES
 from pipelines.errors import PublicationError
 from pipelines.lake import Lake, Sizes
 from pipelines.normalize import normalize
@@ -84,7 +84,7 @@ def test_normalizing_again_after_resuming_replaces_everything(tmp_path: Path) ->
     states = pq.read_table(lake.folder / "calls")["state"]
     assert states.to_pylist() == ["ok", "ok"]
     assert pq.read_table(lake.folder / "instant_stats").num_rows == 16
-    assert len(list(lake.folder.rglob("*.parquet"))) == len(TABLES)
+    assert len(list(lake.folder.rglob("*.parquet"))) == len(RUN_TABLES)
 
 
 def test_a_damaged_landing_store_changes_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import open_lake
-from pipelines.contract import TABLES, arrow_schema
+from pipelines.contract import RUN_TABLES, TABLES, arrow_schema
 from tests.recipes.fortnight import Fortnight
 
 pytestmark = pytest.mark.timeout(240)  # the first test waits for the fortnight
@@ -39,7 +39,7 @@ READERS: Final[dict[str, Callable[[Path], pa.Table]]] = {
 }
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", RUN_TABLES)
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.extended
 def test_every_reader_gives_the_same(fortnight: Fortnight, reader: str, table: str) -> None:

@@ -16,7 +16,7 @@ from pyiceberg.catalog import load_catalog
 
 from collector.domain.outcomes import FaultClass, State
 from collector.domain.whoami import WhoAmI
-from pipelines.contract import CALLS, TABLES, Table, arrow_schema
+from pipelines.contract import CALLS, RUN_TABLES, TABLES, Table, arrow_schema
 from pipelines.lake import Lake, Manifest
 from pipelines.lake.changing import Change, commit
 from pipelines.normalize import normalize
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FIRST = datetime(2026, 1, 18, 2, tzinfo=UTC)
-LOADED = [name for name in TABLES if name != "raw"]
+LOADED = [name for name in RUN_TABLES if name != "raw"]
 
 
 def run_id_of(number: int) -> str:

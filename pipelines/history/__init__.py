@@ -1,0 +1,18 @@
+"""The history: observations of all runs to one row per span, and what is wanted and not known to the next plan."""
+
+from pipelines.history.derive import STATES, derive
+from pipelines.history.reconcile import reconcile
+from pipelines.history.wanted import Coverage, Grid, Known, Wanted, coverage_of, known_of, wanted_of
+
+__all__ = [
+    "STATES",
+    "Coverage",
+    "Grid",
+    "Known",
+    "Wanted",
+    "coverage_of",
+    "derive",
+    "known_of",
+    "reconcile",
+    "wanted_of",
+]

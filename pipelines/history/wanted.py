@@ -1,0 +1,234 @@
+"""Wanted minus known: the spans that the next run asks for. Reads the history, asks no clock and sends nothing.
+
+Wanted is every span of the grid, of each session from its first known edge (a new one: from `since` ago) to the last full
+span, as far back as the service can answer. Known is what the history has, exact or bounded.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.domain.calls import MAX_WINDOW_MINUTES, Span
+from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.lake import Lake
+from pipelines.read import OpenLake
+
+__all__ = ["Coverage", "Grid", "Known", "Wanted", "coverage_of", "known_of", "wanted_of"]
+
+_SECOND_US: Final = 1_000_000
+_MINUTE_US: Final = 60 * _SECOND_US
+_DAY_US: Final = 86_400 * _SECOND_US
+# an edge is asked for to the nearest minute, at least one
+_YOUNGEST_US: Final = _MINUTE_US // 2
+# a call may wait so long until it is sent
+_WAITING_US: Final = 60 * _MINUTE_US
+_REACH_US: Final = MAX_WINDOW_MINUTES * _MINUTE_US
+_HISTORY: Final = TRAFFIC_HISTORY.name
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Which edges there are to ask for now; microseconds since 1970 and durations in microseconds.
+
+    Attributes:
+        every: the distance of two edges.
+        since: how far back a new session begins.
+        settle: the youngest stretch that is left to a later run.
+    """
+
+    now_us: int
+    every: int
+    since: int
+    settle: int = 0
+
+    @property
+    def last(self) -> int:
+        """The youngest edge."""
+        return (self.now_us - max(self.settle, _YOUNGEST_US)) // self.every * self.every
+
+    @property
+    def first(self) -> int:
+        """The oldest edge that the service can answer for."""
+        return -(-(self.now_us - _REACH_US + _WAITING_US) // self.every) * self.every
+
+    @property
+    def day(self) -> int:
+        """Where the youngest day begins."""
+        return self.last - _DAY_US
+
+    def spans(self, start: int, end: int) -> Iterator[Span]:
+        """The spans between two edges."""
+        return (_span(edge, edge + self.every) for edge in range(start, end, self.every))
+
+
+@lru_cache(maxsize=1 << 16)  # the sessions of a plan want the same
+def _span(start: int, end: int) -> Span:
+    return Span(start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the history knows of a session.
+
+    Attributes:
+        first: its first known edge, as far as it matters.
+        starts: of the stretches that are known, ascending and apart.
+        ends: their ends.
+    """
+
+    first: int
+    starts: Sequence[int] = ()
+    ends: Sequence[int] = ()
+
+    def covers(self, start: int, end: int) -> bool:
+        """Whether all of a span is known."""
+        at = bisect_right(self.starts, start) - 1
+        return at >= 0 and end <= self.ends[at]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted and not known of a session.
+
+    Attributes:
+        new: spans that no earlier run could ask for.
+        missed: spans that one could have asked for, and that are asked for now.
+    """
+
+    session: str
+    new: tuple[Span, ...] = ()
+    missed: tuple[Span, ...] = ()
+
+
+def wanted_of(grid: Grid, sessions: Iterable[str], known: Mapping[str, Known]) -> list[Wanted]:
+    """The spans that are wanted of each session and not known, ascending."""
+    frontier = max((ends[-1] for each in known.values() if (ends := each.ends)), default=0)
+    return [_wanted(grid, session, known.get(session), frontier) for session in sessions]
+
+
+def _wanted(grid: Grid, session: str, known: Known | None, frontier: int) -> Wanted:
+    if known is None:
+        begin = max(grid.last - grid.since // grid.every * grid.every, grid.first)
+        return Wanted(session, tuple(grid.spans(begin, grid.last)))
+    begin = max(-(-known.first // grid.every) * grid.every, grid.first)
+    new: list[Span] = []
+    missed: list[Span] = []
+    for span in grid.spans(begin, grid.last):
+        if not known.covers(span.start_us, span.end_us):
+            is_missed = span.end_us <= frontier or span.start_us < grid.day
+            (missed if is_missed else new).append(span)
+    return Wanted(session, tuple(new), tuple(missed))
+
+
+def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known]:
+    """What the history knows of sessions, as far back as the service can answer; those that it does not have are absent.
+
+    Raises:
+        PublicationError: the history cannot be read.
+    """
+    reader = OpenLake(lake)
+    since = datetime.fromtimestamp((grid.first - _DAY_US) // _SECOND_US, UTC)
+    columns = ["session", "span_start", "span_end", "state"]
+    rows = reader.table(_HISTORY, since=since, columns=columns)
+    first = _edges(rows, "span_start", "min")
+    absent = [session for session in sessions if session not in first]
+    if absent:  # what was known of them is out of reach
+        older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
+        first |= dict.fromkeys(_edges(older, "span_end", "max"), 0)
+    stretches = _stretches(rows.filter(pc.field("state") != "unseen"))
+    wanted = set(sessions)
+    return {
+        session: Known(edge, *stretches.get(session, ((), ())))
+        for session, edge in first.items()
+        if session in wanted
+    }
+
+
+def _edges(rows: pa.Table, column: str, which: str) -> dict[str, int]:
+    found = rows.group_by("session").aggregate([(column, which)])
+    edges = found[f"{column}_{which}"].cast(pa.int64()).to_pylist()
+    return dict(zip(found["session"].to_pylist(), edges, strict=True))
+
+
+def _stretches(rows: pa.Table) -> dict[str, tuple[list[int], list[int]]]:
+    """By session, the stretches that rows cover."""
+    spans = rows.select(["session", "span_start", "span_end"]).group_by(
+        ["session", "span_start", "span_end"]
+    )
+    found = spans.aggregate([]).sort_by([("session", "ascending"), ("span_start", "ascending")])
+    if not found.num_rows:
+        return {}
+    session = found["session"].to_numpy()
+    start = found["span_start"].cast(pa.int64()).to_numpy()
+    end = found["span_end"].cast(pa.int64()).to_numpy()
+    code = pd.factorize(session)[0]
+    reach = pd.Series(end).groupby(code).cummax().to_numpy()
+    is_new = np.r_[True, (code[1:] != code[:-1]) | (start[1:] > reach[:-1])]
+    firsts = np.flatnonzero(is_new)
+    lasts = np.r_[firsts[1:], len(start)] - 1
+    result: dict[str, tuple[list[int], list[int]]] = {}
+    for at, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        starts, ends = result.setdefault(str(session[at]), ([], []))
+        starts.append(int(start[at]))
+        ends.append(int(reach[last]))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the history is known, in spans; one counts once, not for each traffic and direction.
+
+    Attributes:
+        spans: of all sessions up to now, `exact + bounded + unseen`.
+        healed: spans of earlier nights that this run made known.
+        lost: unseen, and the service cannot answer for them any more.
+    """
+
+    spans: int
+    exact: int
+    bounded: int
+    unseen: int
+    healed: int = 0
+    lost: int = 0
+
+
+def coverage_of(
+    lake: Lake, grid: Grid, still_wanted: Sequence[Wanted], known: Mapping[str, Known], healed: int
+) -> Coverage:
+    """The sums of the history, and of what its sessions have behind their last known edge.
+
+    Raises:
+        PublicationError: the history cannot be read.
+    """
+    manifest = lake.published(lambda _run_id, _entry: False).derived
+    counts = manifest.counts if manifest else {}
+    sums = dict.fromkeys(("exact", "bounded", "unseen"), 0)
+    edge = datetime.fromtimestamp(grid.first // _SECOND_US, UTC)
+    lost = 0
+    for name, count in counts.items():
+        day, _, state = name.partition(" ")
+        sums[state] += count
+        if state == "unseen" and date.fromisoformat(day) < edge.date():
+            lost += count
+    behind = sum(
+        span.start_us >= max(known[each.session].ends, default=0) if each.session in known else True
+        for each in still_wanted
+        for span in (*each.new, *each.missed)
+    )
+    unseen = sums["unseen"] + behind
+    return Coverage(
+        sums["exact"] + sums["bounded"] + unseen,
+        sums["exact"],
+        sums["bounded"],
+        unseen,
+        healed,
+        lost,
+    )

@@ -1,0 +1,154 @@
+"""What a run asks that is begun now: trailing windows as they are, or the spans that are wanted and not known."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from collector.config import Settings
+from collector.domain.calls import Call, Span
+from collector.domain.durations import parse_duration
+from collector.runs.plan import calls, calls_of_spans, spans_of
+from pipelines.errors import LakeVersionError, PublicationError
+from pipelines.job.publishing import lake_of
+
+if TYPE_CHECKING:
+    from pipelines.history import Coverage, Grid, Known, Wanted
+
+__all__ = ["Plan", "plan_now"]
+
+_LOG: Final = structlog.get_logger("nightly")
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run asks that is begun now, and why.
+
+    Attributes:
+        grid: None where trailing windows are asked for; the rest is empty then.
+        known: what the history knows of the sessions, by label.
+        wanted: what is wanted and not known, of each session of the configuration in its order.
+        left: calls that are left to the next run.
+    """
+
+    settings: Settings
+    grid: "Grid | None" = None
+    known: "Mapping[str, Known]" = field(default_factory=dict)
+    wanted: "Sequence[Wanted]" = ()
+    left: int = 0
+
+    @property
+    def new(self) -> int:
+        """Spans that no earlier run could ask for."""
+        return sum(len(each.new) for each in self.wanted)
+
+    @property
+    def missed(self) -> list[Span]:
+        """Spans that are healed once they are answered, of all sessions."""
+        return [span for each in self.wanted for span in each.missed]
+
+    @property
+    def sessions_missed(self) -> int:
+        """Of how many sessions something is missing."""
+        return sum(bool(each.missed) for each in self.wanted)
+
+    def calls(self) -> Iterator[Call]:
+        """The calls, session by session."""
+        if self.grid is None:
+            yield from calls(self.settings)
+            return
+        most = self.settings.windows.max_calls
+        turns = sorted(turn for turn, _ in self._in_turn()) if most else []
+        latest = turns[most] if len(turns) > most else None  # the first turn that has no room for all
+        room = most - sum(turn < latest for turn in turns) if latest is not None else 0
+        for turn, call in self._in_turn():
+            if latest is None or turn < latest:
+                yield call
+            elif turn == latest and room:
+                room -= 1
+                yield call
+
+    def count(self) -> int:
+        """How many calls there would be without `max_calls`."""
+        return sum(1 for _ in self._in_turn()) if self.grid else 0
+
+    def _in_turn(self) -> Iterator[tuple[int, Call]]:
+        """The calls, session by session, with whose turn it is among all: the youngest day, then what expires first."""
+        grid = self.grid
+        assert grid is not None
+        for entry, each in zip(self.settings.sessions, self.wanted, strict=True):
+            spans = [
+                span
+                for stretch in _stretches(sorted((*each.new, *each.missed)))
+                for span in spans_of(stretch, self.settings.windows.pairing)
+            ]
+            turns = [span.start_us if span.end_us <= grid.day else 0 for span in spans]
+            for turn, span in sorted(zip(turns, spans, strict=True)):
+                for call in calls_of_spans(entry, (span,)):
+                    yield turn, call
+
+    def coverage(self) -> "Coverage | None":
+        """How the history stands by now; None for trailing windows.
+
+        Raises:
+            PublicationError: the history cannot be read.
+        """
+        if self.grid is None:
+            return None
+        from pipelines.history import coverage_of, known_of, wanted_of  # noqa: PLC0415  # beside lake_of
+
+        lake, labels = lake_of(self.settings), [entry.label for entry in self.settings.sessions]
+        known = known_of(lake, self.grid, labels)
+        healed = sum(
+            each.session in known and known[each.session].covers(span.start_us, span.end_us)
+            for each in self.wanted
+            for span in each.missed
+        )
+        return coverage_of(lake, self.grid, wanted_of(self.grid, labels, known), known, healed)
+
+
+def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
+    """What a run asks for that is begun now.
+
+    A history that cannot be read costs no night: every session is asked for as if it were new.
+
+    Raises:
+        LakeVersionError: another version wrote the lake.
+    """
+    windows = settings.windows
+    if windows.every is None:
+        return Plan(settings)
+    from pipelines.history import Grid, known_of, wanted_of  # noqa: PLC0415  # beside lake_of
+
+    now_us = time.time_ns() // 1_000 if now_us is None else now_us
+    every, since, settle = (
+        parse_duration(each) * _SECOND_US for each in (windows.every, windows.since, windows.settle)
+    )
+    grid = Grid(now_us, every, since, settle)
+    labels = [entry.label for entry in settings.sessions]
+    known: Mapping[str, Known] = {}
+    try:
+        known = known_of(lake_of(settings), grid, labels)
+    except LakeVersionError:
+        raise
+    except PublicationError as error:
+        _LOG.error("what is known cannot be read: every session is asked as a new one", said=str(error))
+    plan = Plan(settings, grid, known, wanted_of(grid, labels, known))
+    most = windows.max_calls
+    return replace(plan, left=max(0, plan.count() - most)) if most else plan
+
+
+def _stretches(spans: Iterable[Span]) -> Iterator[list[int]]:
+    """The edges of each stretch of spans that follow each other."""
+    edges: list[int] = []
+    for span in spans:
+        if edges and edges[-1] != span.start_us:
+            yield edges
+            edges = []
+        edges = edges or [span.start_us]
+        edges.append(span.end_us)
+    if edges:
+        yield edges

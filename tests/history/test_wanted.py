@@ -1,0 +1,105 @@
+"""Wanted minus known, as spans."""
+
+import pytest
+
+from collector.domain.calls import MAX_WINDOW_MINUTES
+from pipelines.history import Grid, Known, Wanted, wanted_of
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+NOW_US = 1_769_824_800_000_000 + 15 * MINUTE_US  # 2026-01-31T02:15:00Z
+LAST = NOW_US - 15 * MINUTE_US
+
+
+def grid(**changes: int) -> Grid:
+    """Every hour, a new session from a day ago."""
+    return Grid(**{"now_us": NOW_US, "every": HOUR_US, "since": DAY_US, **changes})
+
+
+def back(wanted: Wanted) -> tuple[list[int], list[int]]:
+    """How many hours before the youngest edge new and missed spans end."""
+    new, missed = (
+        [(LAST - each.end_us) // HOUR_US for each in some] for some in (wanted.new, wanted.missed)
+    )
+    return new, missed
+
+
+def known(*stretches: tuple[int, int], first: int | None = None) -> Known:
+    """Stretches in hours before the youngest edge, the oldest first."""
+    starts = [LAST - start * HOUR_US for start, _ in stretches]
+    ends = [LAST - end * HOUR_US for _, end in stretches]
+    return Known(starts[0] if first is None else LAST - first * HOUR_US, starts, ends)
+
+
+def one(known: Known | None, frontier: int = 0, **changes: int) -> tuple[list[int], list[int]]:
+    """What is wanted of a session beside another one that is known up to so many hours ago."""
+    every = {"other": Known(LAST - 900 * HOUR_US, [LAST - 900 * HOUR_US], [LAST - frontier * HOUR_US])}
+    if known is not None:
+        every["acme"] = known
+    return back(wanted_of(grid(**changes), ["acme"], every)[0])
+
+
+def test_a_new_session_begins_where_it_is_told() -> None:
+    """A day ago by default; at most as far back as the service can answer."""
+    assert one(None) == ([*reversed(range(24))], [])
+    new, _ = one(None, since=22 * DAY_US)
+    assert new[0] == 22 * 24 - 1
+    new, _ = one(None, since=60 * DAY_US)
+    assert (new[0] + 1) * 60 + 15 <= MAX_WINDOW_MINUTES < (new[0] + 3) * 60 + 15
+
+
+def test_what_is_known_is_not_wanted() -> None:
+    """Neither a whole history, nor what a later run of the same hour would ask."""
+    assert one(known((100, 0))) == ([], [])
+    assert one(known((100, 1)), frontier=1) == ([0], [])
+
+
+def test_a_missed_night_is_healed() -> None:
+    """Nobody ran for two days: the youngest day is new, the rest was missed."""
+    new, missed = one(known((200, 48)), frontier=48)
+    assert (new, missed) == ([*reversed(range(24))], [*reversed(range(24, 48))])
+
+
+def test_what_others_have_and_a_session_lacks_was_missed() -> None:
+    """Its calls failed last night, or one in the middle did."""
+    assert one(known((200, 5)), frontier=1) == ([0], [4, 3, 2, 1])
+    assert one(known((200, 9), (8, 0))) == ([], [8])
+
+
+def test_what_is_out_of_reach_is_not_asked_for() -> None:
+    """A session that failed for a month."""
+    new, missed = one(Known(0), frontier=0)
+    assert new == []
+    assert (missed[0] + 1) * 60 + 15 <= MAX_WINDOW_MINUTES
+    assert missed == [*reversed(range(len(missed)))]
+
+
+def test_the_youngest_edge_waits_for_the_service() -> None:
+    """A minute that has not passed by half cannot be asked for; `settle` leaves more."""
+    assert grid(now_us=LAST + MINUTE_US // 2).last == LAST
+    assert grid(now_us=LAST + MINUTE_US // 2 - 1).last == LAST - HOUR_US
+    assert grid(settle=20 * MINUTE_US).last == LAST - HOUR_US
+    assert one(None, settle=20 * MINUTE_US)[0][-1] == 1
+
+
+@pytest.mark.parametrize("minutes", [15, 30, 60, 360])
+def test_a_finer_or_coarser_grid_asks_for_what_is_not_covered(minutes: int) -> None:
+    """What was counted by the hour needs no counting by the quarter; a grid of six hours begins at its own edges."""
+    found = wanted_of(grid(every=minutes * MINUTE_US), ["acme"], {"acme": known((30, 6))})[0]
+    spans = [*found.missed, *found.new]
+    assert all(span.start_us % (minutes * MINUTE_US) == 0 for span in spans)
+    assert spans[0].start_us <= LAST - 6 * HOUR_US
+    assert spans[-1].end_us <= LAST
+    assert len(spans) == len({*spans})
+
+
+def test_known_stretches_cover_spans() -> None:
+    """Edges included."""
+    some = known((10, 8), (5, 2))
+    assert some.covers(LAST - 10 * HOUR_US, LAST - 8 * HOUR_US)
+    assert some.covers(LAST - 4 * HOUR_US, LAST - 3 * HOUR_US)
+    assert not some.covers(LAST - 9 * HOUR_US, LAST - 7 * HOUR_US)
+    assert not some.covers(LAST - 11 * HOUR_US, LAST - 10 * HOUR_US)
+    assert not some.covers(LAST - 2 * HOUR_US, LAST - HOUR_US)
+    assert not Known(0).covers(0, 1)
