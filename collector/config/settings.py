@@ -246,12 +246,16 @@ class Windows(_Section):
     since: Annotated[str, _duration("1m", "22d")] = "24h"
     settle: Annotated[str, _duration("0m", "24h")] = "0m"
     max_calls: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] = 0
-    minutes: Annotated[
-        tuple[
-            Annotated[int, Field(strict=True, ge=MIN_WINDOW_MINUTES, le=MAX_WINDOW_MINUTES)], ...
-        ],
-        Field(min_length=1),
-    ] | None = None
+    minutes: (
+        Annotated[
+            tuple[
+                Annotated[int, Field(strict=True, ge=MIN_WINDOW_MINUTES, le=MAX_WINDOW_MINUTES)],
+                ...,
+            ],
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
     pairing: Pairing = Pairing.PAIRS
 
     @model_validator(mode="after")
@@ -264,7 +268,9 @@ class Windows(_Section):
             if self.minutes is not None and name in self.model_fields_set:
                 raise ValueError(f"{name} belongs to every, and has no meaning with minutes")
         if self.every and parse_duration(self.since) < parse_duration(self.every):
-            raise ValueError(f"since = {self.since!r}: must not be shorter than every = {self.every!r}")
+            raise ValueError(
+                f"since = {self.since!r}: must not be shorter than every = {self.every!r}"
+            )
         return self
 
 

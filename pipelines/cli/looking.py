@@ -145,11 +145,17 @@ def _on_grid(planned: Plan, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
         "left_to_next_run": planned.left,
     }
     lines = [
-        f"{cost.calls} calls of {cost.sessions} sessions, for spans of {planned.settings.windows.every}"
-        f" ({planned.settings.windows.pairing})",
+        (
+            f"{cost.calls} calls of {cost.sessions} sessions, for spans of {planned.settings.windows.every}"
+            f" ({planned.settings.windows.pairing})"
+        ),
         f"new: {planned.new} spans",
         f"healed: {len(missed)} spans that earlier runs missed"
-        + (f", of {planned.sessions_missed} sessions, from {oldest} to {youngest}" if missed else ""),
+        + (
+            f", of {planned.sessions_missed} sessions, from {oldest} to {youngest}"
+            if missed
+            else ""
+        ),
         f"lost: {lost} spans that nobody counted and the service cannot answer any more",
     ]
     if planned.left:

@@ -28,11 +28,12 @@ from pipelines.job.sequence import run_night
 __all__ = ["demo", "simulate"]
 
 _SESSIONS: Final = 50
-_HOURS: Final = tuple(range(60, 1441, 60))
+_HISTORY: Final = 'every = "1h"\nsince = "24h"'
+_HOURS: Final = f"minutes = {list(range(60, 1441, 60))}"
 _START_SECONDS: Final = 20
 
 _CONFIG: Final = """\
-# Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours by the hour.
+# Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours.
 sessions_file = {sessions_file}
 
 [service]
@@ -46,7 +47,7 @@ per_session_per_second = 50
 concurrency = 16
 
 [windows]
-minutes = {minutes}
+{windows}
 
 [storage]
 root = {root}
@@ -135,7 +136,7 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 )
 @shared_options
 def demo(door: Door, root: Path) -> None:
-    """The whole nightly job against the built-in simulator: 50 sessions, 24 windows each; needs nothing.
+    """The whole nightly job against the built-in simulator: 50 sessions, 24 hours each; needs nothing.
 
     The simulator runs as a process of its own on a free port of this machine and ends with the demo.
     """
@@ -149,7 +150,7 @@ def demo(door: Door, root: Path) -> None:
             night = run_night(
                 settings, credentials(settings, root), None, (progress, EventLog()), targets
             )
-    table = root / "lake" / "instant_stats"
+    table = root / "lake" / "traffic_history"
     shown_by = (
         f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""
     )
@@ -216,7 +217,7 @@ def _write_config(config: Path, command: str, url: str, population: Population, 
             command=command,
             sessions_file=json.dumps(sessions_file.name),
             url=json.dumps(url),
-            minutes=list(_HOURS),
+            windows=_HISTORY if command == "demo" else _HOURS,
             root=json.dumps(str(root)),
             database=json.dumps(str(root / "warehouse.duckdb")),
         )

@@ -126,7 +126,7 @@ INSTANT_STATS: Final = Table(
 TRAFFIC_BUCKETS: Final = Table(
     name="traffic_buckets",
     version=2,
-    description="What the answers of a run say of the time between two of their edges: the observations of the history.",
+    description="What the answers of a run say of the time between two edges: the observations of the history.",
     columns=(
         _RUN_ID,
         Column("call_id", _TEXT, "The call whose answer counted to_minutes."),
@@ -143,8 +143,8 @@ TRAFFIC_BUCKETS: Final = Table(
         Column(
             "span_end",
             _TIME,
-            "The edge that was asked for where bucket_end lies; null for trailing windows, for the time of asking, and"
-            " where answers between this span's are missing.",
+            "The edge that was asked for where bucket_end lies; null for trailing windows, the time of asking,"
+            " and where answers between are missing.",
             True,
         ),
         Column(
@@ -361,14 +361,10 @@ TRAFFIC_HISTORY: Final = Table(
             _TEXT,
             "'exact': one answer counted it; 'bounded': between low and high; 'unseen': nobody knows.",
         ),
-        Column(
-            "count", _COUNT, "How many from edge_start to edge_end; null unless exact.", True
-        ),
+        Column("count", _COUNT, "How many from edge_start to edge_end; null unless exact.", True),
         Column("low", _COUNT, "There were at least so many."),
         Column("high", _COUNT, "There were at most so many; null where nothing bounds it.", True),
-        Column(
-            "estimate", _COUNT, "The best guess between low and high; null where unseen.", True
-        ),
+        Column("estimate", _COUNT, "The best guess between low and high; null where unseen.", True),
         Column(
             "edge_start",
             _TIME,

@@ -11,12 +11,18 @@ import numpy as np
 import pandas as pd
 
 from pipelines.history.graph import Graphs, graphs_of
-from pipelines.history.observations import EDGE_US, SECOND_US, Flags, Integers, Numbers, Observations
+from pipelines.history.observations import (
+    EDGE_US,
+    SECOND_US,
+    Flags,
+    Integers,
+    Numbers,
+    Observations,
+)
 
 __all__ = ["Clusters", "clusters_of"]
 
 _NEAR_US: Final = EDGE_US + SECOND_US
-
 
 
 @dataclass(slots=True)
@@ -49,9 +55,7 @@ class Clusters:
     def bounds_between(self, before: Integers, after: Integers) -> tuple[Numbers, Numbers]:
         """At least and at most, from the end of some observations to the start of others in the same clusters."""
         found = self.found
-        return self._bounds(
-            None, found.last_node[before], found.first_node[after], self.of[before]
-        )
+        return self._bounds(None, found.last_node[before], found.first_node[after], self.of[before])
 
     def covers(self, before: Integers, after: Integers) -> Flags:
         """Whether observations that are no rows cover all that lies between two rows."""
@@ -59,7 +63,9 @@ class Clusters:
         others = np.flatnonzero(self.counts & ~self._is_row & found.can_be_row)
         cluster = self.of[others]
         for number in np.flatnonzero(self.of[before] == self.of[after]).tolist():
-            first, last = np.searchsorted(cluster, [self.of[before[number]], self.of[before[number]] + 1])
+            first, last = np.searchsorted(
+                cluster, [self.of[before[number]], self.of[before[number]] + 1]
+            )
             reached, until = found.end[before[number]], found.start[after[number]]
             for other in others[first:last].tolist():  # by their start
                 if found.start[other] <= reached + SECOND_US + EDGE_US:
@@ -99,7 +105,9 @@ def clusters_of(found: Observations, is_row: Flags) -> Clusters:
         is_row: (K,) which observations become rows; what contradicts these does not count.
     """
     of = _cuts(found, _near_gaps(found, is_row))
-    clusters = Clusters(found, of, np.ones(len(found), np.bool_), np.zeros(len(found), np.bool_), is_row)
+    clusters = Clusters(
+        found, of, np.ones(len(found), np.bool_), np.zeros(len(found), np.bool_), is_row
+    )
     crowded = np.flatnonzero(np.bincount(of, minlength=1) > 1)
     members = _members(of, clusters.counts, crowded)
     if not members:
@@ -112,7 +120,7 @@ def clusters_of(found: Observations, is_row: Flags) -> Clusters:
 
 
 def _near_gaps(found: Observations, is_row: Flags) -> Flags:
-    """(K,) which start in or at a gap between two rows, if others are there that may cover it: such a gap is not cut."""
+    """(K,) which start in or at a gap between two rows that others may cover: such a gap is not cut."""
     result = np.zeros(len(found), np.bool_)
     rows = np.flatnonzero(is_row)
     before, after = rows[:-1], rows[1:]
@@ -198,16 +206,9 @@ def _graphs(some: Observations, graph: Integers) -> tuple[Graphs, _Nodes]:
     merged = table.groupby(["graph", "number"], sort=True).agg({"earliest": "max", "latest": "min"})
     nodes = _Nodes(*(np.asarray(merged.index.get_level_values(n), np.int64) for n in range(2)))
     latest = np.maximum(merged["latest"].to_numpy(), merged["earliest"].to_numpy())
-    graphs = graphs_of(
-        graph,
-        nodes.place(graph, some.first_node),
-        nodes.place(graph, some.last_node),
-        some.low,
-        some.high,
-        nodes.graph,
-        merged["earliest"].to_numpy(),
-        latest,
-    )
+    first, last = (nodes.place(graph, each) for each in (some.first_node, some.last_node))
+    bounds = first, last, some.low, some.high
+    graphs = graphs_of(bounds, nodes.graph, merged["earliest"].to_numpy(), latest)
     return graphs, nodes
 
 

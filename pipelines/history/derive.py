@@ -1,7 +1,7 @@
 """The buckets of all published runs -> `traffic_history` in the lake: what new observations touch is made anew.
 
-Which buckets the history was made of is in its manifest, so a night reads and writes what its runs touch, and a lake that
-was published again anywhere is noticed. The rows are those that `reconcile` makes of all buckets at once.
+Which buckets the history was made of is in its manifest, so a night reads and writes what its runs touch, and a run
+that was published again is noticed. The rows are those that `reconcile` makes of all buckets at once.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +31,9 @@ _LOG: Final = structlog.get_logger("history")
 
 STATES: Final = ("exact", "bounded", "unseen")
 _SESSIONS: Final = 500  # at a time
-_CONTEXT: Final = timedelta(days=2)  # before what is touched, so that what is made anew fits what stays
+_CONTEXT: Final = timedelta(
+    days=2
+)  # before what is touched, so that what is made anew fits what stays
 _LONGEST: Final = timedelta(days=24)  # no window, so no bucket, is longer
 _DAY: Final = timedelta(days=1)
 _SORT: Final = [(name, "ascending") for name in ("session", "span_start", "traffic", "direction")]
@@ -44,8 +47,8 @@ def derive(lake: Lake) -> Manifest | None:
     Only for who holds the storage root.
 
     Returns:
-        The history's manifest. Its counts are spans by day and state, `2026-01-31 exact` for instance: a span counts once,
-        not for each traffic and direction.
+        The history's manifest. Its counts are spans by day and state, `2026-01-31 exact` for instance: a span counts
+        once, not for each traffic and direction.
 
     Raises:
         PublicationError: the lake cannot be read or written; the history stays as it was.
@@ -149,7 +152,7 @@ class _Derivation:
 
     def _sessions(self, runs: Sequence[str] | None) -> list[str]:
         table = self.reader.table(_BUCKETS, runs=runs, columns=["session"])
-        return sorted(pc.unique(table["session"]).to_pylist())
+        return sorted(str(each) for each in pc.unique(table["session"]).to_pylist())
 
     def _history(self, sessions: list[str], first: date | None) -> pa.Table:
         """The history of sessions, from some days before `first` on."""
@@ -163,7 +166,7 @@ class _Derivation:
             sessions=sessions,
             since=since,
             where=where,
-            columns=[name for name in BUCKET_COLUMNS],
+            columns=list(BUCKET_COLUMNS),
         )
         frame = buckets.to_pandas(types_mapper=pd.ArrowDtype)
         return to_contract(reconcile(frame), TRAFFIC_HISTORY)
@@ -205,7 +208,7 @@ def _some(sessions: list[str]) -> Iterator[list[str]]:
 
 def _by_day(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     days = pc.cast(rows["span_start"], pa.date32())
-    for day in sorted(pc.unique(days).to_pylist()):
+    for day in np.unique(days.to_numpy()).tolist():
         yield day, rows.filter(pc.equal(days, pa.scalar(day, pa.date32())))
 
 
@@ -214,6 +217,8 @@ def _counted(day: date, rows: pa.Table) -> dict[str, int]:
     is_first = Counter[str]()
     frame = rows.select(["session", "span_start", "state"]).to_pandas()
     best = frame["state"].map({name: number for number, name in enumerate(STATES)})
-    for state, count in best.groupby([frame["session"], frame["span_start"]]).min().value_counts().items():
+    for state, count in (
+        best.groupby([frame["session"], frame["span_start"]]).min().value_counts().items()
+    ):
         is_first[STATES[int(str(state))]] = int(count)
     return {f"{day} {name}": is_first[name] for name in STATES if is_first[name]}

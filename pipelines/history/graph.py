@@ -1,12 +1,11 @@
 """Counts between instants as a graph, and what they imply: shortest paths, of many small graphs at once.
 
-Let F(t) be all that ever happened until t. "At most w from u to v" is an edge u -> v of weight w, and F never falls. The
-shortest path from u to v is the least upper bound of F(v) - F(u) that all of it allows; a negative cycle means that the
-counts contradict each other (Bellman and Ford, 1956 and 1958).
+Let F(t) be all that ever happened until t. "At most w from u to v" is an edge u -> v of weight w, and F never falls.
+The shortest path from u to v is the least upper bound of F(v) - F(u) that all of it allows; a negative cycle means that
+the counts contradict each other (the algorithm is that of Bellman and Ford).
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -75,41 +74,35 @@ class Graphs:
 
 
 def graphs_of(
-    cluster: Integers,
-    start: Integers,
-    end: Integers,
-    low: Numbers,
-    high: Numbers,
-    node_cluster: Integers,
+    bounds: tuple[Integers, Integers, Numbers, Numbers],
+    node_graph: Integers,
     earliest: Integers,
     latest: Integers,
 ) -> Graphs:
-    """The graphs of clusters of observations: what each one counted, and that F never falls.
+    """Graphs of what was counted, and of that F never falls.
 
     Args:
-        cluster: (K,) of each observation.
-        start: (K,) its first node, and `end` its second one.
-        low: (K,) at least so much happened between them, and at most `high`.
-        node_cluster: (N,) of each node, ascending.
-        earliest: (N,) the instant of the node is not before this, and not after `latest`; microseconds.
+        bounds: the first node of each observation, its last one, at least so much between them, and at most.
+        node_graph: (N,) of each node, the graph that it belongs to; ascending.
+        earliest: (N,) the instant of the node is not before this; microseconds.
+        latest: (N,) it is not after this.
 
     Returns:
-        Graphs with the same numbers as the clusters. Behind their N nodes are others, for certain instants: a node that is
-        certainly not later than another one is so by way of these.
+        Behind the N nodes are others, for certain instants: a node that is certainly not later than another one is so
+        by way of these.
     """
-    nodes = len(node_cluster)
-    both = np.concatenate([node_cluster, node_cluster])
+    start, end, low, high = bounds
+    nodes = len(node_graph)
+    both = np.concatenate([node_graph, node_graph])
     times = np.concatenate([earliest, latest])
     order = np.lexsort((times, both))
-    is_new = np.r_[
-        True, (np.diff(both[order]) != 0) | (np.diff(times[order]) != 0)
-    ]
+    is_new = np.r_[True, (np.diff(both[order]) != 0) | (np.diff(times[order]) != 0)]
     instant = np.empty(2 * nodes, np.int64)
     instant[order] = np.cumsum(is_new) - 1
     instant += nodes
-    instant_cluster = both[order][is_new]
-    number = nodes + np.arange(len(instant_cluster))
-    follows = np.flatnonzero(np.diff(instant_cluster) == 0)
+    instant_graph = both[order][is_new]
+    number = nodes + np.arange(len(instant_graph))
+    follows = np.flatnonzero(np.diff(instant_graph) == 0)
     every = np.arange(nodes)
     tail = [start, end, number[follows + 1], every, instant[nodes:]]
     head = [end, start, number[follows], instant[:nodes], every]
@@ -120,7 +113,7 @@ def graphs_of(
     tails, heads, weight = tails[is_edge], heads[is_edge], weight[is_edge]
     by_head = np.argsort(heads, kind="stable")
     return Graphs(
-        np.concatenate([node_cluster, instant_cluster]),
+        np.concatenate([node_graph, instant_graph]),
         tails[by_head],
         heads[by_head],
         weight[by_head],

@@ -1,6 +1,7 @@
 """The buckets of many runs as observations: between which two instants, how many, and how true that is. Pure.
 
-Arrays of all observations of some sessions, sorted by series, then start. A series is one traffic and direction of a session.
+Arrays of all observations of some sessions, sorted by series, then start. A series is one traffic and direction of one
+session.
 """
 
 from dataclasses import dataclass
@@ -112,8 +113,8 @@ class Observations:
     def latest(self) -> tuple[Integers, Integers]:
         """The true instants are not after these: a Date leaves out what is less than a second.
 
-        A service that cuts its now to the minute and counts both ends of a window could count an event at its now and at
-        the start of a window of another answer; so a now is only certainly before what is a minute later.
+        A service that cuts its now to the minute and counts both ends of a window could count an event at its now and
+        at the start of a window of another answer; so a now is only certainly before what is a minute later.
         """
         return self.start + SECOND_US, self.end + SECOND_US + MINUTE_US * self.ends_now
 
@@ -126,7 +127,8 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     """
     series = buckets.groupby(["session", "traffic", "direction"], sort=True).ngroup().to_numpy()
     start, end, span_start, span_end = (
-        _instants(buckets[name]) for name in ("bucket_start", "bucket_end", "span_start", "span_end")
+        _instants(buckets[name])
+        for name in ("bucket_start", "bucket_end", "span_start", "span_end")
     )
     exact = buckets["exact"].to_numpy(np.bool_)
     is_asked, is_closed = buckets["span_start"].notna(), buckets["span_end"].notna()
@@ -153,9 +155,7 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     span_start = np.where(on_grid, span_start, start)
     span_end = np.where(on_grid, span_end, end)
     asked_at = end + from_minutes * MINUTE_US
-    order = np.lexsort(
-        (call, codes["run_id"], -asked_at, span_end - span_start, ~exact, series)
-    )
+    order = np.lexsort((call, codes["run_id"], -asked_at, span_end - span_start, ~exact, series))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     found = Observations(
@@ -183,4 +183,4 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
 
 def _instants(times: pd.Series) -> Integers:
     """Microseconds since 1970; 0 where there is none."""
-    return times.astype("int64[pyarrow]").to_numpy(np.int64, na_value=0)
+    return np.asarray(times.astype("int64[pyarrow]").to_numpy(np.int64, na_value=0), np.int64)

@@ -1,8 +1,8 @@
 """Observations of all runs -> the history: one row per span, without holes, each count once. Pure.
 
 1. Disjoint observations become rows (`selection`): exact ones first, then the narrowest, then the latest.
-2. What lies between them is bounded, if observations that became no row cover it, by the tightest bounds that all answers
-   allow (`graph`); else it is unseen, cut at the hours of the grid.
+2. What lies between them is bounded, if observations that became no row cover it, by the tightest bounds that all
+   answers allow (`graph`); else it is unseen, cut at the hours of the grid.
 3. Answers that contradict those that became rows are passed over, and the rows that they speak of say so.
 """
 
@@ -21,7 +21,9 @@ from pipelines.history.selection import closed_seams, selected
 __all__ = ["reconcile"]
 
 _HOUR_US: Final = 3_600_000_000
-_LONGEST_US: Final = 31 * 24 * _HOUR_US  # what is longer is cut at full hours, however fine the grid is
+_LONGEST_US: Final = (
+    31 * 24 * _HOUR_US
+)  # what is longer is cut at full hours, however fine the grid is
 _TIME: Final = pd.ArrowDtype(pa.timestamp("us", "UTC"))
 _INTEGER: Final = pd.ArrowDtype(pa.int64())
 _OF_SERIES: Final = ("session", "network_id", "mailbox_id", "traffic", "direction")
@@ -64,7 +66,9 @@ def reconcile(buckets: pd.DataFrame) -> pd.DataFrame:
         _rows_of_observations(buckets, found, is_row, clusters),
         *_rows_between(found, is_row, clusters),
     ]
-    columns = zip(*([getattr(part, name) for name in _Rows.__slots__] for part in parts), strict=True)
+    columns = zip(
+        *([getattr(part, name) for name in _Rows.__slots__] for part in parts), strict=True
+    )
     rows = _Rows(*(np.concatenate(each) for each in columns))
     order = np.lexsort((rows.span_start, rows.series))
     return _frame(buckets, _Rows(*(getattr(rows, name)[order] for name in _Rows.__slots__)))
@@ -94,9 +98,7 @@ def _rows_of_observations(
     )
 
 
-def _rows_between(
-    found: Observations, is_row: Flags, clusters: Clusters
-) -> tuple[_Rows, _Rows]:
+def _rows_between(found: Observations, is_row: Flags, clusters: Clusters) -> tuple[_Rows, _Rows]:
     """What lies between rows: bounded where others cover it, else unseen."""
     places = np.flatnonzero(is_row)
     rows = found.some(places)
@@ -169,7 +171,7 @@ def _frame(buckets: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
     columns |= {
         "span_start": _times(rows.span_start),
         "span_end": _times(rows.span_end),
-        "state": pd.array(_STATES[rows.state], pd.ArrowDtype(pa.string())),
+        "state": pd.arrays.ArrowExtensionArray(pa.array(_STATES[rows.state], pa.string())),
         "count": _counts(rows.low, rows.state != _EXACT),
         "low": _counts(rows.low),
         "high": _counts(rows.high, np.isinf(rows.high)),

@@ -1,7 +1,7 @@
 """Wanted minus known: the spans that the next run asks for. Reads the history, asks no clock and sends nothing.
 
-Wanted is every span of the grid, of each session from its first known edge (a new one: from `since` ago) to the last full
-span, as far back as the service can answer. Known is what the history has, exact or bounded.
+Wanted is every span of the grid, of each session from its first known edge (a new one: from `since` ago) to the last
+full span, as far back as the service can answer. Known is what the history has, exact or bounded.
 """
 
 from bisect import bisect_right
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -129,7 +129,7 @@ def _wanted(grid: Grid, session: str, known: Known | None, frontier: int) -> Wan
 
 
 def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known]:
-    """What the history knows of sessions, as far back as the service can answer; those that it does not have are absent.
+    """What the history knows of sessions, as far back as the service can answer; of those that it has.
 
     Raises:
         PublicationError: the history cannot be read.
@@ -152,10 +152,10 @@ def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known
     }
 
 
-def _edges(rows: pa.Table, column: str, which: str) -> dict[str, int]:
+def _edges(rows: pa.Table, column: str, which: Literal["min", "max"]) -> dict[str, int]:
     found = rows.group_by("session").aggregate([(column, which)])
-    edges = found[f"{column}_{which}"].cast(pa.int64()).to_pylist()
-    return dict(zip(found["session"].to_pylist(), edges, strict=True))
+    edges = found[f"{column}_{which}"].cast(pa.int64()).to_numpy().tolist()
+    return dict(zip(found["session"].to_numpy().tolist(), edges, strict=True))
 
 
 def _stretches(rows: pa.Table) -> dict[str, tuple[list[int], list[int]]]:

@@ -62,7 +62,9 @@ class Plan:
             return
         most = self.settings.windows.max_calls
         turns = sorted(turn for turn, _ in self._in_turn()) if most else []
-        latest = turns[most] if len(turns) > most else None  # the first turn that has no room for all
+        latest = (
+            turns[most] if len(turns) > most else None
+        )  # the first turn that has no room for all
         room = most - sum(turn < latest for turn in turns) if latest is not None else 0
         for turn, call in self._in_turn():
             if latest is None or turn < latest:
@@ -77,15 +79,14 @@ class Plan:
 
     def _in_turn(self) -> Iterator[tuple[int, Call]]:
         """The calls, session by session, with whose turn it is among all: the youngest day, then what expires first."""
-        grid = self.grid
-        assert grid is not None
         for entry, each in zip(self.settings.sessions, self.wanted, strict=True):
             spans = [
                 span
                 for stretch in _stretches(sorted((*each.new, *each.missed)))
                 for span in spans_of(stretch, self.settings.windows.pairing)
             ]
-            turns = [span.start_us if span.end_us <= grid.day else 0 for span in spans]
+            day = self.grid.day if self.grid else 0
+            turns = [span.start_us if span.end_us <= day else 0 for span in spans]
             for turn, span in sorted(zip(turns, spans, strict=True)):
                 for call in calls_of_spans(entry, (span,)):
                     yield turn, call
@@ -135,7 +136,9 @@ def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
     except LakeVersionError:
         raise
     except PublicationError as error:
-        _LOG.error("what is known cannot be read: every session is asked as a new one", said=str(error))
+        _LOG.error(
+            "what is known cannot be read: every session is asked as a new one", said=str(error)
+        )
     plan = Plan(settings, grid, known, wanted_of(grid, labels, known))
     most = windows.max_calls
     return replace(plan, left=max(0, plan.count() - most)) if most else plan

@@ -84,7 +84,9 @@ def _bring_up_to_date(settings: Settings) -> None:
         catch_up(settings)
         derive_history(settings)
     except (PublicationError, OSError) as error:
-        _LOG.error("the history is not up to date: more may be asked for than is missing", said=str(error))
+        _LOG.error(
+            "the history is not up to date: more may be asked for than is missing", said=str(error)
+        )
 
 
 def _check_lake(settings: Settings) -> None:

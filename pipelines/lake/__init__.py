@@ -16,9 +16,9 @@ from pipelines.lake.verified_files import open_verified
 __all__ = [
     "COMPACTED",
     "DEFAULT_SIZES",
+    "DERIVED",
     "LAKE_VERSION",
     "Compacted",
-    "DERIVED",
     "DerivedPublication",
     "Entry",
     "Lake",

@@ -93,7 +93,9 @@ class DerivedPublication:
             old = published.derived.files if published.derived else ()
             stays = [file for file in old if days is not None and _day(file) not in days]
             files = sorted([*stays, *self._written], key=lambda file: (file.table, file.path))
-            manifest = Manifest(DERIVED, _RUN_DATE, dict(counts), tuple(files), sources=dict(sources))
+            manifest = Manifest(
+                DERIVED, _RUN_DATE, dict(counts), tuple(files), sources=dict(sources)
+            )
             is_damaged = published.derived_damage is not None
             commit(self._storage, self._change(manifest, old, self._written, is_damaged))
         return manifest
@@ -108,7 +110,9 @@ class DerivedPublication:
         there, kept = {file.path for file in old}, {file.path for file in manifest.files}
         go = [path for path in there if path not in kept]
         if is_damaged:  # which files there were is not known any more
-            go = [path for path in self._storage.sizes("") if _is_derived(path) and path not in kept]
+            go = [
+                path for path in self._storage.sizes("") if _is_derived(path) and path not in kept
+            ]
             there = {path for path in self._storage.sizes("") if path in kept}
         mended = [
             file.path

@@ -1,4 +1,7 @@
-"""What one run has published, or what was derived from all of them, and its JSON. Holds no clock, so the same publication has the same manifest."""
+"""What one run has published, or what was derived from all of them, and its JSON.
+
+Holds no clock, so the same publication has the same manifest.
+"""
 
 import hashlib
 import json

@@ -8,7 +8,15 @@ from typing import Final, Self
 
 from pipelines.contract import TABLES
 
-__all__ = ["COMPACTED", "DERIVED", "MANIFESTS", "PartitionFile", "PartitionKey", "check_run_id", "day_of_run"]
+__all__ = [
+    "COMPACTED",
+    "DERIVED",
+    "MANIFESTS",
+    "PartitionFile",
+    "PartitionKey",
+    "check_run_id",
+    "day_of_run",
+]
 
 MANIFESTS: Final = "_manifest"
 COMPACTED: Final = "compacted"  # stands in a file's name where that of its run does otherwise

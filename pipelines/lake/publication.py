@@ -85,10 +85,7 @@ class Publication:
 
     def _in_order(self) -> list[DraftTable]:
         """Table by table, day by day; a table without rows gets a file without rows."""
-        days = {
-            name: [key for key in self._tables if key.table == name]
-            for name in RUN_TABLES
-        }
+        days = {name: [key for key in self._tables if key.table == name] for name in RUN_TABLES}
         keys = [
             key
             for name, found in days.items()

@@ -323,7 +323,11 @@ def _manifests(storage: Storage, state: State, wanted: Callable[[str, Entry], bo
         try:
             found[run_id] = parse_manifest(run_id, each.manifest, text)
         except ValueError as error:
-            again = "`ecgrid-stats normalize` makes it anew" if run_id == DERIVED else "publish the run again"
+            again = (
+                "`ecgrid-stats normalize` makes it anew"
+                if run_id == DERIVED
+                else "publish the run again"
+            )
             damaged[run_id] = f"{storage.base}/{path}: {error}; {again}"
     derived, derived_damage = found.pop(DERIVED, None), damaged.pop(DERIVED, None)
     return Published(storage, state, found, damaged, derived, derived_damage)

@@ -26,7 +26,14 @@ from pipelines.normalize.answers import (
 )
 from pipelines.normalize.bounds import MOST_ANSWERS, at_most
 from pipelines.normalize.counts import COLUMNS, Counts
-from pipelines.normalize.neighbouring_windows import MINUTE_US, Answers, Numbers, Rungs, rungs, rungs_of_spans
+from pipelines.normalize.neighbouring_windows import (
+    MINUTE_US,
+    Answers,
+    Numbers,
+    Rungs,
+    rungs,
+    rungs_of_spans,
+)
 from pipelines.normalize.pairs import SERIES
 
 __all__ = ["COUNTED", "counted_of", "probes_disagree", "traffic_buckets"]
@@ -109,7 +116,9 @@ def _labelled(used: pd.DataFrame, source: Integers, padded: Answers, found: Rung
     is_open = np.isinf(high)
     span_start, span_end = _asked_edges(padded, found)
     latency = padded.received - padded.sent
-    longest = np.maximum(latency[found.session, found.shorter], latency[found.session, found.longer])
+    longest = np.maximum(
+        latency[found.session, found.shorter], latency[found.session, found.longer]
+    )
     calls = used.take(source[found.session, found.longer])
     shorter = used["call_id"].take(source[found.session, found.shorter])
     return pd.DataFrame(
@@ -140,8 +149,8 @@ def _labelled(used: pd.DataFrame, source: Integers, padded: Answers, found: Rung
 def _asked_edges(padded: Answers, found: Rungs) -> tuple[pa.Array, pa.Array]:
     """The edges that were asked for, at the start and at the end of each bucket; none of trailing windows.
 
-    Where answers are missing between two others, which are further apart then than either span is long, the end is none:
-    what lies between is no span.
+    Where answers are missing between two others, which are further apart then than either span is long, the end is
+    none: what lies between is no span.
     """
     older, younger = (padded.spans[found.session, each] for each in (found.longer, found.shorter))
     is_span = found.exact & (found.from_minutes > 0)

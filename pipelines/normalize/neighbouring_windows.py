@@ -105,7 +105,7 @@ def rungs(answers: Answers) -> Rungs:
 
 
 def rungs_of_spans(answers: Answers) -> Rungs:
-    """What the answers for spans say: of each span by itself, of the time between neighbours, and since the youngest edge.
+    """What the answers for spans say: of each span, of the time between neighbours, and since the youngest edge.
 
     Neighbours are bounded by two answers where they do not share an edge.
     """
@@ -122,7 +122,7 @@ def rungs_of_spans(answers: Answers) -> Rungs:
 
     def add(where: Flags, shorter: Integers, longer: Integers, halves: tuple[int, int]) -> None:
         """Buckets from a window of `shorter` to one of `longer`; half -1 is the time of asking."""
-        session, metric = sessions[where], metrics[where]
+        session, metric = np.asarray(sessions)[where], np.asarray(metrics)[where]
         first, second = shorter[where], longer[where]
         least = halves[0] >= 0
         from_minutes = answers.minutes[session, first, halves[0]] * least

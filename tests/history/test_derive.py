@@ -70,7 +70,9 @@ def test_nothing_new_changes_nothing(tmp_path: Path) -> None:
     first = derive(lake)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert derive(lake) == first
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()
+    } == before
 
 
 def test_what_is_lost_or_damaged_is_made_anew(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_a_run_that_is_published_again_with_other_rows(tmp_path: Path) -> None:
     for run_id, buckets in runs.items():
         publish(lake, run_id, buckets)
     derive(lake)
-    name = list(runs)[0]
+    name = next(iter(runs))
     runs[name] = runs[name].iloc[::2]
     publish(lake, name, runs[name])
     derive(lake)

@@ -34,7 +34,9 @@ def known(*stretches: tuple[int, int], first: int | None = None) -> Known:
 
 def one(known: Known | None, frontier: int = 0, **changes: int) -> tuple[list[int], list[int]]:
     """What is wanted of a session beside another one that is known up to so many hours ago."""
-    every = {"other": Known(LAST - 900 * HOUR_US, [LAST - 900 * HOUR_US], [LAST - frontier * HOUR_US])}
+    every = {
+        "other": Known(LAST - 900 * HOUR_US, [LAST - 900 * HOUR_US], [LAST - frontier * HOUR_US])
+    }
     if known is not None:
         every["acme"] = known
     return back(wanted_of(grid(**changes), ["acme"], every)[0])

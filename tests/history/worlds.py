@@ -56,12 +56,15 @@ class World:
     def instants(self, buckets: pd.DataFrame) -> dict[int, set[int]]:
         """By each edge of the buckets, to the second as tables have it, the true instants that it stands for."""
         found: dict[int, set[int]] = {}
+        row: Any
         for row in buckets.itertuples():
             for edge, call, minutes in (
                 (row.bucket_start, row.call_id, row.to_minutes),
                 (row.bucket_end, row.from_call_id, row.from_minutes),
             ):
-                now = self.runs[int(str(row.run_id)[3:])][int(str(call).partition("call")[2])].now_us
+                now = self.runs[int(str(row.run_id)[3:])][
+                    int(str(call).partition("call")[2])
+                ].now_us
                 found.setdefault(edge.value // 1000, set()).add(now - minutes * MINUTE_US)
         return found
 
@@ -101,11 +104,13 @@ def _row(made: World, session: str, place: int, answer: Answer) -> dict[str, Any
 
 
 def world(seed: int) -> World:
-    """One to four runs: nightly, hourly and late ones; grids of hours and quarters, trailing windows; calls that failed."""
+    """One to four runs, at night, by the hour, late: grids of hours and quarters, trailing windows; some calls fail."""
     chance = np.random.default_rng(seed)
     now, runs = START_US, []
     for _ in range(chance.integers(1, 5)):
-        now += int(chance.choice([1, 3, 24, 30])) * HOUR_US + int(chance.integers(40)) * MINUTE_US // 2
+        now += (
+            int(chance.choice([1, 3, 24, 30])) * HOUR_US + int(chance.integers(40)) * MINUTE_US // 2
+        )
         runs.append(_run(chance, now))
     every = [each for answers in runs for each in answers]
     first = min((each.now_us - each.minutes[1] * MINUTE_US for each in every), default=now)
@@ -126,11 +131,12 @@ def _run(chance: np.random.Generator, now: int) -> list[Answer]:
         asked = [(None, (each.minutes1, each.minutes2)) for each in pairs]
     answers = []
     for span, minutes in asked:
-        now += int(chance.integers(SECOND_US // 3, SECOND_US * int(chance.choice([3, 300], p=[0.8, 0.2]))))
-        if span is not None:
-            minutes = _minutes(now, span[1]), _minutes(now, span[0])
+        now += int(
+            chance.integers(SECOND_US // 3, SECOND_US * int(chance.choice([3, 300], p=[0.8, 0.2])))
+        )
+        since = minutes if span is None else (_minutes(now, span[1]), _minutes(now, span[0]))
         if chance.random() > 0.15:
-            answers.append(Answer(now, minutes, span, int(chance.integers(50_000, 2 * SECOND_US))))
+            answers.append(Answer(now, since, span, int(chance.integers(50_000, 2 * SECOND_US))))
     return answers
 
 

@@ -33,6 +33,7 @@ def between(simulator: Simulator, row: Any, wider: timedelta) -> int:
 def true(night: Ground) -> pd.DataFrame:
     """The history, once every row was compared with the simulator's events, to the second of the Date header."""
     history = night.table("traffic_history")
+    row: Any
     for row in history[history["state"] != "unseen"].itertuples():
         least, most = (between(night.simulator, row, each) for each in (-SECOND, SECOND))
         assert row.low <= most, row
@@ -57,9 +58,7 @@ async def test_what_failed_is_asked_for_by_the_next_run_and_then_nothing_is(
     ground: MakeGround,
 ) -> None:
     """A third of the calls fails; the next run asks for what these left out, the one after it sends not one request."""
-    night = await ground(
-        population(6, 2), CONFIG, switches=switches(fault_system="every:3")
-    )
+    night = await ground(population(6, 2), CONFIG, switches=switches(fault_system="every:3"))
     first = await night.run("run")
     assert first.code == 1, first.err
     counted = spans(true(night))
