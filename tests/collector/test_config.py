@@ -558,7 +558,7 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         re.sub(
             r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
-            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id)(\w+ = )",
+            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id|minutes)(\w+ = )",
             r"\1",
             text,
         )
