@@ -33,12 +33,14 @@ class Clusters:
         of: (K,) the cluster of each observation.
         counts: (K,) which observations count: those that contradict better ones do not.
         conflict: (K,) which are contradicted by another one.
+        begins: (K,) which are the first ones of their cluster.
     """
 
     found: Observations
     of: Integers
     counts: Flags
     conflict: Flags
+    begins: Flags
     _is_row: Flags
     _sizes: Integers = field(init=False)
 
@@ -104,10 +106,9 @@ def clusters_of(found: Observations, is_row: Flags) -> Clusters:
     Args:
         is_row: (K,) which observations become rows; what contradicts these does not count.
     """
-    of = _cuts(found, _near_gaps(found, is_row))
-    clusters = Clusters(
-        found, of, np.ones(len(found), np.bool_), np.zeros(len(found), np.bool_), is_row
-    )
+    of, begins = _cuts(found, _near_gaps(found, is_row))
+    every, none = np.ones(len(found), np.bool_), np.zeros(len(found), np.bool_)
+    clusters = Clusters(found, of, every, none, begins, is_row)
     crowded = np.flatnonzero(np.bincount(of, minlength=1) > 1)
     members = _members(of, clusters.counts, crowded)
     if not members:
@@ -145,8 +146,8 @@ def _near_gaps(found: Observations, is_row: Flags) -> Flags:
     return result & np.isin(found.series, others)
 
 
-def _cuts(found: Observations, whole: Flags) -> Integers:
-    """(K,) the cluster of each observation: a new one begins where nothing before reaches beyond its start.
+def _cuts(found: Observations, whole: Flags) -> tuple[Integers, Flags]:
+    """(K,) the cluster of each observation, and whether it begins it: where nothing before reaches beyond its start.
 
     Args:
         whole: (K,) with which none begins.
@@ -171,7 +172,9 @@ def _cuts(found: Observations, whole: Flags) -> Integers:
     is_new &= is_first | ~whole[order]
     of = np.empty(len(found), np.int64)
     of[order] = np.cumsum(is_new) - 1
-    return of
+    begins = np.empty(len(found), np.bool_)
+    begins[order] = is_new
+    return of, begins
 
 
 def _members(of: Integers, counts: Flags, clusters: Integers) -> list[Integers]:

@@ -20,8 +20,8 @@ import structlog
 from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY, arrow_schema
 from pipelines.contract.casting import to_contract
 from pipelines.errors import PublicationError
-from pipelines.history.observations import BUCKET_COLUMNS
-from pipelines.history.reconcile import reconcile
+from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, Integers, instants
+from pipelines.history.reconcile import CUT, reconcile
 from pipelines.lake import DERIVED, Lake, Manifest, Published
 from pipelines.read import OpenLake
 
@@ -31,9 +31,8 @@ _LOG: Final = structlog.get_logger("history")
 
 STATES: Final = ("exact", "bounded", "unseen")
 _SESSIONS: Final = 500  # at a time
-_CONTEXT: Final = timedelta(
-    days=2
-)  # before what is touched, so that what is made anew fits what stays
+_NEAR: Final = timedelta(days=3)  # before what is touched, where a cut is looked for
+_CONTEXT: Final = timedelta(days=2)  # before that, so that a cut is seen to be one
 _LONGEST: Final = timedelta(days=24)  # no window, so no bucket, is longer
 _DAY: Final = timedelta(days=1)
 _SORT: Final = [(name, "ascending") for name in ("session", "span_start", "traffic", "direction")]
@@ -93,20 +92,21 @@ class _Derivation:
 
     def perform(self, changed: Sequence[str], sources: Mapping[str, Sequence[str]]) -> Manifest:
         """Make anew what the runs touch that are new, published again or gone."""
-        since = self._since(changed)
         new: dict[date, list[pa.Table]] = defaultdict(list)
-        is_replaced: dict[str, date] = {}
-        for sessions, first in self._touched(changed, since):
-            for day, rows in _by_day(self._history(sessions, first)):
-                if first is None or day >= first:
-                    new[day].append(rows)
-            is_replaced |= dict.fromkeys(sessions, first or date.min)
-        old_days = {each for each in self._old_days() if since is None or each >= since}
-        days = sorted({*new, *old_days})
+        every = [pd.Series(dtype="int64")]
+        for sessions, touched in self._touched(changed):
+            rows, cuts = self._renewed(sessions, touched)
+            every.append(cuts)
+            for day, some in _by_day(to_contract(rows, TRAFFIC_HISTORY)):
+                new[day].append(some)
+        cuts = pd.concat(every)
+        since = datetime.fromtimestamp(int(cuts.min()) // SECOND_US, UTC) if len(cuts) else None
+        old = [each for each in self._old_days() if since is not None and each >= since.date()]
+        days = sorted({*new, *old})
         counts = {} if self.before is None else dict(self.before.counts)
         with self.lake.derived_publication() as publication:
             for day in days:
-                rows = pa.concat_tables([*new.pop(day, []), self._kept(day, is_replaced)])
+                rows = pa.concat_tables([*new.pop(day, []), self._kept(day, cuts)])
                 counts = {name: n for name, n in counts.items() if not name.startswith(str(day))}
                 if rows.num_rows:
                     rows = rows.sort_by(_SORT)
@@ -116,75 +116,121 @@ class _Derivation:
             replaced = None if self.before is None else days
             return publication.commit(replaced, dict(sorted(counts.items())), whole)
 
-    def _since(self, changed: Sequence[str]) -> date | None:
-        """The first day that the runs touch, and one before it; None for all days."""
-        if self.before is None:
-            return None
-        firsts = [
-            date.fromisoformat(words[1])
-            for run_id in changed
-            for words in (self.before.sources.get(run_id), self._words(run_id))
-            if words and words[1]
-        ]
-        return min(firsts, default=date.max - _DAY) - _DAY
+    def _touched(self, changed: Sequence[str]) -> Iterator[tuple[list[str], date]]:
+        """Some sessions at a time, with the first day that the runs touch of them."""
+        known = self.before.sources if self.before else {}
+        if self.before is None or any(run_id in known for run_id in changed):
+            # runs that were published again or are gone may have touched any session
+            days = [
+                date.fromisoformat(words[1])
+                for run_id in changed
+                for words in (known.get(run_id), self._words(run_id))
+                if words and words[1]
+            ]
+            day = date.min if self.before is None else min(days, default=date.min)
+            yield from ((each, day) for each in _some(self._sessions()))
+            return
+        table = self.reader.table(_BUCKETS, runs=changed, columns=["session", "bucket_start"])
+        first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
+        for day, sessions in first.groupby(first["bucket_start_min"].dt.date)["session"]:
+            yield from ((each, day) for each in _some(sorted(sessions)))
 
     def _words(self, run_id: str) -> Sequence[str] | None:
         manifest = self.published.manifests.get(run_id)
         return None if manifest is None else _source(manifest)
 
-    def _touched(
-        self, changed: Sequence[str], since: date | None
-    ) -> Iterator[tuple[list[str], date | None]]:
-        """Some sessions at a time, with the first day that is made anew of them; None for all days."""
-        if since is None:
-            yield from ((each, None) for each in _some(self._sessions(None)))
-            return
-        # runs that were published again or are gone may have touched any session
-        is_new = all(self.before is None or run_id not in self.before.sources for run_id in changed)
-        if not is_new:
-            yield from ((each, since) for each in _some(self._sessions(None)))
-            return
-        table = self.reader.table(_BUCKETS, runs=changed, columns=["session", "bucket_start"])
-        first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
-        firsts = first["bucket_start_min"].dt.date
-        for day, sessions in first.groupby(firsts, sort=True)["session"]:
-            yield from ((each, day - _DAY) for each in _some(sorted(sessions)))
+    def _sessions(self) -> list[str]:
+        names = [self.reader.table(_BUCKETS, columns=["session"])["session"]]
+        if self.before is not None:
+            names.append(self.reader.table(_HISTORY, columns=["session"])["session"])
+        return sorted({str(each) for column in names for each in pc.unique(column).to_pylist()})
 
-    def _sessions(self, runs: Sequence[str] | None) -> list[str]:
-        table = self.reader.table(_BUCKETS, runs=runs, columns=["session"])
-        return sorted(str(each) for each in pc.unique(table["session"]).to_pylist())
+    def _renewed(self, sessions: list[str], touched: date) -> tuple[pd.DataFrame, pd.Series]:
+        """The rows that take the place of what is there, and for each session the instant from which on they do.
 
-    def _history(self, sessions: list[str], first: date | None) -> pa.Table:
-        """The history of sessions, from some days before `first` on."""
+        They begin at a cut before the day that is touched, if the session has one in the days before; what lies before
+        it stays as it is. Else all of the session is made anew.
+        """
+        near, cuts = sorted(self._known_before(sessions, touched)), pd.Series(dtype="int64")
+        parts = []
+        if near:
+            history = self._history(near, touched - _NEAR - _CONTEXT)
+            cuts = _cuts(history, touched)
+            parts.append(history[instants(history["span_start"]) >= _by_row(history, cuts)])
+        rest = sorted(set(sessions) - set(cuts.index))
+        if rest:
+            parts.append(self._history(rest, None))
+            cuts = pd.concat([cuts, pd.Series(0, rest)])
+        return pd.concat(parts), cuts
+
+    def _known_before(self, sessions: list[str], touched: date) -> set[str]:
+        """Those that have known rows in the last days before the one that is touched."""
+        if self.before is None:
+            return set()
+        found = self.reader.table(
+            _HISTORY,
+            since=_midnight(touched - _NEAR),
+            until=_midnight(touched),
+            sessions=sessions,
+            where=pc.field("state") != "unseen",
+            columns=["session"],
+        )
+        return {str(each) for each in pc.unique(found["session"]).to_pylist()}
+
+    def _history(self, sessions: list[str], first: date | None) -> pd.DataFrame:
+        """The history of sessions, by what was observed from a day on; None for all."""
         since, where = None, None
         if first is not None:
-            from_ = datetime.combine(first - _CONTEXT, datetime.min.time(), UTC)
-            since = from_ - _LONGEST
-            where = pc.field("bucket_end") > pa.scalar(from_, pa.timestamp("us", "UTC"))
+            since = _midnight(first) - _LONGEST
+            where = pc.field("bucket_end") > pa.scalar(_midnight(first), pa.timestamp("us", "UTC"))
         buckets = self.reader.table(
-            _BUCKETS,
-            sessions=sessions,
-            since=since,
-            where=where,
-            columns=list(BUCKET_COLUMNS),
+            _BUCKETS, sessions=sessions, since=since, where=where, columns=list(BUCKET_COLUMNS)
         )
-        frame = buckets.to_pandas(types_mapper=pd.ArrowDtype)
-        return to_contract(reconcile(frame), TRAFFIC_HISTORY)
+        return reconcile(buckets.to_pandas(types_mapper=pd.ArrowDtype))
 
     def _old_days(self) -> list[date]:
         names = self.before.counts if self.before else ()
         return sorted({date.fromisoformat(name.split()[0]) for name in names})
 
-    def _kept(self, day: date, replaced: Mapping[str, date]) -> pa.Table:
-        """The rows of a day that stay: of sessions that are not made anew, or not of this day."""
+    def _kept(self, day: date, cuts: pd.Series) -> pa.Table:
+        """The rows of a day that stay: of sessions that are not made anew, or from before they are."""
         if self.before is None:
             return arrow_schema(TRAFFIC_HISTORY).empty_table()
         columns = [column.name for column in TRAFFIC_HISTORY.columns]
-        start = datetime.combine(day, datetime.min.time(), UTC)
-        rows = self.reader.table(_HISTORY, since=start, until=start + _DAY, columns=columns)
-        gone = [session for session, first in replaced.items() if first <= day]
-        rows = rows.filter(~pc.field("session").isin(pa.array(gone, pa.string())))
-        return to_contract(rows.to_pandas(types_mapper=pd.ArrowDtype), TRAFFIC_HISTORY)
+        start = _midnight(day)
+        rows = self.reader.frame(_HISTORY, since=start, until=start + _DAY, columns=columns)
+        stays = instants(rows["span_start"]) < _by_row(rows, cuts)
+        return to_contract(rows[stays], TRAFFIC_HISTORY)
+
+
+def _by_row(rows: pd.DataFrame, cuts: pd.Series) -> Integers:
+    """The cut of each row's session, microseconds since 1970; later than anything where it has none."""
+    found = rows["session"].astype("object").map(cuts).fillna(np.iinfo(np.int64).max // 2)
+    return found.to_numpy(np.int64)
+
+
+def _cuts(history: pd.DataFrame, touched: date) -> pd.Series:
+    """By session, the last instant before a day at which all its series have a cut; microseconds since 1970."""
+    rows = pd.DataFrame(
+        {
+            "session": history["session"].astype("object"),
+            "series": history["traffic"].astype("object") + history["direction"].astype("object"),
+            "start": instants(history["span_start"]),
+        }
+    )
+    count = rows.groupby("session")["series"].nunique()
+    is_before = instants(history["span_end"]) <= int(_midnight(touched).timestamp()) * SECOND_US
+    found = rows[history[CUT] & is_before].groupby(["session", "start"]).size()
+    whole = found[found.to_numpy() == count[found.index.get_level_values(0)].to_numpy()]
+    # not the first one: what was observed before it was not looked at
+    starts = (
+        whole.reset_index()[["session", "start"]].groupby("session")["start"].agg(["max", "count"])
+    )
+    return starts[starts["count"] > 1]["max"]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC)
 
 
 def _source(manifest: Manifest) -> tuple[str, ...]:

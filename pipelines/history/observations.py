@@ -20,6 +20,7 @@ __all__ = [
     "Integers",
     "Numbers",
     "Observations",
+    "instants",
     "observations_of",
 ]
 
@@ -127,8 +128,7 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     """
     series = buckets.groupby(["session", "traffic", "direction"], sort=True).ngroup().to_numpy()
     start, end, span_start, span_end = (
-        _instants(buckets[name])
-        for name in ("bucket_start", "bucket_end", "span_start", "span_end")
+        instants(buckets[name]) for name in ("bucket_start", "bucket_end", "span_start", "span_end")
     )
     exact = buckets["exact"].to_numpy(np.bool_)
     is_asked, is_closed = buckets["span_start"].notna(), buckets["span_end"].notna()
@@ -181,6 +181,6 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     return found.some(np.lexsort((found.rank, found.span_start, found.series)))
 
 
-def _instants(times: pd.Series) -> Integers:
+def instants(times: pd.Series) -> Integers:
     """Microseconds since 1970; 0 where there is none."""
     return np.asarray(times.astype("int64[pyarrow]").to_numpy(np.int64, na_value=0), np.int64)

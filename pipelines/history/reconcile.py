@@ -18,7 +18,9 @@ from pipelines.history.conflicts import Clusters, clusters_of
 from pipelines.history.observations import Flags, Integers, Numbers, Observations, observations_of
 from pipelines.history.selection import closed_seams, selected
 
-__all__ = ["reconcile"]
+__all__ = ["CUT", "reconcile"]
+
+CUT: Final = "cut"
 
 _HOUR_US: Final = 3_600_000_000
 _LONGEST_US: Final = (
@@ -44,6 +46,7 @@ class _Rows:
     high: Numbers
     estimate: Numbers
     conflict: Flags
+    cut: Flags
 
 
 _STATES: Final = np.array(["exact", "bounded", "unseen"], np.object_)
@@ -52,6 +55,9 @@ _EXACT, _BOUNDED, _UNSEEN = range(3)
 
 def reconcile(buckets: pd.DataFrame) -> pd.DataFrame:
     """The history of whole series, as rows of `traffic_history`, sorted by its key.
+
+    Beside the table's columns there is `cut`: nothing before the row has any influence on it or on what follows, and
+    nothing from it on has any on what is before.
 
     Args:
         buckets: every row of `traffic_buckets` of these series that is to count, with the columns of
@@ -95,6 +101,7 @@ def _rows_of_observations(
         high=highs,
         estimate=np.clip(estimate, lows, highs),
         conflict=clusters.conflict[is_row],
+        cut=clusters.begins[is_row],
     )
 
 
@@ -124,6 +131,7 @@ def _rows_between(found: Observations, is_row: Flags, clusters: Clusters) -> tup
         high=high,
         estimate=np.floor((low + high) / 2),
         conflict=clusters.conflict[first] | clusters.conflict[last],
+        cut=np.zeros(len(covered), np.bool_),
     )
     is_open = np.ones(len(gap), np.bool_)
     is_open[covered] = False
@@ -160,6 +168,7 @@ def _unseen(
         high=none + np.inf,
         estimate=none,
         conflict=none.astype(np.bool_),
+        cut=none.astype(np.bool_),
     )
 
 
@@ -182,7 +191,8 @@ def _frame(buckets: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
         "run_id": whose["run_id"].mask(is_unseen).array,
         "call_id": whose["call_id"].mask(is_unseen).array,
     }
-    return pd.DataFrame(columns)[[column.name for column in TRAFFIC_HISTORY.columns]]
+    names = [column.name for column in TRAFFIC_HISTORY.columns]
+    return pd.DataFrame(columns)[names].assign(**{CUT: rows.cut})
 
 
 def _times(instants: Integers, null: Flags | None = None) -> pd.api.extensions.ExtensionArray:
