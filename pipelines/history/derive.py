@@ -95,9 +95,9 @@ class _Derivation:
         new: dict[date, list[pa.Table]] = defaultdict(list)
         every = [pd.Series(dtype="int64")]
         for sessions, touched in self._touched(changed):
-            rows, cuts = self._renewed(sessions, touched)
+            renewed, cuts = self._renewed(sessions, touched)
             every.append(cuts)
-            for day, some in _by_day(to_contract(rows, TRAFFIC_HISTORY)):
+            for day, some in _by_day(to_contract(renewed, TRAFFIC_HISTORY)):
                 new[day].append(some)
         cuts = pd.concat(every)
         since = datetime.fromtimestamp(int(cuts.min()) // SECOND_US, UTC) if len(cuts) else None
@@ -226,7 +226,7 @@ def _cuts(history: pd.DataFrame, touched: date) -> pd.Series:
     starts = (
         whole.reset_index()[["session", "start"]].groupby("session")["start"].agg(["max", "count"])
     )
-    return starts[starts["count"] > 1]["max"]
+    return pd.Series(starts[starts["count"] > 1]["max"])
 
 
 def _midnight(day: date) -> datetime:

@@ -103,14 +103,13 @@ def _row(made: World, session: str, place: int, answer: Answer) -> dict[str, Any
     }
 
 
-def world(seed: int) -> World:
-    """One to four runs, at night, by the hour, late: grids of hours and quarters, trailing windows; some calls fail."""
+def world(seed: int, runs_at_most: int = 4) -> World:
+    """Runs at night, by the hour, late, after days: grids of hours and quarters, trailing windows; some calls fail."""
     chance = np.random.default_rng(seed)
     now, runs = START_US, []
-    for _ in range(chance.integers(1, 5)):
-        now += (
-            int(chance.choice([1, 3, 24, 30])) * HOUR_US + int(chance.integers(40)) * MINUTE_US // 2
-        )
+    for _ in range(chance.integers(1, runs_at_most + 1)):
+        hours = int(chance.choice([1, 3, 24, 30, 100], p=[0.2, 0.2, 0.3, 0.2, 0.1]))
+        now += hours * HOUR_US + int(chance.integers(40)) * MINUTE_US // 2
         runs.append(_run(chance, now))
     every = [each for answers in runs for each in answers]
     first = min((each.now_us - each.minutes[1] * MINUTE_US for each in every), default=now)
