@@ -22,7 +22,7 @@ from pipelines.contract.casting import to_contract
 from pipelines.errors import PublicationError
 from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, Integers, instants
 from pipelines.history.reconcile import CUT, reconcile
-from pipelines.lake import DERIVED, Lake, Manifest, Published
+from pipelines.lake import DERIVED, Lake, Manifest
 from pipelines.read import OpenLake
 
 __all__ = ["STATES", "derive"]
@@ -55,12 +55,15 @@ def derive(lake: Lake) -> Manifest | None:
     published = lake.published()
     for said in published.damaged.values():
         _LOG.error("a run is not in the history", said=said)
-    sources = {run_id: _source(each) for run_id, each in published.manifests.items()}
     before = published.derived
+    told = before.sources if before is not None else {}
+    sources = {
+        run_id: _source(each, told.get(run_id)) for run_id, each in published.manifests.items()
+    }
     if before is None and not any(_days(each) for each in published.manifests.values()):
         return None
     is_whole = before is not None and DERIVED not in lake.wrong_files()
-    known: Mapping[str, Sequence[str]] = before.sources if before is not None and is_whole else {}
+    known = told if is_whole else {}
     changed = [
         run_id
         for run_id in {*sources, *known}
@@ -68,10 +71,12 @@ def derive(lake: Lake) -> Manifest | None:
     ]
     if before is not None and is_whole and not changed:
         return before
-    work = _Derivation(lake, OpenLake(lake), published, before if is_whole else None)
+    is_pruned = any(_BUCKETS in each.pruned for each in published.manifests.values())
+    work = _Derivation(lake, OpenLake(lake), sources, before if is_whole else None, is_pruned)
     if is_whole:
         try:
-            return work.perform(sorted(changed), {**known, **sources})
+            unread = {run_id: known[run_id] for run_id in published.damaged if run_id in known}
+            return work.perform(sorted(changed), {**unread, **sources})
         except PublicationError as error:
             _LOG.error("the history is made anew from all buckets", said=str(error))
     return replace(work, before=None).perform([], sources)
@@ -82,13 +87,16 @@ class _Derivation:
     """A derivation under way.
 
     Attributes:
+        sources: what the runs bring, by run; see `_source`.
         before: the history's manifest, if what it names is there; without it all days are made anew.
+        is_pruned: buckets of some runs left the lake: what was made of them stays.
     """
 
     lake: Lake
     reader: OpenLake
-    published: Published
+    sources: Mapping[str, Sequence[str]]
     before: Manifest | None
+    is_pruned: bool
 
     def perform(self, changed: Sequence[str], sources: Mapping[str, Sequence[str]]) -> Manifest:
         """Make anew what the runs touch that are new, published again or gone."""
@@ -124,7 +132,7 @@ class _Derivation:
             days = [
                 date.fromisoformat(words[1])
                 for run_id in changed
-                for words in (known.get(run_id), self._words(run_id))
+                for words in (known.get(run_id), self.sources.get(run_id))
                 if words and words[1]
             ]
             day = date.min if self.before is None else min(days, default=date.min)
@@ -134,10 +142,6 @@ class _Derivation:
         first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
         for day, sessions in first.groupby(first["bucket_start_min"].dt.date)["session"]:
             yield from ((each, day) for each in _some(sorted(sessions)))
-
-    def _words(self, run_id: str) -> Sequence[str] | None:
-        manifest = self.published.manifests.get(run_id)
-        return None if manifest is None else _source(manifest)
 
     def _sessions(self) -> list[str]:
         names = [self.reader.table(_BUCKETS, columns=["session"])["session"]]
@@ -159,8 +163,11 @@ class _Derivation:
             parts.append(history[instants(history["span_start"]) >= _by_row(history, cuts)])
         rest = sorted(set(sessions) - set(cuts.index))
         if rest:
-            parts.append(self._history(rest, None))
-            cuts = pd.concat([cuts, pd.Series(0, rest)])
+            history = self._history(rest, None)
+            parts.append(history)
+            starts = pd.Series(instants(history["span_start"]))
+            first = starts.groupby(history["session"].astype("object").to_numpy()).min()
+            cuts = pd.concat([cuts, first if self.is_pruned else pd.Series(0, rest)])
         return pd.concat(parts), cuts
 
     def _known_before(self, sessions: list[str], touched: date) -> set[str]:
@@ -233,11 +240,17 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, datetime.min.time(), UTC)
 
 
-def _source(manifest: Manifest) -> tuple[str, ...]:
-    """What a run brings to the history: a digest of its buckets, and the first and last day of these."""
+def _source(manifest: Manifest, before: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What a run brings to the history: a digest of its buckets, and the first and last day of these.
+
+    Args:
+        before: what it brought when the history was made; pruning changes nothing of it.
+    """
     days = _days(manifest)
     lines = "\n".join(manifest.identity(_BUCKETS))
     digest = hashlib.sha256(lines.encode()).hexdigest()[:32]
+    if before is not None and before[0] == digest:
+        return before
     if not days:
         return digest, "", ""
     return digest, str(min(days)), str(max(days))

@@ -118,6 +118,32 @@ def test_a_run_that_is_published_again_with_other_rows(tmp_path: Path) -> None:
     assert files(lake) == files(other)
 
 
+def test_what_was_made_of_pruned_buckets_stays(tmp_path: Path) -> None:
+    """Also when the next run comes; nothing is made anew for it."""
+    runs = runs_of(5)
+    lake = Lake(tmp_path)
+    *old, last = runs
+    for run_id in old:
+        publish(lake, run_id, runs[run_id])
+    derive(lake)
+    before, kept = files(lake), open_lake(tmp_path).traffic_history()
+    lake.prune(date.max, ["traffic_buckets"])
+    derive(lake)
+    assert files(lake) == before
+    publish(lake, last, runs[last])
+    derive(lake)
+    after = open_lake(tmp_path).traffic_history()
+    first = runs[last].groupby("session")["bucket_start"].min()
+    for session, rows in kept.groupby("session"):
+        until = first.get(session, kept["span_end"].max())
+        early = rows[rows["span_end"] < until - pd.Timedelta(days=1)]
+        key = ["session", "traffic", "direction", "span_start", "state"]
+        assert len(early[key].merge(after[key])) == len(early)
+    derived = derive(lake)
+    assert derived is not None
+    assert list(derived.sources) == sorted(runs)
+
+
 def test_filters_are_of_the_span(tmp_path: Path) -> None:
     """Days and instants within a month."""
     lake = Lake(tmp_path)

@@ -126,7 +126,9 @@ async def test_killed_while_publishing(
     manifest = lake.manifest(collected.json["run_id"])
     assert manifest is not None
     named = {file.path for file in manifest.files}
-    assert {name for name in store.objects() if not name.startswith("_manifest/")} == named
+    found = {name for name in store.objects() if not name.startswith("_manifest/")}
+    assert {name for name in found if not name.startswith("traffic_history/")} == named
+    assert len(table(lake, "traffic_history")) > 0
     assert not (night.folder / "data" / "drafts").exists()
 
 

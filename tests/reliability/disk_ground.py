@@ -20,6 +20,7 @@ __all__ = [
     "landed",
     "mode_of",
     "needs_strace",
+    "of_runs",
     "remounted",
     "small_disk",
     "store_of",
@@ -66,6 +67,12 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def of_runs(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Those of them that no later run may change: neither the lake's state nor the history."""
+    later = ("_manifest/live.json", "_manifest/history-", "traffic_history/")
+    return {name: content for name, content in files.items() if not name.startswith(later)}
 
 
 def mode_of(path: Path) -> int:

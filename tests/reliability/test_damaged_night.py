@@ -20,6 +20,7 @@ from tests.reliability.disk_ground import (
     changed,
     contents,
     landed,
+    of_runs,
     store_of,
 )
 
@@ -163,7 +164,6 @@ async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
     whole = contents(night.lake)
     (table,) = (night.lake / "instant_stats").rglob("*.parquet")
     manifest = manifest_of(night.lake, run_id)
-    del whole["_manifest/live.json"]  # the next run is in it as well
     for path, repair in ((table, ("normalize", "--run", run_id)), (manifest, ("run",))):
         path.write_bytes(path.read_bytes()[:100])
         name = path.relative_to(night.lake).as_posix()
@@ -172,8 +172,7 @@ async def test_published_files_that_are_damaged(ground: MakeGround) -> None:
         repaired = await night.run(*repair)
         assert repaired.code == 0, repaired.err
         assert (name in repaired.err) is (repair == ("run",))
-        found = contents(night.lake)
-        assert {each: found[each] for each in whole} == whole
+        assert of_runs(whole).items() <= contents(night.lake).items()
 
 
 @pytest.mark.extended

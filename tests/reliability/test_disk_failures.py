@@ -14,6 +14,7 @@ from tests.reliability.disk_ground import (
     filled,
     landed,
     needs_strace,
+    of_runs,
     remounted,
     small_disk,
     store_of,
@@ -89,9 +90,7 @@ async def test_full_while_publishing(ground: MakeGround) -> None:
             assert_said(full.code, full.json["error"], "lake", "No space left", "free some space")
             assert contents(night.lake) == whole
         assert (await night.run("normalize")).code == 0
-        found = contents(night.lake)
-        del whole["_manifest/live.json"]  # the second run is in it
-        assert {name: found[name] for name in whole} == whole
+        assert of_runs(whole).items() <= contents(night.lake).items()
         assert len(night.table("calls")) == 2 * SESSIONS * CALLS
 
 
@@ -162,6 +161,6 @@ async def test_sync_fails_while_publishing(first: int, ground: MakeGround, tmp_p
     assert whole.items() <= contents(night.lake).items()
     night.program = program
     assert (await night.run("normalize")).code == 0
-    assert whole.items() <= contents(night.lake).items()
+    assert of_runs(whole).items() <= contents(night.lake).items()
     assert len(night.table("calls")) == 2 * 4 * CALLS
     assert not (night.lake / "_drafts").exists()
