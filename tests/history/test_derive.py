@@ -40,7 +40,7 @@ def files(lake: Lake) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 def test_night_by_night_and_all_at_once(tmp_path: Path, seed: int) -> None:
     """Derived after every run, in their order and in another one, and once after all of them."""
     runs = runs_of(seed)

@@ -22,7 +22,7 @@ from tests.history.worlds import (
 )
 
 HALF_A_MINUTE = pd.Timedelta(seconds=31)
-SOME, MANY = range(60), range(60, 2_000)
+SOME, MANY = range(60), range(60, 10_000)
 
 
 def history_of(buckets: pd.DataFrame) -> pd.DataFrame:
@@ -71,8 +71,9 @@ def test_rows_hold_what_happened(seed: int) -> None:
     check(world(seed))
 
 
+@pytest.mark.soak
 @pytest.mark.extended
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_rows_hold_what_happened_in_thousands_of_cases() -> None:
     """The same with more seeds."""
     for seed in MANY:
