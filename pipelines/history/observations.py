@@ -139,7 +139,9 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     )
     from_minutes = buckets["from_minutes"].to_numpy(np.int64)
     to_minutes = buckets["to_minutes"].to_numpy(np.int64)
-    high = buckets["high"].to_numpy(np.float64, na_value=np.inf)
+    # infinity is no whole number, so the column becomes one of fractions first
+    bounds = buckets["high"].astype("double[pyarrow]")
+    high = np.asarray(bounds.to_numpy(np.float64, na_value=np.inf), np.float64)
     latency = buckets["latency_ms"].to_numpy(np.float64, na_value=0) * _MICROSECONDS_PER_MILLISECOND
     codes = {
         name: pd.factorize(buckets[name], sort=True)[0].astype(np.int64)

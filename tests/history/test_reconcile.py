@@ -131,6 +131,18 @@ def test_restated_counts_are_found() -> None:
     assert not rows["conflict"].iloc[-1]
 
 
+def test_buckets_that_nothing_bounds_are_no_rows() -> None:
+    """Where nothing bounds what lies between two answers of a run, it is unseen; the hours they counted are not."""
+    buckets = buckets_of(World([[asked(3), asked(1)]], [np.empty(0, np.int64)] * 4))
+    is_between = ~buckets["exact"]
+    assert is_between.any()
+    buckets.loc[is_between, ["count", "high", "estimate"]] = pd.NA
+    history = history_of(buckets)
+    states = history[(history["traffic"] == "parcel") & (history["direction"] == "in")]["state"]
+    assert states.tolist() == ["exact", "unseen", "exact"]
+    assert not history["conflict"].any()
+
+
 def test_a_night_of_trailing_windows_before_the_grid() -> None:
     """Hours that begin at a quarter past, then full hours: the seam is bounded, not lost and not counted twice."""
     first = START_US + 15 * MINUTE_US
