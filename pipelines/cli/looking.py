@@ -142,6 +142,7 @@ def _on_grid(planned: Plan, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
         "healed_from": oldest,
         "healed_to": youngest,
         "lost": lost,
+        "answered_without_a_count": planned.answered,
         "left_to_next_run": planned.left,
     }
     lines = [
@@ -158,6 +159,10 @@ def _on_grid(planned: Plan, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
         ),
         f"lost: {lost} spans that nobody counted and the service cannot answer any more",
     ]
+    if planned.answered:
+        lines.append(
+            f"{planned.answered} spans are not asked for again: the service answered twice without a count"
+        )
     if planned.left:
         lines.append(f"{planned.left} calls are left to the next run (windows.max_calls)")
     return result, lines

@@ -1,15 +1,21 @@
 """The history: observations of all runs to one row per span, and what is wanted and not known to the next plan."""
 
+from pipelines.history.asked import Asked, asked_of, calls_for_spans
 from pipelines.history.derive import STATES, derive
 from pipelines.history.reconcile import reconcile
+from pipelines.history.stretches import Stretches
 from pipelines.history.wanted import Coverage, Grid, Known, Wanted, coverage_of, known_of, wanted_of
 
 __all__ = [
     "STATES",
+    "Asked",
     "Coverage",
     "Grid",
     "Known",
+    "Stretches",
     "Wanted",
+    "asked_of",
+    "calls_for_spans",
     "coverage_of",
     "derive",
     "known_of",

@@ -19,10 +19,10 @@ import structlog
 
 from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY, arrow_schema
 from pipelines.contract.casting import to_contract
-from pipelines.errors import PublicationError
+from pipelines.errors import PublicationError, StorageError
 from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, Integers, instants
 from pipelines.history.reconcile import CUT, reconcile
-from pipelines.lake import DERIVED, Lake, Manifest
+from pipelines.lake import DERIVED, Lake, Manifest, Published, derived_day, is_whole
 from pipelines.read import OpenLake
 
 __all__ = ["STATES", "derive"]
@@ -52,6 +52,7 @@ def derive(lake: Lake) -> Manifest | None:
     Raises:
         PublicationError: the lake cannot be read or written; the history stays as it was.
     """
+    lake.settle()
     published = lake.published()
     for said in published.damaged.values():
         _LOG.error("a run is not in the history", said=said)
@@ -62,24 +63,36 @@ def derive(lake: Lake) -> Manifest | None:
     }
     if before is None and not any(_days(each) for each in published.manifests.values()):
         return None
-    is_whole = before is not None and DERIVED not in lake.wrong_files()
-    known = told if is_whole else {}
-    changed = [
-        run_id
-        for run_id in {*sources, *known}
-        if run_id not in published.damaged and sources.get(run_id) != known.get(run_id)
-    ]
-    if before is not None and is_whole and not changed:
+    damaged = [] if before is None else lake.wrong_files().get(DERIVED, [])
+    if before is not None and not damaged and not _changed(published, sources, told):
         return before
-    is_pruned = any(_BUCKETS in each.pruned for each in published.manifests.values())
-    work = _Derivation(lake, OpenLake(lake), sources, before if is_whole else None, is_pruned)
-    if is_whole:
-        try:
-            unread = {run_id: known[run_id] for run_id in published.damaged if run_id in known}
-            return work.perform(sorted(changed), {**unread, **sources})
-        except PublicationError as error:
-            _LOG.error("the history is made anew from all buckets", said=str(error))
-    return replace(work, before=None).perform([], sources)
+    work = _Derivation(lake, OpenLake(lake, but=damaged), published, sources, damaged)
+    try:
+        return work.perform()
+    except StorageError:
+        raise
+    except PublicationError as error:
+        damaged = [] if before is None else _damaged(lake, before)
+        if not damaged:
+            raise
+        _LOG.error("the days of damaged files are made anew", said=str(error), files=damaged)
+        return replace(work, reader=OpenLake(lake, but=damaged), damaged=damaged).perform()
+
+
+def _changed(
+    published: Published, sources: Mapping[str, Sequence[str]], told: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """The runs that are new, published again or gone since the history was made."""
+    return sorted(
+        run_id
+        for run_id in {*sources, *told}
+        if run_id not in published.damaged and sources.get(run_id) != told.get(run_id)
+    )
+
+
+def _damaged(lake: Lake, before: Manifest) -> list[str]:
+    """The history's files that are not what was published. Reads all of them."""
+    return [file.path for file in before.files if not is_whole(lake.storage, file)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +100,42 @@ class _Derivation:
     """A derivation under way.
 
     Attributes:
+        reader: reads what is not damaged.
         sources: what the runs bring, by run; see `_source`.
-        before: the history's manifest, if what it names is there; without it all days are made anew.
-        is_pruned: buckets of some runs left the lake: what was made of them stays.
+        damaged: files of the history that cannot be read: their days are made anew.
     """
 
     lake: Lake
     reader: OpenLake
-    sources: Mapping[str, Sequence[str]]
-    before: Manifest | None
-    is_pruned: bool
+    published: Published
+    sources: Mapping[str, tuple[str, ...]]
+    damaged: Sequence[str]
 
-    def perform(self, changed: Sequence[str], sources: Mapping[str, Sequence[str]]) -> Manifest:
-        """Make anew what the runs touch that are new, published again or gone."""
+    @property
+    def before(self) -> Manifest | None:
+        """The history as it is; without it all days are made anew."""
+        return self.published.derived
+
+    @property
+    def told(self) -> Mapping[str, tuple[str, ...]]:
+        """What the runs brought when the history was made as it is."""
+        return self.before.sources if self.before else {}
+
+    @property
+    def without_buckets(self) -> list[str]:
+        """The runs that are in the history and whose buckets are not there any more, or cannot be read."""
+        return sorted(
+            run_id
+            for run_id in self.told
+            if run_id in self.published.damaged
+            or _BUCKETS in getattr(self.published.manifests.get(run_id), "pruned", ())
+        )
+
+    def perform(self) -> Manifest:
+        """Make anew what the runs touch that are new, published again or gone, and the days of damaged files."""
         new: dict[date, list[pa.Table]] = defaultdict(list)
         every = [pd.Series(dtype="int64")]
-        for sessions, touched in self._touched(changed):
+        for sessions, touched in self._touched():
             renewed, cuts = self._renewed(sessions, touched)
             every.append(cuts)
             for day, some in _by_day(to_contract(renewed, TRAFFIC_HISTORY)):
@@ -120,23 +153,33 @@ class _Derivation:
                     rows = rows.sort_by(_SORT)
                     publication.write(_HISTORY, day, rows)
                     counts |= _counted(day, rows)
-            whole = {run_id: tuple(words) for run_id, words in sorted(sources.items())}
+            unread = {
+                run_id: self.told[run_id]
+                for run_id in self.published.damaged
+                if run_id in self.told
+            }
+            whole = {
+                run_id: tuple(words) for run_id, words in sorted({**unread, **self.sources}.items())
+            }
             replaced = None if self.before is None else days
             return publication.commit(replaced, dict(sorted(counts.items())), whole)
 
-    def _touched(self, changed: Sequence[str]) -> Iterator[tuple[list[str], date]]:
-        """Some sessions at a time, with the first day that the runs touch of them."""
-        known = self.before.sources if self.before else {}
-        if self.before is None or any(run_id in known for run_id in changed):
+    def _touched(self) -> Iterator[tuple[list[str], date]]:
+        """Some sessions at a time, with the first day that is made anew of them."""
+        changed = _changed(self.published, self.sources, self.told)
+        if self.before is None:
+            yield from ((each, date.min) for each in _some(self._sessions()))
+            return
+        if self.damaged or any(run_id in self.told for run_id in changed):
             # runs that were published again or are gone may have touched any session
-            days = [
+            days = [derived_day(path) for path in self.damaged]
+            days += [
                 date.fromisoformat(words[1])
                 for run_id in changed
-                for words in (known.get(run_id), self.sources.get(run_id))
+                for words in (self.told.get(run_id), self.sources.get(run_id))
                 if words and words[1]
             ]
-            day = date.min if self.before is None else min(days, default=date.min)
-            yield from ((each, day) for each in _some(self._sessions()))
+            yield from ((each, min(days)) for each in _some(self._sessions()) if days)
             return
         table = self.reader.table(_BUCKETS, runs=changed, columns=["session", "bucket_start"])
         first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
@@ -163,11 +206,8 @@ class _Derivation:
             parts.append(history[instants(history["span_start"]) >= _by_row(history, cuts)])
         rest = sorted(set(sessions) - set(cuts.index))
         if rest:
-            history = self._history(rest, None)
-            parts.append(history)
-            starts = pd.Series(instants(history["span_start"]))
-            first = starts.groupby(history["session"].astype("object").to_numpy()).min()
-            cuts = pd.concat([cuts, first if self.is_pruned else pd.Series(0, rest)])
+            parts.append(self._history(rest, None))
+            cuts = pd.concat([cuts, pd.Series(0, rest)])
         return pd.concat(parts), cuts
 
     def _known_before(self, sessions: list[str], touched: date) -> set[str]:
@@ -185,15 +225,29 @@ class _Derivation:
         return {str(each) for each in pc.unique(found["session"]).to_pylist()}
 
     def _history(self, sessions: list[str], first: date | None) -> pd.DataFrame:
-        """The history of sessions, by what was observed from a day on; None for all."""
-        since, where = None, None
+        """The history of sessions, by what was observed from a day on; None for all.
+
+        What was made of buckets that are not there any more is an observation as it is.
+        """
+        since, of_buckets, of_rows = None, None, pc.field("state") != "unseen"
         if first is not None:
             since = _midnight(first) - _LONGEST
-            where = pc.field("bucket_end") > pa.scalar(_midnight(first), pa.timestamp("us", "UTC"))
+            midnight = pa.scalar(_midnight(first), pa.timestamp("us", "UTC"))
+            of_buckets = pc.field("bucket_end") > midnight
+            of_rows &= pc.field("edge_end") > midnight
         buckets = self.reader.table(
-            _BUCKETS, sessions=sessions, since=since, where=where, columns=list(BUCKET_COLUMNS)
+            _BUCKETS, sessions=sessions, since=since, where=of_buckets, columns=list(BUCKET_COLUMNS)
         )
-        return reconcile(buckets.to_pandas(types_mapper=pd.ArrowDtype))
+        kept = None
+        if (gone := self.without_buckets) and self.before is not None:
+            # what lies between two observations is of the first one's run, and may rest on any other
+            last = max(self.told[run_id][2] for run_id in gone) or str(date.min)
+            is_between = (pc.field("state") == "bounded") & (
+                pc.field("span_start") < _midnight(date.fromisoformat(last) + _DAY)
+            )
+            of_rows &= pc.field("run_id").isin(gone) | is_between
+            kept = self.reader.frame(_HISTORY, sessions=sessions, since=since, where=of_rows)
+        return reconcile(buckets.to_pandas(types_mapper=pd.ArrowDtype), kept)
 
     def _old_days(self) -> list[date]:
         names = self.before.counts if self.before else ()

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 __all__ = [
     "BUCKET_COLUMNS",
@@ -20,6 +21,7 @@ __all__ = [
     "Integers",
     "Numbers",
     "Observations",
+    "as_buckets",
     "instants",
     "observations_of",
 ]
@@ -32,6 +34,8 @@ EDGE_US: Final = 30_000_000  # an edge is asked for to the nearest minute
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60_000_000
 _MICROSECONDS_PER_MILLISECOND: Final = 1_000
+_MOST_MINUTES: Final = 1 << 15  # more than a window has
+_KEPT_LATENCY_MS: Final = 5_000.0  # of an observation whose answers are not there any more
 _STAMP_US: Final = 10_000  # a request may be on its way a moment before its time is taken
 
 # what is read of `traffic_buckets`
@@ -69,7 +73,7 @@ class Observations:
         end: where it truly ends.
         span_start: where the span starts that it is an observation of: the edge that was asked for, else `start`.
         span_end: where that ends.
-        on_grid: both edges were asked for, and are within half a minute of these.
+        on_grid: both edges were asked for, and are as near to these as whole minutes and the latency allow.
         can_be_row: it may be a row of the history; the others bound those.
         exact: one answer counted it.
         low: at least so many, and at most `high`; infinite where nothing bounds it.
@@ -123,6 +127,9 @@ class Observations:
 def observations_of(buckets: pd.DataFrame) -> Observations:
     """The observations among buckets of all runs, by `BUCKET_COLUMNS`; those that say nothing are left out.
 
+    Args:
+        buckets: those of the lake, and what `as_buckets` made of rows.
+
     Returns:
         Sorted by series and start. The numbers of series are in the order of session, traffic and direction.
     """
@@ -132,32 +139,29 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
     )
     exact = buckets["exact"].to_numpy(np.bool_)
     is_asked, is_closed = buckets["span_start"].notna(), buckets["span_end"].notna()
-    on_grid = (
-        (is_asked & is_closed).to_numpy(np.bool_)
-        & (np.abs(start - span_start) <= EDGE_US + SECOND_US)
-        & (np.abs(end - span_end) <= EDGE_US + SECOND_US)
-    )
+    latency = buckets["latency_ms"].to_numpy(np.float64, na_value=0) * _MICROSECONDS_PER_MILLISECOND
+    # the minutes are computed when a request is sent, and count back from when its answer is made
+    off = np.minimum(EDGE_US + SECOND_US + latency, MINUTE_US)
     from_minutes = buckets["from_minutes"].to_numpy(np.int64)
     to_minutes = buckets["to_minutes"].to_numpy(np.int64)
+    is_kept = from_minutes >= _MOST_MINUTES
+    is_near = (np.abs(start - span_start) <= off) & (np.abs(end - span_end) <= off)
+    on_grid = (is_asked & is_closed).to_numpy(np.bool_) & (is_near | is_kept)
     # infinity is no whole number, so the column becomes one of fractions first
     bounds = buckets["high"].astype("double[pyarrow]")
     high = np.asarray(bounds.to_numpy(np.float64, na_value=np.inf), np.float64)
-    latency = buckets["latency_ms"].to_numpy(np.float64, na_value=0) * _MICROSECONDS_PER_MILLISECOND
-    codes = {
-        name: pd.factorize(buckets[name], sort=True)[0].astype(np.int64)
-        for name in ("run_id", "session")
-    }
+    run = pd.factorize(buckets["run_id"], sort=True)[0].astype(np.int64)
     calls = pd.factorize(pd.concat([buckets["call_id"], buckets["from_call_id"]]), sort=True)[0]
     call, from_call = calls[: len(buckets)], calls[len(buckets) :]
-    node_of = {
-        "first": codes["run_id"] * (int(calls.max(initial=0)) + 1) + call,
-        "last": codes["run_id"] * (int(calls.max(initial=0)) + 1) + from_call,
-    }
-    minutes = 1 << 15  # more than a window may have
+    minutes = max(int(to_minutes.max(initial=0)) + 1, _MOST_MINUTES)
+    first_node, last_node = (
+        (run * (int(calls.max(initial=0)) + 1) + of) * minutes + at
+        for of, at in ((call, to_minutes), (from_call, from_minutes))
+    )
     span_start = np.where(on_grid, span_start, start)
     span_end = np.where(on_grid, span_end, end)
-    asked_at = end + from_minutes * MINUTE_US
-    order = np.lexsort((call, codes["run_id"], -asked_at, span_end - span_start, ~exact, series))
+    asked_at = end + np.where(is_kept, 0, from_minutes) * MINUTE_US
+    order = np.lexsort((call, run, -asked_at, span_end - span_start, ~exact, series))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     found = Observations(
@@ -173,14 +177,36 @@ def observations_of(buckets: pd.DataFrame) -> Observations:
         exact=exact,
         low=buckets["low"].to_numpy(np.float64),
         high=high,
-        first_node=node_of["first"] * minutes + to_minutes,
-        last_node=node_of["last"] * minutes + from_minutes,
+        first_node=first_node,
+        last_node=last_node,
         latency=latency.astype(np.int64),
         ends_now=from_minutes == 0,
         rank=rank,
     )
     found = found.some(start < end)
     return found.some(np.lexsort((found.rank, found.span_start, found.series)))
+
+
+def as_buckets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `traffic_history` whose buckets are not there any more, as buckets: what they say stays known.
+
+    Each stands for itself: it shares no instant with another one, and its span stays what it was.
+    """
+    same = [
+        *("run_id", "call_id", "session", "network_id", "mailbox_id", "span_start", "span_end"),
+        *("traffic", "direction", "low", "high", "estimate", "conflict"),
+    ]
+    number = 2 * np.arange(len(rows)) + _MOST_MINUTES
+    latency = np.full(len(rows), _KEPT_LATENCY_MS)
+    return rows[same].assign(
+        from_call_id=rows["call_id"],
+        bucket_start=rows["edge_start"],
+        bucket_end=rows["edge_end"],
+        from_minutes=pd.arrays.ArrowExtensionArray(pa.array(number, pa.int32())),
+        to_minutes=pd.arrays.ArrowExtensionArray(pa.array(number + 1, pa.int32())),
+        exact=rows["state"] == "exact",
+        latency_ms=pd.arrays.ArrowExtensionArray(pa.array(latency)),
+    )
 
 
 def instants(times: pd.Series) -> Integers:

@@ -15,7 +15,14 @@ import pyarrow as pa
 
 from pipelines.contract import TRAFFIC_HISTORY
 from pipelines.history.conflicts import Clusters, clusters_of
-from pipelines.history.observations import Flags, Integers, Numbers, Observations, observations_of
+from pipelines.history.observations import (
+    Flags,
+    Integers,
+    Numbers,
+    Observations,
+    as_buckets,
+    observations_of,
+)
 from pipelines.history.selection import closed_seams, selected
 
 __all__ = ["CUT", "reconcile"]
@@ -23,9 +30,8 @@ __all__ = ["CUT", "reconcile"]
 CUT: Final = "cut"
 
 _HOUR_US: Final = 3_600_000_000
-_LONGEST_US: Final = (
-    31 * 24 * _HOUR_US
-)  # what is longer is cut at full hours, however fine the grid is
+_DAY_US: Final = 24 * _HOUR_US
+_MOST_CUTS: Final = 2_500  # 26 days of quarters: a longer gap of a finer grid is cut at full hours
 _TIME: Final = pd.ArrowDtype(pa.timestamp("us", "UTC"))
 _INTEGER: Final = pd.ArrowDtype(pa.int64())
 _OF_SERIES: Final = ("session", "network_id", "mailbox_id", "traffic", "direction")
@@ -53,7 +59,7 @@ _STATES: Final = np.array(["exact", "bounded", "unseen"], np.object_)
 _EXACT, _BOUNDED, _UNSEEN = range(3)
 
 
-def reconcile(buckets: pd.DataFrame) -> pd.DataFrame:
+def reconcile(buckets: pd.DataFrame, kept: pd.DataFrame | None = None) -> pd.DataFrame:
     """The history of whole series, as rows of `traffic_history`, sorted by its key.
 
     Beside the table's columns there is `cut`: nothing before the row has any influence on it or on what follows, and
@@ -62,7 +68,11 @@ def reconcile(buckets: pd.DataFrame) -> pd.DataFrame:
     Args:
         buckets: every row of `traffic_buckets` of these series that is to count, with the columns of
             `observations.BUCKET_COLUMNS`, in any order.
+        kept: known rows of the history whose buckets are not there any more.
     """
+    buckets = buckets.assign(conflict=False)
+    if kept is not None and len(kept):
+        buckets = pd.concat([buckets, as_buckets(kept)])
     buckets = buckets.drop_duplicates(["run_id", "call_id", "to_minutes", "traffic", "direction"])
     buckets = buckets.reset_index(drop=True)
     found = observations_of(buckets)
@@ -142,12 +152,14 @@ def _unseen(
     found: Observations, before: Integers, after: Integers, starts: Integers, ends: Integers
 ) -> _Rows:
     """Gaps, cut at the grid of the row before them, else of that after, else at full hours."""
-    width = np.where(
-        found.on_grid[before],
-        found.span_end[before] - found.span_start[before],
-        np.where(found.on_grid[after], found.span_end[after] - found.span_start[after], _HOUR_US),
-    )
-    width = np.where(ends - starts > _LONGEST_US, np.maximum(width, _HOUR_US), width)
+    width = np.full(len(starts), _HOUR_US)
+    for row in (after, before):
+        length = found.span_end[row] - found.span_start[row]
+        is_of_grid = (
+            found.on_grid[row] & (_DAY_US % length == 0) & (found.span_start[row] % length == 0)
+        )
+        width = np.where(is_of_grid, length, width)
+    width = np.where(ends - starts > _MOST_CUTS * width, np.maximum(width, _HOUR_US), width)
     first_cut = starts // width + 1
     cuts = np.maximum((ends - 1) // width - first_cut + 1, 0)
     gap = np.repeat(np.arange(len(starts)), cuts + 1)
@@ -187,7 +199,7 @@ def _frame(buckets: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
         "estimate": _counts(rows.estimate, is_unseen),
         "edge_start": _times(rows.edge_start, is_unseen),
         "edge_end": _times(rows.edge_end, is_unseen),
-        "conflict": rows.conflict,
+        "conflict": rows.conflict | (whose["conflict"].to_numpy(np.bool_) & ~is_unseen),
         "run_id": whose["run_id"].mask(is_unseen).array,
         "call_id": whose["call_id"].mask(is_unseen).array,
     }

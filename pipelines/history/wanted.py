@@ -1,23 +1,23 @@
 """Wanted minus known: the spans that the next run asks for. Reads the history, asks no clock and sends nothing.
 
-Wanted is every span of the grid, of each session from its first known edge (a new one: from `since` ago) to the last
-full span, as far back as the service can answer. Known is what the history has, exact or bounded.
+Wanted is every span of the grid, of each session from its first known edge, or `since` before the first run that asked
+for it, to the last full span, as far back as the service can answer. Known is what the history has, exact or bounded.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Literal
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain.calls import MAX_WINDOW_MINUTES, Span
 from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.history.asked import Asked
+from pipelines.history.stretches import NOTHING, Stretches, stretches_of
 from pipelines.lake import Lake
 from pipelines.read import OpenLake
 
@@ -79,19 +79,16 @@ class Known:
     """What the history knows of a session.
 
     Attributes:
-        first: its first known edge, as far as it matters.
-        starts: of the stretches that are known, ascending and apart.
-        ends: their ends.
+        first: its first known edge, as far as it matters; microseconds since 1970.
+        stretches: that are known.
     """
 
     first: int
-    starts: Sequence[int] = ()
-    ends: Sequence[int] = ()
+    stretches: Stretches = NOTHING
 
     def covers(self, start: int, end: int) -> bool:
         """Whether all of a span is known."""
-        at = bisect_right(self.starts, start) - 1
-        return at >= 0 and end <= self.ends[at]
+        return self.stretches.covers(start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +98,54 @@ class Wanted:
     Attributes:
         new: spans that no earlier run could ask for.
         missed: spans that one could have asked for, and that are asked for now.
+        answered: spans that are not asked for again, since the service answered without a count.
     """
 
     session: str
     new: tuple[Span, ...] = ()
     missed: tuple[Span, ...] = ()
+    answered: tuple[Span, ...] = ()
 
 
-def wanted_of(grid: Grid, sessions: Iterable[str], known: Mapping[str, Known]) -> list[Wanted]:
+def wanted_of(
+    grid: Grid,
+    sessions: Iterable[str],
+    known: Mapping[str, Known],
+    asked: Mapping[str, Asked] = MappingProxyType({}),
+) -> list[Wanted]:
     """The spans that are wanted of each session and not known, ascending."""
-    frontier = max((ends[-1] for each in known.values() if (ends := each.ends)), default=0)
-    return [_wanted(grid, session, known.get(session), frontier) for session in sessions]
+    frontier = max((each.stretches.last for each in known.values()), default=0)
+    return [
+        _wanted(grid, session, known.get(session), asked.get(session), frontier)
+        for session in sessions
+    ]
 
 
-def _wanted(grid: Grid, session: str, known: Known | None, frontier: int) -> Wanted:
-    if known is None:
-        begin = max(grid.last - grid.since // grid.every * grid.every, grid.first)
-        return Wanted(session, tuple(grid.spans(begin, grid.last)))
-    begin = max(-(-known.first // grid.every) * grid.every, grid.first)
+def _wanted(
+    grid: Grid, session: str, known: Known | None, asked: Asked | None, frontier: int
+) -> Wanted:
     new: list[Span] = []
     missed: list[Span] = []
-    for span in grid.spans(begin, grid.last):
-        if not known.covers(span.start_us, span.end_us):
-            is_missed = span.end_us <= frontier or span.start_us < grid.day
-            (missed if is_missed else new).append(span)
-    return Wanted(session, tuple(new), tuple(missed))
+    answered: list[Span] = []
+    for span in grid.spans(_begin(grid, known, asked), grid.last):
+        if known is not None and known.covers(span.start_us, span.end_us):
+            continue
+        if asked is not None and asked.answered.covers(span.start_us, span.end_us):
+            answered.append(span)
+            continue
+        could = frontier if known is not None else (asked.first if asked else 0)
+        is_missed = span.end_us <= could or (span.start_us < grid.day and could > 0)
+        (missed if is_missed else new).append(span)
+    return Wanted(session, tuple(new), tuple(missed), tuple(answered))
+
+
+def _begin(grid: Grid, known: Known | None, asked: Asked | None) -> int:
+    """The edge from which on a session is wanted: its first known one, or `since` before it was first asked for."""
+    first = asked.first if asked is not None else grid.last
+    begin = first - grid.since // grid.every * grid.every
+    if known is not None:
+        begin = min(known.first, begin) if asked is not None else known.first
+    return max(-(-begin // grid.every) * grid.every, grid.first)
 
 
 def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known]:
@@ -143,10 +163,12 @@ def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known
     if absent:  # what was known of them is out of reach
         older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
         first |= dict.fromkeys(_edges(older, "span_end", "max"), 0)
-    stretches = _stretches(rows.filter(pc.field("state") != "unseen"))
+    seen = rows.filter(pc.field("state") != "unseen")
+    start, end = (seen[name].cast(pa.int64()).to_numpy() for name in ("span_start", "span_end"))
+    stretches = stretches_of(seen["session"].to_pandas(), start, end)
     wanted = set(sessions)
     return {
-        session: Known(edge, *stretches.get(session, ((), ())))
+        session: Known(edge, stretches.get(session, NOTHING))
         for session, edge in first.items()
         if session in wanted
     }
@@ -156,30 +178,6 @@ def _edges(rows: pa.Table, column: str, which: Literal["min", "max"]) -> dict[st
     found = rows.group_by("session").aggregate([(column, which)])
     edges = found[f"{column}_{which}"].cast(pa.int64()).to_numpy().tolist()
     return dict(zip(found["session"].to_numpy().tolist(), edges, strict=True))
-
-
-def _stretches(rows: pa.Table) -> dict[str, tuple[list[int], list[int]]]:
-    """By session, the stretches that rows cover."""
-    spans = rows.select(["session", "span_start", "span_end"]).group_by(
-        ["session", "span_start", "span_end"]
-    )
-    found = spans.aggregate([]).sort_by([("session", "ascending"), ("span_start", "ascending")])
-    if not found.num_rows:
-        return {}
-    session = found["session"].to_numpy()
-    start = found["span_start"].cast(pa.int64()).to_numpy()
-    end = found["span_end"].cast(pa.int64()).to_numpy()
-    code = pd.factorize(session)[0]
-    reach = pd.Series(end).groupby(code).cummax().to_numpy()
-    is_new = np.r_[True, (code[1:] != code[:-1]) | (start[1:] > reach[:-1])]
-    firsts = np.flatnonzero(is_new)
-    lasts = np.r_[firsts[1:], len(start)] - 1
-    result: dict[str, tuple[list[int], list[int]]] = {}
-    for at, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        starts, ends = result.setdefault(str(session[at]), ([], []))
-        starts.append(int(start[at]))
-        ends.append(int(reach[last]))
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +217,11 @@ def coverage_of(
         if state == "unseen" and date.fromisoformat(day) < edge.date():
             lost += count
     behind = sum(
-        span.start_us >= max(known[each.session].ends, default=0) if each.session in known else True
+        each.session not in known
+        or span.end_us <= known[each.session].first
+        or span.start_us >= known[each.session].stretches.last
         for each in still_wanted
-        for span in (*each.new, *each.missed)
+        for span in (*each.new, *each.missed, *each.answered)
     )
     unseen = sums["unseen"] + behind
     return Coverage(

@@ -1,7 +1,7 @@
 """What a run asks that is begun now: trailing windows as they are, or the spans that are wanted and not known."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,17 +10,23 @@ import structlog
 from collector.config import Settings
 from collector.domain.calls import Call, Span
 from collector.domain.durations import parse_duration
+from collector.domain.outcomes import Outcome
+from collector.errors import LandingError
+from collector.landing import LandedRun, landed_runs
 from collector.runs.plan import calls, calls_of_spans, spans_of
 from pipelines.errors import LakeVersionError, PublicationError
 from pipelines.job.publishing import lake_of
 
 if TYPE_CHECKING:
-    from pipelines.history import Coverage, Grid, Known, Wanted
+    from pipelines.history import Asked, Coverage, Grid, Known, Wanted
 
 __all__ = ["Plan", "plan_now"]
 
 _LOG: Final = structlog.get_logger("nightly")
 _SECOND_US: Final = 1_000_000
+_MANY: Final = (
+    1_000  # of so many sessions, reading all of a ledger is sooner done than picking theirs
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,15 @@ class Plan:
 
     Attributes:
         grid: None where trailing windows are asked for; the rest is empty then.
-        known: what the history knows of the sessions, by label.
+        asked: what earlier runs asked of the sessions, by label.
+        known: what the history knows of them.
         wanted: what is wanted and not known, of each session of the configuration in its order.
         left: calls that are left to the next run.
     """
 
     settings: Settings
     grid: "Grid | None" = None
+    asked: "Mapping[str, Asked]" = field(default_factory=dict)
     known: "Mapping[str, Known]" = field(default_factory=dict)
     wanted: "Sequence[Wanted]" = ()
     left: int = 0
@@ -49,6 +57,11 @@ class Plan:
     def missed(self) -> list[Span]:
         """Spans that are healed once they are answered, of all sessions."""
         return [span for each in self.wanted for span in each.missed]
+
+    @property
+    def answered(self) -> int:
+        """Spans that are not asked for again, since the service answered twice without a count."""
+        return sum(len(each.answered) for each in self.wanted)
 
     @property
     def sessions_missed(self) -> int:
@@ -108,7 +121,8 @@ class Plan:
             for each in self.wanted
             for span in each.missed
         )
-        return coverage_of(lake, self.grid, wanted_of(self.grid, labels, known), known, healed)
+        wanted = wanted_of(self.grid, labels, known, self.asked)
+        return coverage_of(lake, self.grid, wanted, known, healed)
 
 
 def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
@@ -131,17 +145,50 @@ def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
     grid = Grid(now_us, every, since, settle)
     labels = [entry.label for entry in settings.sessions]
     known: Mapping[str, Known] = {}
+    asked: Mapping[str, Asked] = {}
     try:
         known = known_of(lake_of(settings), grid, labels)
+        asked = _asked(settings, grid, known, labels)
     except LakeVersionError:
         raise
     except PublicationError as error:
         _LOG.error(
             "what is known cannot be read: every session is asked as a new one", said=str(error)
         )
-    plan = Plan(settings, grid, known, wanted_of(grid, labels, known))
+    plan = Plan(settings, grid, asked, known, wanted_of(grid, labels, known, asked))
     most = windows.max_calls
     return replace(plan, left=max(0, plan.count() - most)) if most else plan
+
+
+def _asked(
+    settings: Settings, grid: "Grid", known: "Mapping[str, Known]", labels: Sequence[str]
+) -> "Mapping[str, Asked]":
+    """What was asked of the sessions that lack something or are new, by the lake and by what is landed only."""
+    from pipelines.history import asked_of, calls_for_spans, wanted_of  # noqa: PLC0415  # beside lake_of
+
+    lacking = [
+        each.session
+        for each in wanted_of(grid, labels, known)
+        if each.missed or each.session not in known or known[each.session].first > grid.first
+    ]
+    if not lacking:
+        return {}
+    lake = lake_of(settings)
+    published = calls_for_spans(lake, grid.first, lacking if len(lacking) < _MANY else None)
+    return asked_of(published, _landed(settings, {*lake.run_ids()}))
+
+
+def _landed(settings: Settings, published: Collection[str]) -> Iterator[tuple[str, Outcome]]:
+    """The run ids and outcomes of runs that are landed and not published: what they have need not be asked for."""
+    for path in landed_runs(settings.storage.root / "landing"):
+        if path.stem in published:
+            continue
+        try:
+            with LandedRun.open(path) as landed:
+                for outcome in landed.outcomes():
+                    yield landed.info.run_id, outcome
+        except LandingError as error:
+            _LOG.error("a landed run is passed over", path=str(path), said=str(error))
 
 
 def _stretches(spans: Iterable[Span]) -> Iterator[list[int]]:

@@ -2,7 +2,7 @@
 
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted
-from pipelines.lake.derived import DerivedPublication
+from pipelines.lake.derived import DerivedPublication, derived_day
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.layout import coded_columns
@@ -11,7 +11,7 @@ from pipelines.lake.partition import COMPACTED, DERIVED, PartitionFile, Partitio
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
-from pipelines.lake.verified_files import open_verified
+from pipelines.lake.verified_files import is_whole, open_verified
 
 __all__ = [
     "COMPACTED",
@@ -34,6 +34,8 @@ __all__ = [
     "TableFile",
     "coded_columns",
     "day_of_run",
+    "derived_day",
+    "is_whole",
     "open_filesystem",
     "open_verified",
 ]

@@ -17,7 +17,7 @@ from pipelines.lake.state import manifest_path, read_published
 from pipelines.lake.storage import Storage, named_errors
 from pipelines.lake.verified_files import is_whole
 
-__all__ = ["DerivedPublication"]
+__all__ = ["DerivedPublication", "derived_day"]
 
 _FILES_A_DAY: Final = 1000
 _RUN_DATE: Final = date(1970, 1, 1)  # derived tables are of no run
@@ -91,7 +91,9 @@ class DerivedPublication:
         with named_errors(self._storage.address):
             published = read_published(self._storage)
             old = published.derived.files if published.derived else ()
-            stays = [file for file in old if days is not None and _day(file) not in days]
+            stays = [
+                file for file in old if days is not None and derived_day(file.path) not in days
+            ]
             files = sorted([*stays, *self._written], key=lambda file: (file.table, file.path))
             manifest = Manifest(
                 DERIVED, _RUN_DATE, dict(counts), tuple(files), sources=dict(sources)
@@ -125,8 +127,14 @@ class DerivedPublication:
         return Change(come=come, go=sorted(go), manifests={DERIVED: manifest}, mended=mended)
 
 
-def _day(file: PublishedFile) -> date:
-    return file.day.replace(day=PartitionFile.parse(file.path).number // _FILES_A_DAY)
+def derived_day(path: str) -> date:
+    """The day whose rows a file of a derived table has.
+
+    Raises:
+        ValueError: the path is not one of a lake.
+    """
+    file = PartitionFile.parse(path)
+    return file.key.day.replace(day=file.number // _FILES_A_DAY)
 
 
 def _is_derived(path: str) -> bool:

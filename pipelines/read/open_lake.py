@@ -61,11 +61,15 @@ class Part:
 
 
 class OpenLake:
-    """A lake to read from. The tables' rows come as pandas frames with Arrow's types."""
+    """A lake to read from. The tables' rows come as pandas frames with Arrow's types.
 
-    def __init__(self, lake: Lake) -> None:
+    Args:
+        but: files that are passed over.
+    """
+
+    def __init__(self, lake: Lake, but: Collection[str] = ()) -> None:
         lake.check_version()
-        self.lake = lake
+        self.lake, self._but = lake, frozenset(but)
 
     def run_ids(self) -> list[str]:
         """The published runs, oldest first.
@@ -175,6 +179,8 @@ class OpenLake:
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
         for file in published.files(table.name):
+            if file.path in self._but:
+                continue
             if file.schema_version not in known:
                 self._check(table, file.path)
                 known.add(file.schema_version)

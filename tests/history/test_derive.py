@@ -1,26 +1,41 @@
 """The history in the lake: the same bytes whichever way it came about, and nothing is lost on the way."""
 
 import shutil
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipelines.contract import TRAFFIC_BUCKETS
 from pipelines.contract.casting import to_contract
+from pipelines.errors import StorageError
 from pipelines.history import derive, reconcile
-from pipelines.lake import Lake
+from pipelines.lake import DerivedPublication, Lake
 from pipelines.read import open_lake
-from tests.history.worlds import buckets_of, world
+from tests.history.worlds import (
+    HOUR_US,
+    MINUTE_US,
+    SECOND_US,
+    START_US,
+    Answer,
+    World,
+    buckets_of,
+    world,
+)
 
 DAY = date(2026, 1, 31)
+DAY_US = 24 * HOUR_US
+FAR = pd.Timestamp("2100-01-01", tz="UTC")
+KEY = ["session", "traffic", "direction", "span_start", "span_end"]
 
 
-def publish(lake: Lake, run_id: str, buckets: pd.DataFrame) -> None:
-    """One run with these buckets."""
+def publish(lake: Lake, run_id: str, buckets: pd.DataFrame, day: date = DAY) -> None:
+    """One run with these buckets, of a day."""
     rows = to_contract(buckets.assign(run_id=run_id), TRAFFIC_BUCKETS)
-    with lake.publication(run_id, DAY) as publication:
+    with lake.publication(run_id, day) as publication:
         if rows.num_rows:
             publication.append("traffic_buckets", rows)
         publication.commit({})
@@ -118,30 +133,141 @@ def test_a_run_that_is_published_again_with_other_rows(tmp_path: Path) -> None:
     assert files(lake) == files(other)
 
 
-def test_what_was_made_of_pruned_buckets_stays(tmp_path: Path) -> None:
-    """Also when the next run comes; nothing is made anew for it."""
-    runs = runs_of(5)
+def known(lake: Lake) -> pd.DataFrame:
+    """The known rows, sorted."""
+    rows = open_lake(lake.folder).traffic_history().sort_values(KEY, ignore_index=True)
+    starts, ends = rows["span_start"].to_numpy()[1:], rows["span_end"].to_numpy()[:-1]
+    follows = (rows[KEY[:3]].to_numpy()[1:] == rows[KEY[:3]].to_numpy()[:-1]).all(axis=1)
+    assert (starts == ends)[follows].all(), "a history without holes or overlaps"
+    return rows[rows["state"] != "unseen"]
+
+
+def hours(made: Iterable[int], now: int, but: Collection[int] = ()) -> list[Answer]:
+    """An exact answer for each hour after `START_US`, all asked for within a minute."""
+    asked = []
+    for number, hour in enumerate(each for each in made if each not in but):
+        start, at = START_US + hour * HOUR_US, START_US + now * HOUR_US + (120 + number) * SECOND_US
+        minutes = ((at - edge + MINUTE_US // 2) // MINUTE_US for edge in (start + HOUR_US, start))
+        asked.append(Answer(at, tuple(minutes), (start, start + HOUR_US)))  # type: ignore[arg-type]
+    return asked
+
+
+def nights(*runs: list[Answer]) -> dict[str, pd.DataFrame]:
+    """The buckets of runs, by run id, of a mailbox with an event every seven minutes."""
+    at = np.arange(START_US - 40 * DAY_US, START_US + 40 * DAY_US, 7 * MINUTE_US)
+    buckets = buckets_of(World(list(runs), [at] * 4))
+    return {str(run_id): rows for run_id, rows in buckets.groupby("run_id")}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.few(2)
+def test_what_was_made_of_pruned_buckets_stays(tmp_path: Path, seed: int) -> None:
+    """Whatever comes later: what was known stays known, and the rows of what is not touched stay as they are."""
+    runs = runs_of(seed)
     lake = Lake(tmp_path)
+    for number, (run_id, buckets) in enumerate(runs.items()):
+        before = known(lake) if number else None
+        if number > 1:
+            lake.prune(DAY + timedelta(number - 1), ["traffic_buckets"])
+            stays = files(lake)
+            derive(lake)
+            assert files(lake) == stays
+        publish(lake, run_id, buckets, DAY + timedelta(number))
+        derived = derive(lake)
+        assert derived is not None
+        assert len(derived.sources) == number + 1
+        if before is None:
+            continue
+        after = known(lake)
+        new = buckets.groupby("session").agg(
+            first=("bucket_start", "min"), last=("bucket_end", "max")
+        )
+        for session, rows in before.groupby("session"):
+            first, last = new.loc[session] if session in new.index else (FAR, FAR)
+            untouched = rows[(rows["span_end"] < first) | (rows["span_start"] > last)]
+            assert len(untouched[KEY].merge(after[KEY])) == len(untouched)
+
+
+def test_an_older_day_is_healed_after_its_buckets_were_pruned(tmp_path: Path) -> None:
+    """Twelve nights, hours missing in the fourth; the buckets of the first week are gone when they are healed."""
+    missed = range(3 * 24 + 9, 3 * 24 + 13)
+    every = [hours(range(24 * n, 24 * n + 24), 24 * n + 24, missed) for n in range(12)]
+    healing = hours(range(12 * 24, 13 * 24), 13 * 24) + hours(missed, 13 * 24)
+    runs = list(nights(*every, healing).items())
+    runs.sort(key=lambda run: int(run[0][3:]))
+    lake = Lake(tmp_path)
+    for number, (run_id, buckets) in enumerate(runs[:-1]):
+        publish(lake, run_id, buckets, DAY + timedelta(number))
+        derive(lake)
+    lake.prune(DAY + timedelta(7), ["traffic_buckets"])
+    run_id, buckets = runs[-1]
+    publish(lake, run_id, buckets, DAY + timedelta(13))
+    derive(lake)
+    assert len(known(lake)) == 13 * 24 * 4
+    assert set(known(lake)["state"]) == {"exact"}
+
+
+def test_a_lost_file_costs_its_day_alone(tmp_path: Path) -> None:
+    """Where the buckets are pruned: the day is unseen afterwards, and all others are what they were."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(6)])
+    lake = Lake(tmp_path)
+    for number, (run_id, buckets) in enumerate(runs.items()):
+        publish(lake, run_id, buckets, DAY + timedelta(number))
+    derive(lake)
+    before = files(lake)
+    lake.prune(DAY + timedelta(4), ["traffic_buckets"])
+    lost = [sorted(before)[2], sorted(before)[5]]
+    for path in lost:
+        (tmp_path / path).unlink()
+    derive(lake)
+    assert lake.wrong_files() == {}
+    after = files(lake)
+    assert [path for path in before if before[path] != after.get(path)] == lost[:1]
+    assert len(known(lake)) == 5 * 24 * 4
+
+
+def test_a_damaged_file_is_found_when_it_is_read(tmp_path: Path) -> None:
+    """Its size is right, and its bytes are not: its day is made anew."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(3)])
     *old, last = runs
+    lake = Lake(tmp_path)
     for run_id in old:
         publish(lake, run_id, runs[run_id])
     derive(lake)
-    before, kept = files(lake), open_lake(tmp_path).traffic_history()
-    lake.prune(date.max, ["traffic_buckets"])
-    derive(lake)
-    assert files(lake) == before
+    path = tmp_path / max(files(lake))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.write_bytes(content)
     publish(lake, last, runs[last])
     derive(lake)
-    after = open_lake(tmp_path).traffic_history()
-    first = runs[last].groupby("session")["bucket_start"].min()
-    for session, rows in kept.groupby("session"):
-        until = first.get(session, kept["span_end"].max())
-        early = rows[rows["span_end"] < until - pd.Timedelta(days=1)]
-        key = ["session", "traffic", "direction", "span_start", "state"]
-        assert len(early[key].merge(after[key])) == len(early)
-    derived = derive(lake)
-    assert derived is not None
-    assert list(derived.sources) == sorted(runs)
+    assert len(known(lake)) == 3 * 24 * 4
+
+
+def test_a_store_that_fails_for_a_moment_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history stays as it was, with what was made of pruned buckets; the next time it is brought up to date."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(4)])
+    *old, last = runs
+    lake = Lake(tmp_path)
+    for number, run_id in enumerate(old):
+        publish(lake, run_id, runs[run_id], DAY + timedelta(number))
+    derive(lake)
+    lake.prune(DAY + timedelta(2), ["traffic_buckets"])
+    publish(lake, last, runs[last], DAY + timedelta(9))
+    before = files(lake)
+    with monkeypatch.context() as patch:
+        patch.setattr(DerivedPublication, "commit", failing)
+        with pytest.raises(StorageError):
+            derive(lake)
+    assert files(lake) == before
+    derive(lake)
+    assert len(known(lake)) == 4 * 24 * 4
+
+
+def failing(*_: object, **__: object) -> None:
+    """A store of objects that times out."""
+    raise StorageError("it timed out")
 
 
 def test_filters_are_of_the_span(tmp_path: Path) -> None:

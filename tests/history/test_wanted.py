@@ -1,9 +1,13 @@
 """Wanted minus known, as spans."""
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
-from collector.domain.calls import MAX_WINDOW_MINUTES
-from pipelines.history import Grid, Known, Wanted, wanted_of
+from collector.domain.calls import MAX_WINDOW_MINUTES, Call, Span
+from collector.domain.outcomes import Outcome, State
+from pipelines.contract import CALLS, arrow_schema
+from pipelines.history import Asked, Grid, Known, Stretches, Wanted, asked_of, wanted_of
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -29,13 +33,15 @@ def known(*stretches: tuple[int, int], first: int | None = None) -> Known:
     """Stretches in hours before the youngest edge, the oldest first."""
     starts = [LAST - start * HOUR_US for start, _ in stretches]
     ends = [LAST - end * HOUR_US for _, end in stretches]
-    return Known(starts[0] if first is None else LAST - first * HOUR_US, starts, ends)
+    return Known(starts[0] if first is None else LAST - first * HOUR_US, Stretches(starts, ends))
 
 
 def one(known: Known | None, frontier: int = 0, **changes: int) -> tuple[list[int], list[int]]:
     """What is wanted of a session beside another one that is known up to so many hours ago."""
     every = {
-        "other": Known(LAST - 900 * HOUR_US, [LAST - 900 * HOUR_US], [LAST - frontier * HOUR_US])
+        "other": Known(
+            LAST - 900 * HOUR_US, Stretches([LAST - 900 * HOUR_US], [LAST - frontier * HOUR_US])
+        )
     }
     if known is not None:
         every["acme"] = known
@@ -105,3 +111,69 @@ def test_known_stretches_cover_spans() -> None:
     assert not some.covers(LAST - 11 * HOUR_US, LAST - 10 * HOUR_US)
     assert not some.covers(LAST - 2 * HOUR_US, LAST - HOUR_US)
     assert not Known(0).covers(0, 1)
+
+
+RUN, LATER = "20260131T021500Z-000000", "20260131T031500Z-000000"
+
+
+def published(*calls: tuple[str, int, int, str]) -> dict[str, Asked]:
+    """What was asked of acme by runs, for spans in hours before the youngest edge, and how each call ended."""
+    rows = [
+        {
+            "session": "acme",
+            "run_id": run_id,
+            "span_start": LAST - start * HOUR_US,
+            "span_end": LAST - end * HOUR_US,
+            "state": state,
+        }
+        for run_id, start, end, state in calls
+    ]
+    return asked_of(frame(rows))
+
+
+def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows of `calls`, as they are read."""
+    schema = arrow_schema(CALLS)
+    names = ["session", "run_id", "span_start", "span_end", "state"]
+    types = pa.schema([schema.field(name) for name in names])
+    return pa.Table.from_pylist(rows, types).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def test_a_new_session_whose_oldest_calls_failed_is_asked_for_them_again() -> None:
+    """So is one of which a run had no room for more: what its first run was to ask is wanted until it is known."""
+    asked = published((RUN, 25, 24, "failed"), (RUN, 23, 22, "failed"), (RUN, 2, 1, "ok"))
+    (found,) = wanted_of(grid(), ["acme"], {"acme": known((2, 1))}, asked)
+    hours = sorted(each for some in back(found) for each in some)
+    assert hours == [0, *range(2, 25)]
+
+
+def test_a_session_that_nobody_could_ask_at_first_loses_nothing() -> None:
+    """All calls of three nights failed; its history begins where the first of them was to begin."""
+    asked = published((RUN, 72, 71, "failed"), (LATER, 48, 47, "not_attempted"))
+    (found,) = wanted_of(grid(), ["acme"], {}, asked)
+    hours = sorted(each for some in back(found) for each in some)
+    assert hours == [*range(24 + 71)]
+
+
+def test_what_was_answered_twice_without_a_count_is_left_alone() -> None:
+    """Once may have been a moment's trouble. What lies between two neighbouring answers was answered with them."""
+    once = [(RUN, 8, 7, "empty"), (RUN, 6, 5, "ok"), (RUN, 2, 1, "empty"), (RUN, 4, 3, "failed")]
+    again = [(LATER, 8, 7, "empty"), (LATER, 6, 5, "empty"), (LATER, 4, 3, "empty")]
+    (found,) = wanted_of(grid(since=7 * HOUR_US), ["acme"], {}, published(*once))
+    assert sorted(each for some in back(found) for each in some) == [*range(8)]
+    (found,) = wanted_of(grid(since=7 * HOUR_US), ["acme"], {}, published(*once, *again))
+    assert sorted(each for some in back(found) for each in some) == [0, 1, 2, 3, 4]
+    assert [(LAST - each.end_us) // HOUR_US for each in found.answered] == [7, 6, 5]
+
+
+def test_what_is_landed_and_not_published_is_not_asked_for_twice() -> None:
+    """Only what failed is."""
+    spans = [(each, Span(LAST - (each + 1) * HOUR_US, LAST - each * HOUR_US)) for each in range(5)]
+    states = [State.OK, State.FAILED, State.FAILED, State.OK, State.EMPTY]
+    landed = [
+        (RUN, Outcome(Call.of("acme", "ReportInstantStats", (span,)).call_id, states[number], 1))
+        for number, span in spans
+    ]
+    asked = asked_of(frame([]), landed)
+    (found,) = wanted_of(grid(since=5 * HOUR_US), ["acme"], {}, asked)
+    assert back(found) == ([], [2, 1])

@@ -13,7 +13,17 @@ from collector.runs.plan import pairs_of, spans_of
 from pipelines.normalize.buckets import COUNTED, traffic_buckets
 from pipelines.normalize.counts import COLUMNS
 
-__all__ = ["HOUR_US", "MINUTE_US", "SERIES", "START_US", "Answer", "World", "buckets_of", "world"]
+__all__ = [
+    "HOUR_US",
+    "MINUTE_US",
+    "SECOND_US",
+    "SERIES",
+    "START_US",
+    "Answer",
+    "World",
+    "buckets_of",
+    "world",
+]
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -30,6 +40,8 @@ class Answer:
 
     Attributes:
         now_us: the service's now, to which it counted.
+        before_us: so long before that the request was sent; the rest of the latency is behind it.
+        dated_us: so long after that the reply got its Date.
         span: the edges that were asked for; None for trailing windows.
         restated: what the service adds to the counts of its second window.
     """
@@ -38,6 +50,8 @@ class Answer:
     minutes: tuple[int, int]
     span: tuple[int, int] | None = None
     latency_us: int = 500_000
+    before_us: int = 160_000
+    dated_us: int = 0
     restated: int = 0
 
 
@@ -53,6 +67,10 @@ class World:
         first, last = np.searchsorted(self.events[series], [start_us, end_us], "right")
         return int(last - first)
 
+    def answer(self, run_id: object, call_id: object) -> Answer:
+        """Of a call of a run, as buckets name them."""
+        return self.runs[int(str(run_id)[3:])][int(str(call_id).partition("call")[2])]
+
     def instants(self, buckets: pd.DataFrame) -> dict[int, set[int]]:
         """By each edge of the buckets, to the second as tables have it, the true instants that it stands for."""
         found: dict[int, set[int]] = {}
@@ -62,9 +80,7 @@ class World:
                 (row.bucket_start, row.call_id, row.to_minutes),
                 (row.bucket_end, row.from_call_id, row.from_minutes),
             ):
-                now = self.runs[int(str(row.run_id)[3:])][
-                    int(str(call).partition("call")[2])
-                ].now_us
+                now = self.answer(row.run_id, call).now_us
                 found.setdefault(edge.value // 1000, set()).add(now - minutes * MINUTE_US)
         return found
 
@@ -86,7 +102,7 @@ def _row(made: World, session: str, place: int, answer: Answer) -> dict[str, Any
         for half, minutes in enumerate(answer.minutes)
         for series in range(4)
     ]
-    sent = answer.now_us - answer.latency_us // 3
+    sent = answer.now_us - answer.before_us
     return {
         "session": session,
         "network_id": 1,
@@ -98,7 +114,7 @@ def _row(made: World, session: str, place: int, answer: Answer) -> dict[str, Any
         "window2_minutes": answer.minutes[1],
         "requested_at": sent,
         "received_at": sent + answer.latency_us,
-        "observed_at": answer.now_us // SECOND_US * SECOND_US,
+        "observed_at": (answer.now_us + answer.dated_us) // SECOND_US * SECOND_US,
         **dict(zip(COLUMNS, counts, strict=True)),
     }
 
@@ -133,9 +149,14 @@ def _run(chance: np.random.Generator, now: int) -> list[Answer]:
         now += int(
             chance.integers(SECOND_US // 3, SECOND_US * int(chance.choice([3, 300], p=[0.8, 0.2])))
         )
-        since = minutes if span is None else (_minutes(now, span[1]), _minutes(now, span[0]))
+        slowest = int(chance.choice([2, 40], p=[0.9, 0.1])) * SECOND_US
+        latency = int(chance.integers(50_000, slowest))
+        # the minutes are computed when the request is sent, and the count may be older than the reply's Date
+        before, dated = (int(each) for each in latency * np.diff([0, *np.sort(chance.random(2))]))
+        sent = now - before
+        since = minutes if span is None else (_minutes(sent, span[1]), _minutes(sent, span[0]))
         if chance.random() > 0.15:
-            answers.append(Answer(now, since, span, int(chance.integers(50_000, 2 * SECOND_US))))
+            answers.append(Answer(now, since, span, latency, before, dated))
     return answers
 
 

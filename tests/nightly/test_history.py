@@ -112,6 +112,37 @@ async def test_the_most_calls_of_a_run(ground: MakeGround) -> None:
     assert spans(true(night)) == {"exact": sum(planned)}
 
 
+async def test_collecting_twice_asks_for_nothing_twice(ground: MakeGround) -> None:
+    """What is landed is not asked for again before it is published; what failed is."""
+    night = await ground(population(6, 2), CONFIG, switches=switches(fault_system="every:3"))
+    first = await night.run("collect")
+    assert first.json["failed"] > 0
+    night.simulator.change({"fault_system": "never"})
+    second = await night.run("collect")
+    assert second.code == 0, second.err
+    assert 0 < second.json["planned"] < first.json["planned"]
+    third = await night.run("run")
+    assert third.code == 0, third.err
+    assert third.json["planned"] <= 6  # an hour has passed meanwhile
+    assert third.json["history"]["unseen"] == 0
+    assert spans(true(night))["unseen"] == 0
+
+
+async def test_a_mailbox_that_is_always_empty_is_asked_twice(ground: MakeGround) -> None:
+    """Then it is left alone, and its hours are counted as unseen."""
+    night = await ground(population(2, 0), CONFIG, switches=switches(zero_rows="always"))
+    planned = []
+    for _ in range(4):
+        ended = await night.run("run")
+        assert ended.code == 0, ended.err
+        planned.append(ended.json["planned"])
+        assert ended.json["history"]["unseen"] > 0
+    assert planned[0] > 0
+    assert planned[3] <= 2
+    plan = (await night.run("plan")).json
+    assert plan["answered_without_a_count"] > 0
+
+
 async def test_a_resumed_run_asks_for_the_same_hours(ground: MakeGround) -> None:
     """Stopped by a signal after some calls: the run is resumed, and every hour is there once."""
     config = CONFIG.replace("requests_per_second = 500", "requests_per_second = 40")
