@@ -1,7 +1,7 @@
 """The published tables: what they hold, how they may change, and how a frame becomes rows of one.
 
-Its parts: `tables` declares them, `casting` casts a frame to a table exactly or says why not, `evolution` is how a
-table may change, `tables_doc` makes docs/tables.md of them.
+Its parts: `tables` declares them, `views` sums one up by the hour and the day, `casting` casts a frame to a table
+exactly or says why not, `evolution` is how a table may change, `tables_doc` makes docs/tables.md of them.
 """
 
 from pipelines.contract.tables import (
@@ -18,6 +18,7 @@ from pipelines.contract.tables import (
     Table,
     arrow_schema,
 )
+from pipelines.contract.views import VIEWS, View
 
 __all__ = [
     "CALLS",
@@ -29,7 +30,9 @@ __all__ = [
     "TABLES",
     "TRAFFIC_BUCKETS",
     "TRAFFIC_HISTORY",
+    "VIEWS",
     "Column",
     "Table",
+    "View",
     "arrow_schema",
 ]

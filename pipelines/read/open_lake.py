@@ -6,7 +6,7 @@ does not need, and no file that no manifest names.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, Unpack
 
@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from pipelines.contract import TABLES, Table, arrow_schema
+from pipelines.contract import TABLES, VIEWS, Table, View, arrow_schema
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
 from pipelines.lake import Entry, Lake, Published, S3Options, coded_columns
+from pipelines.read.periods import LONGEST, bound, periods, zone_of
 
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
 
@@ -90,6 +91,50 @@ class OpenLake:
     def traffic_history(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """The history over all runs; `since` and `until` are of span_start. Raises as `table`."""
         return self.frame("traffic_history", **filters)
+
+    def traffic_hours(self, tz: str = "UTC", **filters: Unpack[Filters]) -> pd.DataFrame:
+        """The history by the hour: a row per series and hour, in a time zone whose hours may start at half past.
+
+        Args:
+            tz: a zone's name, as "Asia/Kolkata".
+            filters: `since` and `until` are of the hour's start, a date in that zone or a time; `sessions`; `columns`.
+
+        Raises:
+            ValueError: no such zone; else as `table`.
+        """
+        return self._periods(VIEWS["traffic_hours"], tz, **filters)
+
+    def traffic_days(self, tz: str = "UTC", **filters: Unpack[Filters]) -> pd.DataFrame:
+        """The history by the day of a time zone: a row per series and day. Arguments and errors as `traffic_hours`."""
+        return self._periods(VIEWS["traffic_days"], tz, **filters)
+
+    def _periods(self, view: View, tz: str, **filters: Unpack[Filters]) -> pd.DataFrame:
+        zone, table = zone_of(tz), TABLES["traffic_history"]
+        names = [column.name for column in view.columns]
+        columns = list(filters.get("columns") or names)
+        if wrong := [column for column in columns if column not in names]:
+            raise ValueError(
+                f"column {wrong[0]!r} of {view.name}: must be one of {', '.join(names)}"
+            )
+        if wrong := sorted(
+            {"runs", "where"} & {key for key, value in filters.items() if value is not None}
+        ):
+            raise ValueError(
+                f"filter {wrong[0]!r} of {view.name}: must be one of since, until, sessions, columns"
+            )
+        since, until = (
+            None if when is None else bound(when, zone)
+            for when in (_date(table, key, filters.get(key)) for key in ("since", "until"))
+        )
+        touches: Filters = {"sessions": filters.get("sessions")}
+        if since is not None:
+            touches["since"] = since - LONGEST
+            touches["where"] = pc.field("span_end") > pa.scalar(since, pa.timestamp("us", "UTC"))
+        if until is not None:
+            touches["until"] = until + timedelta(days=2)
+        history = self.table(table.name, **touches)
+        found = periods(history, view, zone, since, until).select(columns)
+        return found.to_pandas(types_mapper=pd.ArrowDtype)
 
     def calls(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """The ledger. Raises as `table`."""

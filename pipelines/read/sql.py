@@ -1,4 +1,7 @@
-"""SQL over the lake: DuckDB with a view per table, that can neither change anything nor reach anything else."""
+"""SQL over the lake: DuckDB with a view per table, that can neither change anything nor reach anything else.
+
+The history is there by the hour and the day as well: `traffic_days`, and `traffic_days_in('America/New_York')`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,12 +11,15 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from pipelines.contract import TABLES
+from pipelines.contract import TABLES, TRAFFIC_HISTORY, VIEWS
+from pipelines.contract.views import duckdb_views
 from pipelines.errors import PublicationError, QueryError
 from pipelines.read import TRIES, OpenLake, Part
 
 __all__ = ["queried"]
 
+_HISTORY: Final = TRAFFIC_HISTORY.name
+_NAMES: Final = ", ".join((*TABLES, *VIEWS))
 _READING: Final = "reading the Arrow source failed"
 _READS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _LOCKED: Final = (
@@ -57,6 +63,9 @@ def _queried(lake: OpenLake, views: Mapping[str, Sequence[Part]], sql: str) -> p
     with duckdb.connect(":memory:") as connection:
         for name, parts in views.items():
             _register(connection, lake, name, parts)
+        if _HISTORY in views:
+            for statement in duckdb_views(_HISTORY):
+                connection.execute(statement)
         for statement in _LOCKED:
             connection.execute(statement)
         statements = connection.extract_statements(sql)
@@ -78,8 +87,10 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
 
 def _named(sql: str) -> list[str]:
     """The tables that the SQL speaks of, all if of none: a manifest is a request to a store of objects."""
-    named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-    return named or list(TABLES)
+    named = {name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)}
+    if any(re.search(rf"\b{view}(_in)?\b", sql, re.IGNORECASE) for view in VIEWS):
+        named.add(_HISTORY)
+    return [name for name in TABLES if name in named or not named]
 
 
 def _register(
@@ -103,9 +114,7 @@ def _said(error: duckdb.Error) -> str:
     said = str(error).strip()
     if isinstance(error, duckdb.CatalogException) and "Table with name" in said:
         first = said.splitlines()[0]
-        return f"sql: {first} The tables are {', '.join(TABLES)}"
+        return f"sql: {first} The tables are {_NAMES}"
     if isinstance(error, duckdb.PermissionException):
-        return (
-            f"sql: {said}"[:2000] + f"; only the tables can be read, by name: {', '.join(TABLES)}"
-        )
+        return f"sql: {said}"[:2000] + f"; only the tables can be read, by name: {_NAMES}"
     return f"sql: {said}"[:2000]

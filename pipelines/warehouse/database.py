@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -19,8 +19,12 @@ from pipelines.warehouse.statements import (
     alter,
     comments,
     create,
+    delete,
+    index,
     literal,
     merge,
+    of_day,
+    of_run,
     quoted,
     stage,
 )
@@ -61,6 +65,10 @@ class DatabaseSession(Protocol):
 
     def columns(self, table: str) -> dict[str, Existing]:
         """The columns of the table that is there; empty if none is."""
+        ...
+
+    def views(self) -> list[str]:
+        """The statements that make the views of the history."""
         ...
 
     def begin(self) -> None:
@@ -114,6 +122,8 @@ class Database:
             ours = bool(self._session.columns(LOADS.name))
             for table in (LOADS, *self._tables):
                 self._prepare(table, ours=ours)
+            for statement in self._session.views():
+                self._session.run(statement)
         self._session.show(self._lake, [table.name for table in self._tables])
 
     def load(self, step: Step) -> LoadedRows:
@@ -121,12 +131,8 @@ class Database:
         total = LoadedRows()
         with self._transaction():
             for publication in step:
-                counts = LoadedRows()
-                for table in self._tables:
-                    if table.name not in publication.pruned:  # what was loaded of it stays
-                        counts += self._merge(publication, table)
-                self._note(publication, counts)
-                total += counts
+                counts = self._replace if publication.is_derived else self._load
+                total += counts(publication)
         return total
 
     def close(self) -> None:
@@ -147,6 +153,8 @@ class Database:
         name, session = self._session.place(table.name), self._session
         if not session.columns(table.name):
             session.run(create(table, name, binary=session.binary, with_key=session.with_key))
+            if table.is_derived and session.with_key:
+                session.run(index(table, name))
             for comment in comments(table, name):
                 session.run(comment)
             return
@@ -166,9 +174,52 @@ class Database:
             advice=f"rename it, or {self._session.elsewhere}",
         )
 
-    def _merge(self, publication: PublishedRun, table: Table) -> LoadedRows:
+    def _load(self, publication: PublishedRun) -> LoadedRows:
+        """Every table of a run, and its line in the ledger of loads."""
+        counts, own = LoadedRows(), of_run(publication.run_id)
+        for table in self._tables:
+            # what was loaded of a pruned one stays
+            if not table.is_derived and table.name not in publication.pruned:
+                counts += self._merge(publication, table, own)
+        self._note(publication.run_id, publication.digest(publication.pruned), counts)
+        return counts
+
+    def _replace(self, publication: PublishedRun) -> LoadedRows:
+        """The days of the history that are not what was loaded, with a line for each, and one for all of it."""
+        days, total = publication.by_day(), LoadedRows()
+        wanted = {f"{publication.run_id} {day}": day for day in days}
+        query = f"SELECT run_id, publication FROM {self._session.place(LOADS.name)} WHERE run_id LIKE 'history %'"  # noqa: S608  # names of ours
+        seen = {str(name): digest for name, digest in self._session.query(query)}
+        for name in sorted(seen.keys() - wanted.keys()):
+            total += self._remove(name)
+        for name, day in sorted(wanted.items()):
+            digest = days[day].digest()
+            if seen.get(name) != digest:
+                counts = LoadedRows()
+                for table in self._derived:
+                    counts += self._merge(days[day], table, of_day(table, day))
+                self._note(name, digest, counts)
+                total += counts
+        self._note(publication.run_id, publication.digest(), total)
+        return total
+
+    def _remove(self, name: str) -> LoadedRows:
+        """A day that the history has no more."""
+        day, removed = date.fromisoformat(name.rpartition(" ")[2]), 0
+        for table in self._derived:
+            removed += self._session.run(
+                delete(self._session.place(table.name), of_day(table, day))
+            )
+        self._session.run(delete(self._session.place(LOADS.name), of_run(name)))
+        return LoadedRows(removed=removed)
+
+    @property
+    def _derived(self) -> list[Table]:
+        return [table for table in self._tables if table.is_derived]
+
+    def _merge(self, publication: PublishedRun, table: Table, own: str) -> LoadedRows:
         session = self._session
-        do = merge(table, session.place(table.name), publication.run_id)
+        do = merge(table, session.place(table.name), own)
         session.run(stage(table, binary=session.binary))
         staged = session.ingest(rows(self._lake, publication, table))
         if repeated := session.query(do.repeated):
@@ -184,15 +235,14 @@ class Database:
         session.run(f"DROP TABLE {STAGE}")
         return LoadedRows(inserted, updated, staged - inserted - updated, removed)
 
-    def _note(self, publication: PublishedRun, counts: LoadedRows) -> None:
-        place, run_id = self._session.place(LOADS.name), literal(publication.run_id)
+    def _note(self, name: str, digest: str, counts: LoadedRows) -> None:
+        """A line in the ledger; of a run, its digest is without what is pruned: if that comes back, it is loaded."""
+        place = self._session.place(LOADS.name)
         names = ", ".join(quoted(column.name) for column in LOADS.columns)
         held = counts.inserted + counts.updated + counts.unchanged
-        # without what is pruned: if it comes back, it is loaded
-        digest = publication.digest(publication.pruned)
         now = literal(datetime.now(UTC).isoformat(timespec="microseconds"))
-        self._session.run(f"DELETE FROM {place} WHERE run_id = {run_id}")  # noqa: S608  # quoted
+        self._session.run(delete(place, of_run(name)))
         self._session.run(
             f"INSERT INTO {place} ({names}) VALUES"  # noqa: S608  # quoted
-            f" ({run_id}, {literal(digest)}, {held}, {now})"
+            f" ({literal(name)}, {literal(digest)}, {held}, {now})"
         )

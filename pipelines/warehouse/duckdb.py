@@ -9,6 +9,8 @@ import duckdb
 import pyarrow as pa
 import structlog
 
+from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.contract.views import duckdb_views
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
 from pipelines.warehouse.publications import is_local
@@ -108,6 +110,10 @@ class DuckDbSession:
             str(name): Existing(_ARROW.get(str(said)), str(said).lower(), bool(nullable))
             for name, said, nullable in found
         }
+
+    def views(self) -> list[str]:
+        """Hours and days, and macros that take a time zone."""
+        return duckdb_views(self.place(TRAFFIC_HISTORY.name), "main.")
 
     def begin(self) -> None:
         """The file is locked by whoever has it open to write, so this is the only loader."""

@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
-from pipelines.contract import RAW, RUN_TABLES
+from pipelines.contract import RAW, TABLES
 from pipelines.errors import PipelineError, PublicationError, WarehouseError
-from pipelines.lake import Lake
+from pipelines.lake import DERIVED, Lake
 from pipelines.warehouse.behaviour import LoadedRows, Warehouse
 from pipelines.warehouse.database import Database
 from pipelines.warehouse.publications import PublishedRun, published_run
@@ -26,7 +26,7 @@ class Load:
     """What one target got.
 
     Attributes:
-        runs: runs that were loaded now; what was loaded before is not looked at again.
+        runs: runs that were loaded now, the history not counted; what was loaded before is not looked at again.
         removed: rows that left the publication of their run.
         caught_up: everything that is published is in the target.
         error: the first reason why not.
@@ -54,10 +54,12 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
     """
     lake.check_version()
     lake.settle()
-    tables = [name for name in RUN_TABLES if raw or name != RAW.name]
+    tables = [name for name in TABLES if raw or name != RAW.name]
     published = lake.published()
-    runs = [published_run(each, tables) for each in published.manifests.values()]
-    known, unreadable = published.runs, published.damaged.values()
+    derived = [published.derived] if published.derived else []
+    runs = [published_run(each, tables) for each in (*published.manifests.values(), *derived)]
+    damage = [published.derived_damage] if published.derived_damage else []
+    known, unreadable = [*published.runs, DERIVED], [*published.damaged.values(), *damage]
     return {
         target.name: _Loading(lake, tables, runs, known, [*unreadable]).into(target)
         for target in targets
@@ -117,7 +119,7 @@ class _Loading:
                 self.errors.append(str(error))
                 continue
             _LOG.debug("loaded", target=name, runs=ids, inserted=counts.inserted)
-            yield len(step), counts
+            yield sum(not each.is_derived for each in step), counts
 
 
 @contextmanager

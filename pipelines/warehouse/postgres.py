@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain.secret import Secret, mask
+from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.contract.views import postgres_views
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
 from pipelines.warehouse.shape import Existing
@@ -139,6 +141,11 @@ class PostgresSession:
             str(name): Existing(_ARROW.get(str(said)), str(said), bool(nullable))
             for name, said, nullable in found
         }
+
+    def views(self) -> list[str]:
+        """Hours and days, and functions that take a time zone."""
+        schema = f"{quoted(self._schema)}."
+        return postgres_views(self.place(TRAFFIC_HISTORY.name), schema)
 
     def begin(self) -> None:
         """Wait for other loaders, with an end."""

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Lake, Manifest, PublishedFile, open_verified
+from pipelines.lake import DERIVED, Lake, Manifest, PublishedFile, derived_day, open_verified
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
@@ -36,7 +37,7 @@ _BATCH_ROWS: Final = 32_768
 
 @dataclass(frozen=True, slots=True)
 class PublishedRun:
-    """The files of one run that are to be loaded, by table.
+    """The files of one run that are to be loaded, by table; or those of the history, as of a run of that name.
 
     Attributes:
         identity: what was published of each table, as lines; compaction and pruning do not change them.
@@ -47,6 +48,27 @@ class PublishedRun:
     files: Mapping[str, tuple[PublishedFile, ...]]
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pruned: Collection[str] = ()
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether this is the history."""
+        return self.run_id == DERIVED
+
+    def by_day(self) -> dict[date, "PublishedRun"]:
+        """The history's files, day by day: each replaces what was loaded of its day."""
+        found: dict[date, PublishedRun] = {}
+        for table, files in self.files.items():
+            for file in files:
+                day = derived_day(file.path)
+                of_day = found.setdefault(
+                    day, replace(self, files=dict.fromkeys(self.files, ()), identity={})
+                )
+                found[day] = replace(
+                    of_day,
+                    files={**of_day.files, table: (*of_day.files[table], file)},
+                    identity={table: [*of_day.identity.get(table, ()), *file.identity]},
+                )
+        return found
 
     def digest(self, but: Collection[str] = ()) -> str:
         """64 hexadecimal digits that change with what is published, and with the tables that are loaded.
@@ -109,7 +131,9 @@ def verify(lake: Lake, files: Sequence[PublishedFile]) -> dict[str, pa.DataType]
 def with_partition(table: Table) -> Table:
     """A table as a database has it: with the date that in the lake is in the path, as its last column."""
     said = "The UTC date on which the run started."
-    if table.partition_from:
+    if table.by_month:
+        said = f"The first day of the month, in UTC, of {table.partition_from}."
+    elif table.partition_from:
         said = f"The UTC date of {table.partition_from}."
     column = Column(table.partition, pa.date32(), said)
     return replace(table, columns=(*table.columns, column))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -16,8 +17,12 @@ __all__ = [
     "alter",
     "comments",
     "create",
+    "delete",
+    "index",
     "literal",
     "merge",
+    "of_day",
+    "of_run",
     "quoted",
     "stage",
 ]
@@ -38,7 +43,11 @@ LOADS: Final = Table(
     version=1,
     description="Which publication of which run was loaded: the ledger of ecgrid-stats.",
     columns=(
-        Column("run_id", pa.string(), "The run."),
+        Column(
+            "run_id",
+            pa.string(),
+            "The run; `history`, and `history` with a day, for what is of all runs.",
+        ),
         Column("publication", pa.string(), "SHA-256 over what was published when it was loaded."),
         Column("rows", pa.int64(), "Rows of all tables in that publication."),
         Column("loaded_at", pa.timestamp("us", "UTC"), "When the load was committed."),
@@ -76,6 +85,11 @@ def create(table: Table, name: str, *, binary: str, with_key: bool) -> str:
     return f"CREATE TABLE {name} ({', '.join(parts)})"
 
 
+def index(table: Table, name: str) -> str:
+    """CREATE INDEX of a table whose days are replaced, which come nearly in order."""
+    return f"CREATE INDEX ON {name} USING brin ({quoted(table.partition_from or table.partition)})"
+
+
 def comments(table: Table, name: str) -> list[str]:
     """What the contract says of the table and its columns."""
     return [
@@ -107,12 +121,12 @@ def stage(table: Table, *, binary: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The statements that bring a table to what the stage holds for a run, in this order.
+    """The statements that bring some rows of a table, a run's or a day's, to what the stage holds, in this order.
 
     Attributes:
-        present: counts the run's rows that are there.
+        present: counts those rows that are there.
         repeated: the keys that stand more than once in the stage.
-        remove: the run's rows that are in the publication no more.
+        remove: those that are in the publication no more.
         update: rows that are there with other values.
         insert: rows that are not there.
     """
@@ -124,22 +138,41 @@ class Merge:
     insert: str
 
 
-def merge(table: Table, name: str, run_id: str) -> Merge:
-    """The upsert by natural key, and the removal of what a publication lost."""
+def of_run(run_id: str) -> str:
+    """The condition that rows `t` are of a run."""
+    return f"t.{quoted('run_id')} = {literal(run_id)}"
+
+
+def of_day(table: Table, day: date) -> str:
+    """The condition that rows `t` are of a day, by the column that the table is partitioned by."""
+    column = f"t.{quoted(table.partition_from or table.partition)}"
+    start, end = (f"{each}T00:00:00+00:00" for each in (day, day + timedelta(days=1)))
+    return f"{column} >= {literal(start)} AND {column} < {literal(end)}"
+
+
+def delete(name: str, own: str) -> str:
+    """Remove some rows of a table."""
+    return f"DELETE FROM {name} AS t WHERE {own}"  # noqa: S608  # names of the contract, quoted
+
+
+def merge(table: Table, name: str, own: str) -> Merge:
+    """The upsert by natural key, and the removal of what a publication lost.
+
+    Args:
+        own: the condition that rows `t` are those that the stage replaces; all of the stage meets it.
+    """
     names = [column.name for column in table.columns]
     values = [each for each in names if each not in table.key]
     columns = ", ".join(map(quoted, names))
-    own = f"t.{quoted('run_id')} = {literal(run_id)}"
     same = _all_of(table.key, lambda column: f"t.{column} = s.{column}", " AND ")
-    if "run_id" in table.key:
-        same = f"{own} AND {same}"  # lets the database look at this run's rows alone
+    same = f"{own} AND {same}"  # lets the database look at these rows alone
     other = _all_of(values, lambda column: f"t.{column} IS DISTINCT FROM s.{column}", " OR ")
     sets = _all_of(values, lambda column: f"{column} = s.{column}", ", ")
     key = ", ".join(map(quoted, table.key))
     return Merge(
         present=f"SELECT count(*) FROM {name} AS t WHERE {own}",  # noqa: S608  # names of the contract, quoted
         repeated=f"SELECT {key} FROM {STAGE} GROUP BY {key} HAVING count(*) > 1 LIMIT 1",  # noqa: S608  # as above
-        remove=f"DELETE FROM {name} AS t WHERE {own}"  # noqa: S608  # as above
+        remove=f"{delete(name, own)}"  # noqa: S608  # as above
         f" AND NOT EXISTS (SELECT 1 FROM {STAGE} AS s WHERE {same})",
         update=f"UPDATE {name} AS t SET {sets} FROM {STAGE} AS s WHERE {same} AND ({other})",  # noqa: S608  # as above
         insert=f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {STAGE} AS s"  # noqa: S608  # as above

@@ -1,44 +1,24 @@
 """The history in the lake: the same bytes whichever way it came about, and nothing is lost on the way."""
 
 import shutil
-from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.contract import TRAFFIC_BUCKETS
-from pipelines.contract.casting import to_contract
 from pipelines.errors import StorageError
 from pipelines.history import derive, reconcile
 from pipelines.lake import DerivedPublication, Lake
 from pipelines.read import open_lake
+from tests.history.nights import DAY, hours, nights, publish
 from tests.history.worlds import (
-    HOUR_US,
-    MINUTE_US,
-    SECOND_US,
-    START_US,
-    Answer,
-    World,
     buckets_of,
     world,
 )
 
-DAY = date(2026, 1, 31)
-DAY_US = 24 * HOUR_US
 FAR = pd.Timestamp("2100-01-01", tz="UTC")
 KEY = ["session", "traffic", "direction", "span_start", "span_end"]
-
-
-def publish(lake: Lake, run_id: str, buckets: pd.DataFrame, day: date = DAY) -> None:
-    """One run with these buckets, of a day."""
-    rows = to_contract(buckets.assign(run_id=run_id), TRAFFIC_BUCKETS)
-    with lake.publication(run_id, day) as publication:
-        if rows.num_rows:
-            publication.append("traffic_buckets", rows)
-        publication.commit({})
 
 
 def runs_of(seed: int) -> dict[str, pd.DataFrame]:
@@ -140,23 +120,6 @@ def known(lake: Lake) -> pd.DataFrame:
     follows = (rows[KEY[:3]].to_numpy()[1:] == rows[KEY[:3]].to_numpy()[:-1]).all(axis=1)
     assert (starts == ends)[follows].all(), "a history without holes or overlaps"
     return rows[rows["state"] != "unseen"]
-
-
-def hours(made: Iterable[int], now: int, but: Collection[int] = ()) -> list[Answer]:
-    """An exact answer for each hour after `START_US`, all asked for within a minute."""
-    asked = []
-    for number, hour in enumerate(each for each in made if each not in but):
-        start, at = START_US + hour * HOUR_US, START_US + now * HOUR_US + (120 + number) * SECOND_US
-        minutes = ((at - edge + MINUTE_US // 2) // MINUTE_US for edge in (start + HOUR_US, start))
-        asked.append(Answer(at, tuple(minutes), (start, start + HOUR_US)))  # type: ignore[arg-type]
-    return asked
-
-
-def nights(*runs: list[Answer]) -> dict[str, pd.DataFrame]:
-    """The buckets of runs, by run id, of a mailbox with an event every seven minutes."""
-    at = np.arange(START_US - 40 * DAY_US, START_US + 40 * DAY_US, 7 * MINUTE_US)
-    buckets = buckets_of(World(list(runs), [at] * 4))
-    return {str(run_id): rows for run_id, rows in buckets.groupby("run_id")}
 
 
 @pytest.mark.parametrize("seed", range(6))
