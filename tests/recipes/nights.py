@@ -1,7 +1,7 @@
-"""`ecgrid-stats` on other dates, one after the other: `python -m tests.recipes.nights run -c FILE --json`.
+"""`ecgrid-stats` on other dates, one after the other: `python -m tests.recipes.nights run --json -c`.
 
-Each line of stdin is a moment: the clock is moved to it and runs on from there, nothing else is changed, and the
-command is given. A process of its own for each night would spend most of its time on imports.
+Each line of stdin is a moment and the last argument: the clock is moved to it and runs on from there, nothing else is
+changed, and the command is given. A process of its own for each night would spend most of its time on imports.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ def move_clock(to: datetime) -> None:
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        move_clock(datetime.fromisoformat(line.strip()))
+        moment, last = line.split(maxsplit=1)
+        move_clock(datetime.fromisoformat(moment))
         with contextlib.suppress(SystemExit):  # the code is in the answer
-            cli.main(sys.argv[1:], standalone_mode=False)
+            cli.main([*sys.argv[1:], last.strip()], standalone_mode=False)

@@ -18,7 +18,7 @@ _PARTS: Final = re.compile(r"^```(sql|python|csv)\n(.*?)^```\n", re.MULTILINE | 
 _OPENING: Final = """\
 import duckdb
 
-database = duckdb.connect()
+database = duckdb.connect("data/demo/warehouse.duckdb")
 
 
 def ask(sql):
@@ -26,10 +26,10 @@ def ask(sql):
 
 
 """
-_LINK: Final = re.compile(r"^Ten questions.*?\n\n", re.DOTALL | re.MULTILINE)
+_LINK: Final = re.compile(r"^Fourteen questions.*?\n\n", re.DOTALL | re.MULTILINE)
 _INTRODUCTION: Final = (
-    "Ten questions, each as SQL and as pandas: [recipes.md](recipes.md) as a notebook. Start it in the folder where you"
-    " called `make demo`, with the interpreter of its `.venv` (`pip install jupyterlab`).\n\n"
+    "Fourteen questions, each as SQL and as pandas: [recipes.md](recipes.md) as a notebook. Start it in the folder"
+    " where you called `make demo`, with the interpreter of its `.venv` (`pip install jupyterlab`).\n\n"
 )
 
 
