@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from pipelines.contract.tables import TABLES, Column, Table
+from pipelines.contract.views import VIEWS, View
 
 __all__ = ["EXAMPLES", "example_of", "tables_markdown"]
 
@@ -29,8 +30,12 @@ EXAMPLES: Final = {
     "bucket_start": "2026-01-31 00:00:02+00:00",
     "call_id": "acme:ReportInstantStats:60-120",
     "column": "NetworkID",
+    "complete": "true",
     "count": "17",
     "cut": "false",
+    "day": "2026-01-31",
+    "day_end": "2026-02-01 00:00:00+00:00",
+    "day_start": "2026-01-31 00:00:00+00:00",
     "direction": "in",
     "conflict": "false",
     "edge_end": "2026-01-31 01:00:04+00:00",
@@ -43,8 +48,11 @@ EXAMPLES: Final = {
     "from_minutes": "60",
     "headers": '{"content-type": "text/xml; charset=utf-8"}',
     "high": "17",
+    "hour_end": "2026-01-31 01:00:00+00:00",
+    "hour_start": "2026-01-31 00:00:00+00:00",
     "http_status": "200",
     "is_answer": "true",
+    "known_seconds": "3600",
     "latency_ms": "81.345",
     "low": "17",
     "mailbox_id": "2718",
@@ -68,6 +76,9 @@ EXAMPLES: Final = {
     "state": "ok",
     "dataset_extras.state": "current",
     "traffic_history.state": "exact",
+    "traffic_hours.state": "exact",
+    "traffic_days.known_seconds": "86400",
+    "traffic_days.state": "exact",
     "table": "Table",
     "timeout_seconds": "1200",
     "to_minutes": "120",
@@ -94,7 +105,9 @@ may change in [publication.md](publication.md).
 
 def tables_markdown() -> str:
     """The page."""
-    return "\n".join([_HEAD, *(line for table in TABLES.values() for line in _table(table))])
+    tables = (line for table in TABLES.values() for line in _table(table))
+    views = (line for view in VIEWS.values() for line in _view(view))
+    return "\n".join([_HEAD, *tables, *views])
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -104,6 +117,20 @@ def _table(table: Table) -> Iterator[str]:
     yield ""
     yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
     yield f"- Partition: `{table.partition}`, {_partition(table)}"
+    yield from _columns(table)
+
+
+def _view(view: View) -> Iterator[str]:
+    yield f"## {view.name}"
+    yield ""
+    yield f"{view.description} In UTC; `{view.name}_in(zone)` in SQL, and `tz=` in Python, are of another time zone."
+    yield ""
+    yield f"- Key: {', '.join(f'`{name}`' for name in view.key)}"
+    yield "- A view of `traffic_history`: in `open_lake`, `ecgrid-stats sql`, DuckDB and PostgreSQL"
+    yield from _columns(view)
+
+
+def _columns(table: Table | View) -> Iterator[str]:
     yield ""
     yield "| column | type | null | unit | meaning | example |"
     yield "|---|---|---|---|---|---|"
@@ -117,7 +144,7 @@ def _table(table: Table) -> Iterator[str]:
     yield ""
 
 
-def example_of(table: Table, column: Column) -> str:
+def example_of(table: Table | View, column: Column) -> str:
     """The table's own, where it means something else there."""
     return EXAMPLES.get(f"{table.name}.{column.name}", EXAMPLES[column.name])
 

@@ -91,6 +91,10 @@ _HOURS: Final = """generate_series(
       s - ((s AT TIME ZONE {zone}) - date_trunc('hour', s AT TIME ZONE {zone})), last, INTERVAL '1 hour')"""
 _DAYS: Final = """generate_series(
       date_trunc('day', s AT TIME ZONE {zone}), last AT TIME ZONE {zone}, INTERVAL '1 day')"""
+# where the clocks are changed at midnight, there are two of them, or none: the day starts where the one before ends
+_MIDNIGHT: Final = (
+    "((({0} - INTERVAL '1 microsecond') AT TIME ZONE {zone}) + INTERVAL '1 microsecond')"
+)
 _SELECT: Final = """WITH spans AS (
   SELECT *, greatest(e - INTERVAL '1 microsecond', s) AS last
   FROM (
@@ -171,17 +175,20 @@ def _select(view: View, source: str, zone: str, *, unnest: bool) -> str:
         zone: a time zone as SQL: its name in quotes, or a parameter.
         unnest: the database's `generate_series` gives a list and not rows.
     """
-    local = "(period AT TIME ZONE {zone})", "((period + INTERVAL '1 day') AT TIME ZONE {zone})"
     is_day = view.period == "day"
-    p_start, p_end = local if is_day else ("period", "period + INTERVAL '1 hour'")
+    p_start, p_end = "period", "period + INTERVAL '1 hour'"
+    if is_day:
+        p_start, p_end = (
+            _MIDNIGHT.format(each, zone=zone) for each in (p_start, "period + INTERVAL '1 day'")
+        )
     series = (_DAYS if is_day else _HOURS).format(zone=zone)
     return _SELECT.format(
         start=_EDGE.format("span_start"),
         end=_EDGE.format("span_end"),
         source=source,
         series=f"(SELECT unnest({series}) AS period) AS g" if unnest else f"{series} AS g(period)",
-        p_start=p_start.format(zone=zone),
-        p_end=p_end.format(zone=zone),
+        p_start=p_start,
+        p_end=p_end,
         columns=f"CAST(p_start AT TIME ZONE {zone} AS date) AS day, " if is_day else "",
         period=view.period,
     )

@@ -57,9 +57,10 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
     tables = [name for name in TABLES if raw or name != RAW.name]
     published = lake.published()
     derived = [published.derived] if published.derived else []
-    runs = [published_run(each, tables) for each in (*published.manifests.values(), *derived)]
     damage = [published.derived_damage] if published.derived_damage else []
-    known, unreadable = [*published.runs, DERIVED], [*published.damaged.values(), *damage]
+    runs = [published_run(each, tables) for each in (*published.manifests.values(), *derived)]
+    known = [*published.runs, *([DERIVED] if derived or damage else [])]
+    unreadable = [*published.damaged.values(), *damage]
     return {
         target.name: _Loading(lake, tables, runs, known, [*unreadable]).into(target)
         for target in targets

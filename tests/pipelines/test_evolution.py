@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.contract import CALLS, INSTANT_STATS, TABLES, Table, arrow_schema
+from pipelines.contract import CALLS, INSTANT_STATS, TABLES, VIEWS, Table, View, arrow_schema
 from pipelines.contract.evolution import changes, check_file, contract_of
 from pipelines.contract.tables_doc import EXAMPLES, example_of, tables_markdown
 from pipelines.errors import TableSchemaError
@@ -41,16 +41,17 @@ def test_a_change_without_a_new_version_is_seen() -> None:
 def test_the_page_of_tables_is_the_contract() -> None:
     """Every table, column, type, meaning, key and example, as `python -m pipelines.contract.tables_doc` prints it."""
     assert (DOCS / "tables.md").read_text(encoding="utf-8") == tables_markdown()
-    for table in TABLES.values():
+    for table in (*TABLES.values(), *VIEWS.values()):
         assert f"## {table.name}\n" in tables_markdown()
         for column in table.columns:
             assert f"| `{column.name}` | {column.type} |" in tables_markdown()
-    used = {column.name for table in TABLES.values() for column in table.columns}
+    both = (*TABLES.values(), *VIEWS.values())
+    used = {column.name for table in both for column in table.columns}
     assert {name for name in EXAMPLES if "." not in name} == used
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
-def test_examples_are_values_of_their_columns(table: Table) -> None:
+@pytest.mark.parametrize("table", [*TABLES.values(), *VIEWS.values()], ids=lambda each: each.name)
+def test_examples_are_values_of_their_columns(table: Table | View) -> None:
     """Of the type, and one of the words where the meaning lists words."""
     for column in table.columns:
         example = example_of(table, column)

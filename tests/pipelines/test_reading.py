@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipelines
-from pipelines.contract import INSTANT_STATS, TABLES, TRAFFIC_BUCKETS, arrow_schema
+from pipelines.contract import INSTANT_STATS, TABLES, TRAFFIC_BUCKETS, VIEWS, arrow_schema
 from pipelines.errors import LakeVersionError, PublicationError, QueryError, TableSchemaError
 from pipelines.lake import Lake, Sizes
 from pipelines.read import OpenLake
@@ -357,7 +357,7 @@ def test_the_tables_are_listed(lake: OpenLake) -> None:
     """By those who ask for their names instead of naming one."""
     question = "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal"
     for asked in ("SHOW TABLES", question):
-        assert set(TABLES) == set(queried(lake, asked)["name"].to_pylist())
+        assert {*TABLES, *VIEWS} == set(queried(lake, asked)["name"].to_pylist())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
