@@ -6,13 +6,13 @@ it; replies that carry credentials (Login, WhoAmI) are never landed.
 
 import contextlib
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from collector.config import Service, Settings
+from collector.domain import clock
 from collector.domain.calls import Call, CallId
 from collector.domain.outcomes import FaultClass, Outcome, State, Tries
 from collector.domain.replies import LandedReply
@@ -198,7 +198,7 @@ class SessionAttempts:
 
     async def who_am_i(self, charged: int) -> tuple[WhoAmI, Decision]:
         """What WhoAmI says of the session, a fault being part of that; and what is done about it."""
-        credentials, asked_at_us = self._shared.credentials, time.time_ns() // 1_000
+        credentials, asked_at_us = self._shared.credentials, clock.now_us()
         nothing_more = Decision(None, charged)
         try:
             session_id = credentials.session_id(self._session)
@@ -391,7 +391,7 @@ class _Question:
 
     def arguments(self) -> Mapping[str, Argument]:
         """Those of a request that is sent now."""
-        self.asked_at_us = time.time_ns() // 1_000
+        self.asked_at_us = clock.now_us()
         now_us = self.clock.now_us(self.asked_at_us)
         self._asked = report_of(self.call.operation).ask(self.call, now_us)
         return {"SessionID": self.session_id, **self._asked.arguments}

@@ -1,7 +1,6 @@
 """Plan minus landed -> bounded workers -> summary. Drains on a signal or a deadline; logs out on every way out."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from collector.config import Credential, Settings
+from collector.domain import clock
 from collector.domain.calls import Call
 from collector.domain.outcomes import FaultClass
 from collector.domain.run import RunInfo, RunSummary
@@ -180,7 +180,7 @@ async def collect(
             settled = await run.give_up() + await run.perform(was_answered=was_answered)
         is_complete = remaining.settled + settled == remaining.planned
         if is_complete and finish:
-            landing.finish(time.time_ns() // 1_000)
+            landing.finish(clock.now_us())
     finally:
         await landing.close()
     stopped = None if is_complete else stop.reason or "not every call was settled"
@@ -206,7 +206,7 @@ def _collected(path: Path, stopped: str | None, *, resumed: bool) -> Collected:
 
 def is_resumable(settings: Settings, info: RunInfo) -> bool:
     """Whether an unfinished run began lately enough for the next run to go on with it."""
-    oldest_us = time.time_ns() // 1_000 - int(settings.run.resume_within_seconds * 1_000_000)
+    oldest_us = clock.now_us() - int(settings.run.resume_within_seconds * 1_000_000)
     return info.started_at_us >= oldest_us
 
 
@@ -225,7 +225,7 @@ def _open_run(
             _warn_of_another_service(settings, info)
             return Landing.resume(path, lambda: stop.is_asked), True
     asked = calls(settings) if planned is None else planned()
-    now_us = time.time_ns() // 1_000
+    now_us = clock.now_us()
     info = RunInfo(
         run_id=run_id(now_us),
         service_url=settings.service.url,

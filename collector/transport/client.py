@@ -7,7 +7,6 @@ kept, bodies stay encoded, and nothing is sent twice.
 import asyncio
 import contextlib
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from collector.domain.clock import now_us
 from collector.domain.replies import Reply
 from collector.domain.trust import trust
 from collector.errors import ConfigError, UnaskedError
@@ -193,7 +193,7 @@ class Transport:
             _by_name(response.headers),
             body,
             sending.sent_at_us,
-            time.time_ns() // 1_000,
+            now_us(),
         )
         return Received(reply, is_cut)
 

@@ -4,12 +4,12 @@ import asyncio
 import errno
 import os
 import ssl
-import time
 from collections.abc import Callable
 from typing import Final
 
 import aiohttp
 
+from collector.domain.clock import now_us
 from collector.domain.trust import certificate_fault
 from collector.errors import (
     CertificateError,
@@ -77,7 +77,7 @@ class Sending:
     def written(self) -> None:
         """The request is written now: aiohttp calls this right before it gives the bytes to the socket."""
         if not self.sent_at_us:
-            self.sent_at_us = time.time_ns() // 1_000
+            self.sent_at_us = now_us()
             asyncio.get_running_loop().call_soon(self._turn)
             self._on_sent()
 

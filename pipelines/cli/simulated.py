@@ -6,23 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from collector.config import credentials
+from collector.config import Settings, credentials
 from collector.errors import ConfigError
 from collector.observers import EventLog, Progress
 from collector.simulator import Population, Simulator, Switches, serve
 from pipelines.cli.door import Door, finish, shared_options
 from pipelines.cli.loading import configured
+from pipelines.cli.nights import played, set_simulator
 from pipelines.cli.progress import shown
 from pipelines.cli.working import night_said
 from pipelines.errors import PipelineError
 from pipelines.job.lock import storage_lock
+from pipelines.job.night import Night
+from pipelines.job.publishing import lake_of
 from pipelines.job.sequence import run_night
 
 __all__ = ["demo", "simulate"]
@@ -31,6 +35,8 @@ _SESSIONS: Final = 50
 _HISTORY: Final = 'every = "1h"\nsince = "24h"'
 _HOURS: Final = f"minutes = {list(range(60, 1441, 60))}"
 _START_SECONDS: Final = 20
+_RATE: Final = 200
+_FAST: Final = 1000  # for many nights in a minute
 
 _CONFIG: Final = """\
 # Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours.
@@ -42,7 +48,7 @@ binding = "soap12"
 timeout_seconds = 10
 
 [limits]
-requests_per_second = 200
+requests_per_second = {rate}
 per_session_per_second = 50
 concurrency = 16
 
@@ -129,27 +135,36 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 @click.command()
 @click.option(
     "--root",
-    default=Path("data/demo"),
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the demo's data goes.",
-    show_default=True,
+    help="Where the demo's data goes.  [default: data/demo; with --nights data/demo-nights]",
+)
+@click.option(
+    "--nights",
+    type=click.IntRange(2, 366),
+    help="So many nights, one of them without a run, and a mailbox out for two.",
 )
 @shared_options
-def demo(door: Door, root: Path) -> None:
+def demo(door: Door, root: Path | None, nights: int | None) -> None:
     """The whole nightly job against the built-in simulator: 50 sessions, 24 hours each; needs nothing.
 
     The simulator runs as a process of its own on a free port of this machine and ends with the demo.
     """
+    root = root or Path("data/demo" if nights is None else "data/demo-nights")
     config = root / "demo.toml"
     with storage_lock(root), _simulator() as url:
-        _write_config(config, "demo", url, Population(_SESSIONS), root)
+        _write_config(
+            config, "demo", url, Population(_SESSIONS), root, _RATE if nights is None else _FAST
+        )
         settings = door.settings(config)
-        progress = Progress()
-        with shown(progress):
-            targets = configured(settings, root)
-            night = run_night(
-                settings, credentials(settings, root), None, (progress, EventLog()), targets
-            )
+        job = partial(run_night, settings, credentials(settings, root), None)
+        targets = configured(settings, root)
+        if nights is None:
+            progress = Progress()
+            with shown(progress):
+                night = job((progress, EventLog()), targets)
+            result = asdict(night)
+        else:
+            night, result = _nights(settings, nights, url, lambda: job((), targets))
     table = root / "lake" / "traffic_history"
     shown_by = (
         f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""
@@ -157,7 +172,29 @@ def demo(door: Door, root: Path) -> None:
     lines = [night_said(night, settings), "Look at it:", f"  {_program()} status -c {config}"]
     if table.is_dir():  # nothing is published where the demo was stopped
         lines.insert(2, shown_by)
-    finish(door, asdict(night), "\n".join(lines), night.exit_code)
+    finish(door, result, "\n".join(lines), night.exit_code)
+
+
+def _nights(
+    settings: Settings, nights: int, url: str, run: Callable[[], Night]
+) -> tuple[Night, dict[str, Any]]:
+    """The last night, and what `--json` prints: it, and each of them; the lines are on stderr as they come."""
+    if runs := lake_of(settings).run_ids():
+        raise ConfigError(
+            f"{settings.storage.root}: has {len(runs)} runs already, and their nights would not be asked for again:"
+            " remove it, or name another place with --root"
+        )
+    found = []
+    for each in played(settings, nights, partial(set_simulator, url), run):
+        click.echo(each.said(), err=True)
+        found.append(each)
+    night = next(each.night for each in reversed(found) if each.night is not None)
+    told = [
+        {"started": each.started.isoformat(), "before": each.before and asdict(each.before)}
+        | {"run": each.night and asdict(each.night)}
+        for each in found
+    ]
+    return night, {**asdict(night), "nights": told}
 
 
 def _program() -> str:
@@ -198,7 +235,9 @@ def _simulator() -> Iterator[str]:
             process.kill()
 
 
-def _write_config(config: Path, command: str, url: str, population: Population, root: Path) -> None:
+def _write_config(  # what stands in it
+    config: Path, command: str, url: str, population: Population, root: Path, rate: int = _RATE
+) -> None:
     """A configuration that works as it is: fake secrets in private files beside it."""
     secrets = config.with_suffix(".secrets")
     try:
@@ -218,6 +257,7 @@ def _write_config(config: Path, command: str, url: str, population: Population, 
             sessions_file=json.dumps(sessions_file.name),
             url=json.dumps(url),
             windows=_HISTORY if command == "demo" else _HOURS,
+            rate=rate,
             root=json.dumps(str(root)),
             database=json.dumps(str(root / "warehouse.duckdb")),
         )

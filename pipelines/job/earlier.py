@@ -1,13 +1,13 @@
 """What earlier runs left to do: publish what was not, close what nobody will resume, drop what is old."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from collector.config import Settings
+from collector.domain.clock import now_us
 from collector.domain.run import RunInfo
 from collector.landing import LandedRun, Landing, landed_runs
 from collector.runs.run import is_resumable
@@ -72,12 +72,12 @@ def _is_behind(manifest: "Manifest | None", landed: LandedRun) -> bool:
 
 
 def _is_old(settings: Settings, info: RunInfo) -> bool:
-    age_seconds = time.time() - info.started_at_us / 1_000_000
+    age_seconds = (now_us() - info.started_at_us) / 1_000_000
     return age_seconds > settings.storage.keep_landing_days * 86_400
 
 
 async def finish(path: Path) -> None:
     """Mark a run as complete: it will not be resumed."""
     landing = Landing.resume(path)
-    landing.finish(time.time_ns() // 1_000)
+    landing.finish(now_us())
     await landing.close()

@@ -1,6 +1,5 @@
 """What a run asks that is begun now: trailing windows as they are, or the spans that are wanted and not known."""
 
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ import structlog
 
 from collector.config import Settings
 from collector.domain.calls import Call, Span
+from collector.domain.clock import now_us
 from collector.domain.durations import parse_duration
 from collector.domain.outcomes import Outcome
 from collector.errors import LandingError
@@ -125,7 +125,7 @@ class Plan:
         return coverage_of(lake, self.grid, wanted, known, healed)
 
 
-def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
+def plan_now(settings: Settings) -> Plan:
     """What a run asks for that is begun now.
 
     A history that cannot be read costs no night: every session is asked for as if it were new.
@@ -138,11 +138,10 @@ def plan_now(settings: Settings, now_us: int | None = None) -> Plan:
         return Plan(settings)
     from pipelines.history import Grid, known_of, wanted_of  # noqa: PLC0415  # beside lake_of
 
-    now_us = time.time_ns() // 1_000 if now_us is None else now_us
     every, since, settle = (
         parse_duration(each) * _SECOND_US for each in (windows.every, windows.since, windows.settle)
     )
-    grid = Grid(now_us, every, since, settle)
+    grid = Grid(now_us(), every, since, settle)
     labels = [entry.label for entry in settings.sessions]
     known: Mapping[str, Known] = {}
     asked: Mapping[str, Asked] = {}
