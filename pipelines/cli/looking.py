@@ -19,7 +19,7 @@ from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop, is_resumable
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.streams import printed, said
-from pipelines.cli.working import looked_at, ready
+from pipelines.cli.working import history_said, looked_at, ready
 from pipelines.errors import PublicationError
 from pipelines.job.collecting import until_stopped
 from pipelines.job.exit_code import ExitCode
@@ -176,7 +176,7 @@ def _time(instant_us: int) -> str:
 @config_option
 @shared_options
 def status(door: Door, config: Path) -> None:
-    """The runs of this storage root: their states, what is missing, what the next `run` resumes."""
+    """The runs of this storage root, how much of the history is known, and what the next `run` resumes or asks for."""
     settings = door.settings(config)
     lake = lake_of(settings)
     lake.check_version()
@@ -190,8 +190,33 @@ def status(door: Door, config: Path) -> None:
     aside = [str(path) for path in damaged_stores(folder)]
     lines = [_line(each, config) for each in runs] or [f"no runs under {settings.storage.root}"]
     lines += [f"set aside, damaged: {path}; put a good copy back or remove it" for path in aside]
-    result = {"runs": runs, "damaged": aside, "exit_code": int(ExitCode.DONE)}
+    history, told = _history_status(settings)
+    lines += told
+    result = {
+        "runs": runs,
+        "damaged": aside,
+        "history": history,
+        "exit_code": int(ExitCode.DONE),
+    }
     finish(door, result, "\n".join(lines), ExitCode.DONE)
+
+
+def _history_status(settings: Settings) -> tuple[dict[str, Any] | None, list[str]]:
+    """What is known of the hours up to now, and what the next run asks for; nothing where windows are trailing."""
+    planned = plan_now(settings)
+    try:
+        coverage = planned.coverage()
+    except PublicationError as error:
+        return None, [f"the history cannot be read: {error}"]
+    if coverage is None:
+        return None, []
+    missed = planned.missed
+    oldest = _time(min(missed).start_us) if missed else None
+    line = f"the next run asks for {planned.new} new spans"
+    if missed:
+        line += f" and for {len(missed)} that were missed, of {planned.sessions_missed} sessions, since {oldest}"
+    wanted = {"new": planned.new, "missed": len(missed), "missed_since": oldest}
+    return {**asdict(coverage), **wanted}, [history_said(coverage), line]
 
 
 def _line(run: dict[str, Any], config: Path) -> str:

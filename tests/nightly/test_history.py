@@ -71,7 +71,14 @@ async def test_what_failed_is_asked_for_by_the_next_run_and_then_nothing_is(
     assert (history["healed"], history["lost"]) == (0, 0)
 
     night.simulator.change({"fault_system": "never"})
+    status = (await night.run("status")).json["history"]
+    assert {name: status[name] for name in ("exact", "bounded")} == {
+        name: counted[name] for name in ("exact", "bounded")
+    }
+    assert status["unseen"] == status["new"] + status["missed"] >= history["unseen"]
+    assert status["missed_since"] is not None
     plan = (await night.run("plan")).json
+    assert (plan["new"], plan["healed"]) == (status["new"], status["missed"])
     assert plan["healed"] + plan["new"] >= history["unseen"]
     assert plan["healed_sessions"] > 0
     assert plan["healed_from"] < plan["healed_to"]
