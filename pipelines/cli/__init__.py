@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import signal
 import sys
 from typing import Final
@@ -92,6 +93,8 @@ def main() -> None:
     # what a night makes by the thousand, and what importing makes, holds no circles: looking for them less often is a
     # twentieth of what starting and normalizing cost
     gc.set_threshold(20_000, 20, 50)
+    # Arrow's own allocator keeps what was given back: a third of the peak of a night, at the same speed
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         cli.main(standalone_mode=False)
     except click.Abort:

@@ -30,7 +30,7 @@ __all__ = ["STATES", "derive"]
 _LOG: Final = structlog.get_logger("history")
 
 STATES: Final = ("exact", "bounded", "unseen")
-_SESSIONS: Final = 500  # at a time
+_SESSIONS: Final = 100  # at a time
 _NEAR: Final = timedelta(days=3)  # before what is touched, where a cut is looked for
 _CONTEXT: Final = timedelta(days=2)  # before that, so that a cut is seen to be one
 _LONGEST: Final = timedelta(days=24)  # no window, so no bucket, is longer

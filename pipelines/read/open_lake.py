@@ -254,6 +254,10 @@ class OpenLake:
             values: Any = filters.get(key)
             if isinstance(values, str):
                 raise TypeError(f"{key} = {values!r}: must be a list of them")
+            if values:
+                # the range is what tells row groups apart, by their statistics
+                found = _both(found, pc.field(column) >= min(values))
+                found = _both(found, pc.field(column) <= max(values))
             if values is not None:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
         return found
