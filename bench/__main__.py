@@ -21,6 +21,7 @@ _WORKS: Final = (
     "hostile",
     "starting",
     "lake",
+    "history",
     "warehouse",
     "dataset",
     "profile",

@@ -147,29 +147,24 @@ def _near_gaps(found: Observations, is_row: Flags) -> Flags:
 
 
 def _cuts(found: Observations, whole: Flags) -> tuple[Integers, Flags]:
-    """(K,) the cluster of each observation, and whether it begins it: where nothing before reaches beyond its start.
+    """(K,) the cluster of each observation, and whether it begins it.
+
+    It does where no instant from it on is certainly before one that an observation before it reaches. Then all that is
+    certain between the two sides is that one is not later than the other; a path that leaves a side never comes back,
+    so neither bounds nor contradictions cross.
 
     Args:
         whole: (K,) with which none begins.
     """
     order = np.lexsort((found.end, found.start, found.series))
     some = found.some(order)
-    earliest, latest = some.earliest[0], some.latest[1]
-    reach = pd.Series(latest).groupby(some.series).cummax().to_numpy()
-    second = np.r_[np.iinfo(np.int64).min, reach[:-1]]  # of all before the one before
     is_first = np.r_[True, some.series[1:] != some.series[:-1]]
-    is_second = np.r_[False, is_first[:-1]]
-    before = np.where(is_first, np.iinfo(np.int64).min, np.r_[0, reach[:-1]])
-    before_that = np.where(is_second, np.iinfo(np.int64).min, np.r_[0, second[:-1]])
-    shares = np.r_[False, some.last_node[:-1] == some.first_node[1:]]
+    reach = pd.Series(some.earliest[1]).groupby(some.series).cummax().to_numpy()
+    before = np.r_[0, reach[:-1]]
     # latencies differ: what starts later by its Date may truly start earlier
-    following = pd.Series(earliest[::-1]).groupby(some.series[::-1]).cummin().to_numpy()[::-1]
-    after = np.r_[following[1:], np.iinfo(np.int64).max]
-    is_last = np.r_[is_first[1:], True]
-    is_clear = is_last | (after >= some.latest[0])
-    is_new = is_first | (before <= following)
-    is_new |= shares & (before_that <= following) & is_clear
-    is_new &= is_first | ~whole[order]
+    backwards = pd.Series(some.latest[0][::-1]).groupby(some.series[::-1])
+    following = backwards.cummin().to_numpy()[::-1]
+    is_new = is_first | ((before < following) & ~whole[order])
     of = np.empty(len(found), np.int64)
     of[order] = np.cumsum(is_new) - 1
     begins = np.empty(len(found), np.bool_)
