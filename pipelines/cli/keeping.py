@@ -17,7 +17,7 @@ from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.loading import configured, loads_said
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_lock
-from pipelines.job.publishing import lake_of, load_published
+from pipelines.job.publishing import derive_history, lake_of, load_published
 from pipelines.warehouse.target import IcebergCatalog, Target
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def prune(door: Door, config: Path, age: timedelta, names: tuple[str, ...], dry_
             door, (done := lake.prune(before, tables, but, dry_run=True)), _gone(done, "would go")
         )
     with storage_lock(settings.storage.root):
+        if "traffic_buckets" in tables:
+            derive_history(settings)  # what is not in the history by now would be lost
         done = lake_of(settings).prune(before, tables, set(_unfinished(settings)))
         loads = load_published(settings, targets)
     _finish(door, done, _gone(done, "are gone"), loads)

@@ -114,7 +114,7 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
     settings = door.settings(config)
     with storage_lock(settings.storage.root):
         done = normalize_landed(settings, run_id)
-        derive_history(settings)
+        derive_history(settings, thorough=True)
     good = {name: each for name, each in done.items() if each is not None}
     runs = [
         {"run_id": name, "rows": each.rows, "files": each.files, "failed": each.failed}

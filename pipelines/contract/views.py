@@ -100,6 +100,7 @@ _SELECT: Final = """WITH spans AS (
   FROM (
     SELECT *, {start} AS s, {end} AS e FROM {source}
   ) AS edges
+  WHERE e > s OR state <> 'unseen'
 ), touched AS (
   SELECT spans.*, period FROM spans CROSS JOIN LATERAL {series}
 ), pieces AS (
@@ -107,8 +108,8 @@ _SELECT: Final = """WITH spans AS (
   FROM (SELECT *, {p_start} AS p_start, {p_end} AS p_end FROM touched) AS touching
 ), shares AS (
   SELECT *, extract(epoch FROM b - a) AS seconds, CASE WHEN whole THEN estimate ELSE
-    floor(estimate * (extract(epoch FROM b - s) / extract(epoch FROM e - s)))
-    - floor(estimate * (extract(epoch FROM a - s) / extract(epoch FROM e - s))) END AS share
+    floor(estimate * extract(epoch FROM b - s) / extract(epoch FROM e - s))
+    - floor(estimate * extract(epoch FROM a - s) / extract(epoch FROM e - s)) END AS share
   FROM pieces
 ), sums AS (
   SELECT session, max(network_id) AS network_id, max(mailbox_id) AS mailbox_id, traffic, direction, p_start, p_end,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from collector.domain.calls import Call, Span
-from collector.domain.outcomes import Outcome
+from collector.domain.outcomes import FaultClass, Outcome
 from pipelines.contract import CALLS
 from pipelines.history.observations import SECOND_US, instants
 from pipelines.history.stretches import NOTHING, Stretches, stretches_of
@@ -24,7 +24,7 @@ __all__ = ["Asked", "asked_of", "calls_for_spans"]
 
 _ANSWERS: Final = 2
 _ANSWERED: Final = ("ok", "empty")
-_COLUMNS: Final = ["session", "run_id", "span_start", "span_end", "state"]
+_COLUMNS: Final = ["session", "run_id", "span_start", "span_end", "state", "fault_class"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,12 @@ def _frame(published: pd.DataFrame) -> pd.DataFrame:
             "run": published["run_id"].astype("object"),
             "start": instants(published["span_start"]),
             "end": instants(published["span_end"]),
-            "is_answered": published["state"].isin(_ANSWERED).to_numpy(np.bool_),
+            "is_answered": (
+                published["state"].isin(_ANSWERED).to_numpy(np.bool_)
+                | (published["fault_class"] == FaultClass.QUARANTINED.value).to_numpy(
+                    np.bool_, na_value=False
+                )
+            ),
             "is_published": True,
         }
     )

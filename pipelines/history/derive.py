@@ -35,15 +35,19 @@ _NEAR: Final = timedelta(days=3)  # before what is touched, where a cut is looke
 _CONTEXT: Final = timedelta(days=2)  # before that, so that a cut is seen to be one
 _LONGEST: Final = timedelta(days=24)  # no window, so no bucket, is longer
 _DAY: Final = timedelta(days=1)
+_UNTOLD: Final = "2999-12-31"  # the last day of a run, where it is not known
 _SORT: Final = [(name, "ascending") for name in ("session", "span_start", "traffic", "direction")]
 _HISTORY: Final = TRAFFIC_HISTORY.name
 _BUCKETS: Final = TRAFFIC_BUCKETS.name
 
 
-def derive(lake: Lake) -> Manifest | None:
+def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
     """Bring the history to what is published; None where there are neither buckets nor a history.
 
     Only for who holds the storage root.
+
+    Args:
+        thorough: read all files of the history, to find those whose bytes are not what was published.
 
     Returns:
         The history's manifest. Its counts are spans by day and state, `2026-01-31 exact` for instance: a span counts
@@ -54,6 +58,11 @@ def derive(lake: Lake) -> Manifest | None:
     """
     lake.settle()
     published = lake.published()
+    if published.derived_damage:
+        _LOG.error("the history's manifest is made anew", said=published.derived_damage)
+        with lake.derived_publication() as publication:
+            publication.commit((), {}, {})
+        published = lake.published()
     for said in published.damaged.values():
         _LOG.error("a run is not in the history", said=said)
     before = published.derived
@@ -64,9 +73,12 @@ def derive(lake: Lake) -> Manifest | None:
     if before is None and not any(_days(each) for each in published.manifests.values()):
         return None
     damaged = [] if before is None else lake.wrong_files().get(DERIVED, [])
+    if before is not None and thorough:
+        damaged = _damaged(lake, before)
     if before is not None and not damaged and not _changed(published, sources, told):
         return before
-    work = _Derivation(lake, OpenLake(lake, but=damaged), published, sources, damaged)
+    reader = OpenLake(lake, but=[*damaged, *published.damaged])
+    work = _Derivation(lake, reader, published, sources, damaged)
     try:
         return work.perform()
     except StorageError:
@@ -76,7 +88,8 @@ def derive(lake: Lake) -> Manifest | None:
         if not damaged:
             raise
         _LOG.error("the days of damaged files are made anew", said=str(error), files=damaged)
-        return replace(work, reader=OpenLake(lake, but=damaged), damaged=damaged).perform()
+        reader = OpenLake(lake, but=[*damaged, *published.damaged])
+        return replace(work, reader=reader, damaged=damaged).perform()
 
 
 def _changed(
@@ -123,13 +136,11 @@ class _Derivation:
 
     @property
     def without_buckets(self) -> list[str]:
-        """The runs that are in the history and whose buckets are not there any more, or cannot be read."""
-        return sorted(
-            run_id
-            for run_id in self.told
-            if run_id in self.published.damaged
-            or _BUCKETS in getattr(self.published.manifests.get(run_id), "pruned", ())
-        )
+        """The runs whose buckets are not there any more, or cannot be read."""
+        pruned = [
+            name for name, each in self.published.manifests.items() if _BUCKETS in each.pruned
+        ]
+        return sorted([*self.published.damaged, *pruned])
 
     def perform(self) -> Manifest:
         """Make anew what the runs touch that are new, published again or gone, and the days of damaged files."""
@@ -145,6 +156,8 @@ class _Derivation:
         old = [each for each in self._old_days() if since is not None and each >= since.date()]
         days = sorted({*new, *old})
         counts = {} if self.before is None else dict(self.before.counts)
+        for day in self._uncounted():
+            counts |= _counted(day, self._kept(day, pd.Series(dtype="int64")))
         with self.lake.derived_publication() as publication:
             for day in days:
                 rows = pa.concat_tables([*new.pop(day, []), self._kept(day, cuts)])
@@ -241,17 +254,26 @@ class _Derivation:
         kept = None
         if (gone := self.without_buckets) and self.before is not None:
             # what lies between two observations is of the first one's run, and may rest on any other
-            last = max(self.told[run_id][2] for run_id in gone) or str(date.min)
+            last = max(self.told.get(run_id, ("", "", _UNTOLD))[2] for run_id in gone) or str(
+                date.min
+            )
             is_between = (pc.field("state") == "bounded") & (
                 pc.field("span_start") < _midnight(date.fromisoformat(last) + _DAY)
             )
+            changed = _changed(self.published, self.sources, self.told)
+            is_between &= ~pc.field("run_id").isin(pa.array(changed, pa.string()))
             of_rows &= pc.field("run_id").isin(gone) | is_between
             kept = self.reader.frame(_HISTORY, sessions=sessions, since=since, where=of_rows)
         return reconcile(buckets.to_pandas(types_mapper=pd.ArrowDtype), kept)
 
     def _old_days(self) -> list[date]:
-        names = self.before.counts if self.before else ()
-        return sorted({date.fromisoformat(name.split()[0]) for name in names})
+        files = self.before.files if self.before else ()
+        return sorted({derived_day(file.path) for file in files})
+
+    def _uncounted(self) -> list[date]:
+        """Days that are not in the counts, since the manifest that had them was lost."""
+        counted = {name.split()[0] for name in (self.before.counts if self.before else ())}
+        return [day for day in self._old_days() if str(day) not in counted]
 
     def _kept(self, day: date, cuts: pd.Series) -> pa.Table:
         """The rows of a day that stay: of sessions that are not made anew, or from before they are."""
@@ -326,12 +348,12 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
 
 
 def _counted(day: date, rows: pa.Table) -> dict[str, int]:
-    """How many spans of a day are in which state; one is unseen only if no traffic and direction of it is known."""
+    """How many spans of a day are in which state: that of the traffic and direction of which least is known."""
     is_first = Counter[str]()
     frame = rows.select(["session", "span_start", "state"]).to_pandas()
-    best = frame["state"].map({name: number for number, name in enumerate(STATES)})
+    worst = frame["state"].map({name: number for number, name in enumerate(STATES)})
     for state, count in (
-        best.groupby([frame["session"], frame["span_start"]]).min().value_counts().items()
+        worst.groupby([frame["session"], frame["span_start"]]).max().value_counts().items()
     ):
         is_first[STATES[int(str(state))]] = int(count)
     return {f"{day} {name}": is_first[name] for name in STATES if is_first[name]}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["NOTHING", "Stretches", "stretches_of"]
+__all__ = ["NOTHING", "Stretches", "common", "stretches_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,26 @@ class Stretches:
 
 
 NOTHING: Final = Stretches()
+
+
+def common(some: Sequence[Stretches]) -> Stretches:
+    """What all of them cover."""
+    if all(each == some[0] for each in some):
+        return some[0]
+    if not all(each.starts for each in some):
+        return NOTHING
+    begin = ((at, 1) for each in some for at in each.starts)
+    end = ((at, -1) for each in some for at in each.ends)
+    starts: list[int] = []
+    ends: list[int] = []
+    depth = 0
+    for at, step in sorted((*begin, *end)):
+        if depth == len(some):
+            ends.append(at)
+        depth += step
+        if depth == len(some):
+            starts.append(at)
+    return Stretches(starts, ends)
 
 
 def stretches_of(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from collector.domain.calls import MAX_WINDOW_MINUTES, Span
 from pipelines.contract import TRAFFIC_HISTORY
 from pipelines.history.asked import Asked
-from pipelines.history.stretches import NOTHING, Stretches, stretches_of
+from pipelines.history.stretches import NOTHING, Stretches, common, stretches_of
 from pipelines.lake import Lake
 from pipelines.read import OpenLake
 
@@ -80,7 +80,7 @@ class Known:
 
     Attributes:
         first: its first known edge, as far as it matters; microseconds since 1970.
-        stretches: that are known.
+        stretches: that are known, of every traffic and direction.
     """
 
     first: int
@@ -156,21 +156,40 @@ def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known
     """
     reader = OpenLake(lake)
     since = datetime.fromtimestamp((grid.first - _DAY_US) // _SECOND_US, UTC)
-    columns = ["session", "span_start", "span_end", "state"]
+    columns = ["session", "traffic", "direction", "span_start", "span_end", "state"]
     rows = reader.table(_HISTORY, since=since, columns=columns)
     first = _edges(rows, "span_start", "min")
     absent = [session for session in sessions if session not in first]
     if absent:  # what was known of them is out of reach
         older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
         first |= dict.fromkeys(_edges(older, "span_end", "max"), 0)
-    seen = rows.filter(pc.field("state") != "unseen")
-    start, end = (seen[name].cast(pa.int64()).to_numpy() for name in ("span_start", "span_end"))
-    stretches = stretches_of(seen["session"].to_pandas(), start, end)
+    stretches = _known_of_all(rows)
     wanted = set(sessions)
     return {
         session: Known(edge, stretches.get(session, NOTHING))
         for session, edge in first.items()
         if session in wanted
+    }
+
+
+def _known_of_all(rows: pa.Table) -> dict[str, Stretches]:
+    """By session, what is known of every traffic and direction that it has."""
+    kinds = rows.group_by(["session", "traffic", "direction"]).aggregate([])
+    count = kinds.group_by("session").aggregate([([], "count_all")])
+    series = dict(zip(count["session"].to_pylist(), count["count_all"].to_pylist(), strict=True))
+    seen = rows.filter(pc.field("state") != "unseen")
+    start, end = (seen[name].cast(pa.int64()).to_numpy() for name in ("span_start", "span_end"))
+    keys = [
+        seen[name].cast(pa.string()).to_pandas() for name in ("session", "traffic", "direction")
+    ]
+    by_series = stretches_of(keys[0] + "\0" + keys[1] + "\0" + keys[2], start, end)
+    of_session: dict[str, list[Stretches]] = {}
+    for key, stretches in by_series.items():
+        of_session.setdefault(key.rpartition("\0")[0].rpartition("\0")[0], []).append(stretches)
+    return {
+        session: common(each)
+        for session, each in of_session.items()
+        if len(each) == series[session]
     }
 
 

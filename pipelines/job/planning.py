@@ -90,8 +90,11 @@ class Plan:
         """How many calls there would be without `max_calls`."""
         return sum(1 for _ in self._in_turn()) if self.grid else 0
 
-    def _in_turn(self) -> Iterator[tuple[int, Call]]:
-        """The calls, session by session, with whose turn it is among all: the youngest day, then what expires first."""
+    def _in_turn(self) -> Iterator[tuple[tuple[int, int], Call]]:
+        """The calls, session by session, with whose turn it is among all.
+
+        The youngest day first, then what expires first; and first those sessions of which the least is known lately.
+        """
         for entry, each in zip(self.settings.sessions, self.wanted, strict=True):
             spans = [
                 span
@@ -99,7 +102,8 @@ class Plan:
                 for span in spans_of(stretch, self.settings.windows.pairing)
             ]
             day = self.grid.day if self.grid else 0
-            turns = [span.start_us if span.end_us <= day else 0 for span in spans]
+            last = self.known[each.session].stretches.last if each.session in self.known else 0
+            turns = [(span.start_us if span.end_us <= day else 0, last) for span in spans]
             for turn, span in sorted(zip(turns, spans, strict=True)):
                 for call in calls_of_spans(entry, (span,)):
                     yield turn, call
@@ -162,18 +166,20 @@ def plan_now(settings: Settings) -> Plan:
 def _asked(
     settings: Settings, grid: "Grid", known: "Mapping[str, Known]", labels: Sequence[str]
 ) -> "Mapping[str, Asked]":
-    """What was asked of the sessions that lack something or are new, by the lake and by what is landed only."""
+    """What was asked of the sessions that lack something, by the lake and by what is landed only."""
     from pipelines.history import asked_of, calls_for_spans, wanted_of  # noqa: PLC0415  # beside lake_of
 
-    lacking = [
-        each.session
-        for each in wanted_of(grid, labels, known)
-        if each.missed or each.session not in known or known[each.session].first > grid.first
-    ]
+    is_young = {label for label in labels if label not in known or known[label].first > grid.first}
+    wanted = wanted_of(grid, labels, known)
+    lacking = [each for each in wanted if each.session in is_young or each.new or each.missed]
     if not lacking:
         return {}
+    since = (
+        grid.first if is_young else min(min((*each.new, *each.missed)).start_us for each in lacking)
+    )
+    some = [each.session for each in lacking] if len(lacking) < _MANY else None
     lake = lake_of(settings)
-    published = calls_for_spans(lake, grid.first, lacking if len(lacking) < _MANY else None)
+    published = calls_for_spans(lake, since, some)
     return asked_of(published, _landed(settings, {*lake.run_ids()}))
 
 

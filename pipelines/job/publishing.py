@@ -105,15 +105,18 @@ def normalize_landed(
     return done
 
 
-def derive_history(settings: Settings) -> None:
+def derive_history(settings: Settings, *, thorough: bool = False) -> None:
     """Bring the history to what is published.
+
+    Args:
+        thorough: look for damage in all of it.
 
     Raises:
         PublicationError: the lake cannot be read or written; the history stays as it was.
     """
     from pipelines.history import derive  # noqa: PLC0415  # beside lake_of
 
-    derive(lake_of(settings))
+    derive(lake_of(settings), thorough=thorough)
 
 
 def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, Load]":

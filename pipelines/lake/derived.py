@@ -1,12 +1,14 @@
 """Tables that are made of all runs: the files of some days are written anew, those of others stay."""
 
 import contextlib
+import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date
 from types import TracebackType
 from typing import Final, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.contract import TABLES
 from pipelines.lake.changing import Change, commit, settling
@@ -81,6 +83,8 @@ class DerivedPublication:
     ) -> Manifest:
         """Publish: what was written takes the place of what was there of these days.
 
+        Where the manifest is lost or damaged, what was there are the files whose names are those of their contents.
+
         Args:
             days: those that are replaced, also where nothing was written; None for all.
             sources: what the tables are made of, by run.
@@ -91,6 +95,8 @@ class DerivedPublication:
         with named_errors(self._storage.address):
             published = read_published(self._storage)
             old = published.derived.files if published.derived else ()
+            if published.derived_damage is not None:
+                old = _whole_by_name(self._storage)
             stays = [
                 file for file in old if days is not None and derived_day(file.path) not in days
             ]
@@ -135,6 +141,31 @@ def derived_day(path: str) -> date:
     """
     file = PartitionFile.parse(path)
     return file.key.day.replace(day=file.number // _FILES_A_DAY)
+
+
+def _whole_by_name(storage: Storage) -> tuple[PublishedFile, ...]:
+    """The files of derived tables that are there; a name has part of the SHA-256."""
+    found = []
+    for path in sorted(each for each in storage.sizes("") if _is_derived(each)):
+        content, named = storage.read(path), PartitionFile.parse(path)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest[:16] != named.digest:
+            continue
+        with pq.ParquetFile(pa.BufferReader(content)) as parquet:
+            version = (parquet.schema_arrow.metadata or {}).get(b"ecgrid.schema_version", b"0")
+            found.append(
+                PublishedFile(
+                    path=path,
+                    table=named.key.table,
+                    partition=named.key.to_path().name,
+                    schema_version=int(version),
+                    rows=parquet.metadata.num_rows,
+                    bytes=len(content),
+                    sha256=digest,
+                    runs=(DERIVED,),
+                )
+            )
+    return tuple(found)
 
 
 def _is_derived(path: str) -> bool:

@@ -65,7 +65,7 @@ class OpenLake:
     """A lake to read from. The tables' rows come as pandas frames with Arrow's types.
 
     Args:
-        but: files that are passed over.
+        but: files and runs that are passed over.
     """
 
     def __init__(self, lake: Lake, but: Collection[str] = ()) -> None:
@@ -262,14 +262,13 @@ class OpenLake:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
         return found
 
-    @staticmethod
-    def _wanted(table: Table, **filters: Unpack[Filters]) -> Callable[[str, Entry], bool]:
+    def _wanted(self, table: Table, **filters: Unpack[Filters]) -> Callable[[str, Entry], bool]:
         """Which runs may have such rows: of those that have not, no manifest needs to be read."""
         since, until = (_day(_date(table, key, filters.get(key))) for key in ("since", "until"))
         runs = filters.get("runs")
 
         def wanted(run_id: str, entry: Entry) -> bool:
-            if table.is_derived:
+            if table.is_derived or run_id in self._but:
                 return False
             first, last = entry.first, entry.last
             if table.partition_from is None:

@@ -206,6 +206,83 @@ def test_a_damaged_file_is_found_when_it_is_read(tmp_path: Path) -> None:
     assert len(known(lake)) == 3 * 24 * 4
 
 
+def test_a_lost_manifest_costs_nothing(tmp_path: Path) -> None:
+    """Where buckets are pruned, too: the files of the history say by their names what they hold."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(6)])
+    lake = Lake(tmp_path)
+    for number, (run_id, buckets) in enumerate(runs.items()):
+        publish(lake, run_id, buckets, DAY + timedelta(number))
+    derived = derive(lake)
+    assert derived is not None
+    lake.prune(DAY + timedelta(4), ["traffic_buckets"])
+    before = files(lake)
+    for damage in (Path.unlink, lambda path: path.write_bytes(b"{}")):
+        (manifest,) = (tmp_path / "_manifest").glob("history-*.json")
+        damage(manifest)
+        again = derive(lake)
+        assert again is not None
+        assert again.counts == derived.counts
+        assert files(lake) == before
+        assert len(known(lake)) == 6 * 24 * 4
+
+
+def test_a_damaged_manifest_of_an_old_run_holds_up_nobody(tmp_path: Path) -> None:
+    """Its rows stay; a new session, and one that must be made anew from its beginning, go on."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(5)])
+    *old, last = runs
+    lake = Lake(tmp_path)
+    for run_id in old:
+        publish(lake, run_id, runs[run_id])
+    derive(lake)
+    (manifest,) = (tmp_path / "_manifest").glob(f"{old[1]}-*.json")
+    manifest.write_bytes(b"{}")
+    new = runs[last].assign(session="new", run_id=last)
+    publish(lake, last, pd.concat([runs[last], new]))
+    derive(lake)
+    assert known(lake).groupby("session").size().to_dict() == {"acme": 5 * 24 * 4, "new": 24 * 4}
+
+
+def test_a_run_that_is_published_again_beside_pruned_ones(tmp_path: Path) -> None:
+    """What was between its answers before does not count any more."""
+    every = [
+        hours(range(24 * n, 24 * n + 24), 24 * n + 24, range(24 * n, 24 * n + 24, 2))
+        for n in range(3)
+    ]
+    right, wrong = nights(*every), nights(*every)
+    lake, other = Lake(tmp_path / "lake"), Lake(tmp_path / "other")
+    *_, last = right
+    wrong[last] = wrong[last].assign(
+        **{name: wrong[last][name] + 100 for name in ("count", "low", "high", "estimate")}
+    )
+    for each, runs in ((lake, wrong), (other, right)):
+        for number, (run_id, buckets) in enumerate(runs.items()):
+            publish(each, run_id, buckets, DAY + timedelta(number))
+        derive(each)
+    for each in (lake, other):
+        each.prune(DAY + timedelta(2), ["traffic_buckets"])
+    publish(lake, last, right[last], DAY + timedelta(2))
+    derive(lake)
+    assert files(lake) == files(other)
+
+
+def test_a_chain_of_hours_leaves_cuts(tmp_path: Path) -> None:
+    """A night of calls a second apart touches the days of that night, not the session's whole history."""
+    runs = nights(*[hours(range(24 * n, 24 * n + 24), 24 * n + 24) for n in range(12)])
+    *old, last = runs
+    lake = Lake(tmp_path)
+    for run_id in old:
+        publish(lake, run_id, runs[run_id])
+    derive(lake)
+    before = {path: (tmp_path / path).stat().st_mtime_ns for path in files(lake)}
+    publish(lake, last, runs[last])
+    derive(lake)
+    after = {path: (tmp_path / path).stat().st_mtime_ns for path in files(lake)}
+    changed = [path for path in before if after.get(path) != before[path]]
+    assert len(changed) <= 2
+    cuts = reconcile(pd.concat([runs[each].assign(run_id=each) for each in old]))["cut"]
+    assert cuts.mean() > 0.8
+
+
 def test_a_store_that_fails_for_a_moment_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

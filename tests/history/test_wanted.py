@@ -1,13 +1,18 @@
 """Wanted minus known, as spans."""
 
+from collections import Counter
+
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from collector.config import SessionEntry, Settings, Windows
 from collector.domain.calls import MAX_WINDOW_MINUTES, Call, Span
 from collector.domain.outcomes import Outcome, State
 from pipelines.contract import CALLS, arrow_schema
 from pipelines.history import Asked, Grid, Known, Stretches, Wanted, asked_of, wanted_of
+from pipelines.history.stretches import common
+from pipelines.job.planning import Plan
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -102,6 +107,33 @@ def test_a_finer_or_coarser_grid_asks_for_what_is_not_covered(minutes: int) -> N
     assert len(spans) == len({*spans})
 
 
+def test_what_all_series_know_is_known() -> None:
+    """Some stretches, in hours, of each; what is common to them."""
+    some = [known((10, 4), (3, 0)), known((12, 6), (5, 1)), known((9, 2))]
+    found = common([each.stretches for each in some])
+    assert found == known((9, 6), (5, 4), (3, 2)).stretches
+    assert common([some[0].stretches] * 3) == some[0].stretches
+    assert common([some[0].stretches, Stretches()]) == Stretches()
+
+
+def test_a_run_with_little_room_starves_nobody() -> None:
+    """Fewer calls than sessions: those of which the least is known lately come first."""
+    entries = [SessionEntry(label=f"s{number}", api_key="env:KEY") for number in range(4)]
+    windows = Windows(every="1h", max_calls=3)
+    settings = Settings(service={"url": "http://127.0.0.1/x"}, windows=windows, sessions=entries)  # type: ignore[arg-type]
+    every = {entry.label: known((100, 2)) for entry in entries}
+    asked = Counter[str]()
+    for hour in range(24):
+        found = wanted_of(grid(now_us=NOW_US + hour * HOUR_US), list(every), every)
+        made = list(Plan(settings, grid(now_us=NOW_US + hour * HOUR_US), {}, every, found).calls())
+        assert len(made) <= 3
+        asked.update(call.session for call in made)
+        for session in {call.session for call in made}:
+            last = NOW_US - 15 * MINUTE_US + hour * HOUR_US
+            every[session] = Known(0, Stretches([0], [last]))
+    assert min(asked.values()) >= 12  # a call asks for two hours
+
+
 def test_known_stretches_cover_spans() -> None:
     """Edges included."""
     some = known((10, 8), (5, 2))
@@ -134,7 +166,7 @@ def published(*calls: tuple[str, int, int, str]) -> dict[str, Asked]:
 def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
     """Rows of `calls`, as they are read."""
     schema = arrow_schema(CALLS)
-    names = ["session", "run_id", "span_start", "span_end", "state"]
+    names = ["session", "run_id", "span_start", "span_end", "state", "fault_class"]
     types = pa.schema([schema.field(name) for name in names])
     return pa.Table.from_pylist(rows, types).to_pandas(types_mapper=pd.ArrowDtype)
 

@@ -1,5 +1,6 @@
 """Whole runs on a grid: what nobody counted yet is asked for, once, whatever happened to the runs before."""
 
+import shutil
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -148,6 +149,58 @@ async def test_a_mailbox_that_is_always_empty_is_asked_twice(ground: MakeGround)
     assert planned[3] <= 2
     plan = (await night.run("plan")).json
     assert plan["answered_without_a_count"] > 0
+
+
+async def test_what_one_count_lacks_is_asked_for_again(ground: MakeGround) -> None:
+    """Some answers of the first run have no parcels; the hour is not known before all its counts are."""
+    night = await ground(population(3, 0), CONFIG, switches=switches(null_counts="every:4"))
+    first = await night.run("run")
+    history = night.table("traffic_history")
+    unseen = history[history["state"] == "unseen"]
+    assert 0 < unseen["span_start"].nunique() < history["span_start"].nunique()
+    assert set(unseen["traffic"]) < {"parcel", "interchange"}
+    assert first.json["history"]["unseen"] > 0
+    night.simulator.change({"null_counts": "never"})
+    second = await night.run("run")
+    assert second.json["history"]["unseen"] == 0
+    assert second.json["history"]["healed"] > 0
+    assert spans(true(night))["unseen"] == 0
+
+
+async def test_answers_that_are_not_believed_are_asked_for_twice(ground: MakeGround) -> None:
+    """What fails its checks each time is left alone after that."""
+    night = await ground(population(2, 0), CONFIG, switches=switches(missing_column="always"))
+    planned = [(await night.run("run")).json["planned"] for _ in range(4)]
+    assert planned[0] > 0
+    assert planned[3] <= 2
+    assert (await night.run("plan")).json["answered_without_a_count"] > 0
+
+
+async def test_pruning_loses_nothing_that_is_no_history_yet(ground: MakeGround) -> None:
+    """The buckets of a run whose history was not made: they become history before they go."""
+    night = await ground(population(2, 0), CONFIG)
+    await night.run("run")
+    counted = spans(night.table("traffic_history"))
+    shutil.rmtree(night.lake / "traffic_history")
+    old = sorted((night.lake / "_manifest").glob("history-*.json"))
+    pruned = await night.run("prune", "--older-than", "1d", "--table", "traffic_buckets")
+    assert pruned.code == 0, pruned.err
+    assert old
+    assert spans(night.table("traffic_history")) == counted
+
+
+async def test_a_damaged_file_of_the_history_is_mended(ground: MakeGround) -> None:
+    """Its size is right and its bytes are not: what the error says to do mends it."""
+    night = await ground(population(2, 0), CONFIG)
+    await night.run("run")
+    path = max((night.lake / "traffic_history").rglob("*.parquet"))
+    whole = path.read_bytes()
+    path.write_bytes(bytes(len(whole) // 2) + whole[len(whole) // 2 :])
+    asked = await night.run("sql", "SELECT count(estimate) FROM traffic_history")
+    assert "ecgrid-stats normalize" in asked.err + asked.out
+    mended = await night.run("normalize")
+    assert mended.code == 0, mended.err
+    assert path.read_bytes() == whole
 
 
 async def test_a_resumed_run_asks_for_the_same_hours(ground: MakeGround) -> None:
