@@ -34,8 +34,8 @@ def files(lake: Lake) -> dict[str, bytes]:
     return {str(path.relative_to(lake.folder)): path.read_bytes() for path in found}
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.few(2)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.few(1)
 def test_night_by_night_and_all_at_once(tmp_path: Path, seed: int) -> None:
     """Derived after every run, in their order and in another one, and once after all of them."""
     runs = runs_of(seed)

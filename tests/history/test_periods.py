@@ -149,9 +149,10 @@ def test_they_say_what_is_certain(zone: str, view: View, around: date) -> None:
 def test_days_have_23_and_25_hours() -> None:
     """Where the clocks are changed, every hour known."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
+    row = spans(0, start.date())[0]
     rows = [
         {
-            **spans(0, start.date())[0],
+            **row,
             "state": "exact",
             "count": 1,
             "low": 1,

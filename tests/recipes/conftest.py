@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import pickle
+import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
+from filelock import FileLock
 
 from collector.domain.secret import Secret
 from pipelines.lake import Lake
@@ -19,12 +23,23 @@ from tests.recipes.fortnight import Fortnight, lay
 
 @pytest.fixture(scope="session")
 def fortnight(tmp_path_factory: pytest.TempPathFactory) -> Fortnight:
-    """Fifteen runs, where the page looks for them."""
+    """Fifteen runs, where the page looks for them; laid once, and copied for each process that runs tests."""
     folder = tmp_path_factory.mktemp("fortnight")
-    found = asyncio.run(lay(folder))
+    # of one run of the tests; the processes of xdist share a folder
+    shared = (
+        tmp_path_factory.getbasetemp().parent
+        / f"fortnight-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    )
+    told = shared / "told"
+    with FileLock(f"{shared}.lock"):
+        if not told.exists():
+            shared.mkdir()
+            told.write_bytes(pickle.dumps(asyncio.run(lay(shared))))
+    found: Fortnight = pickle.loads(told.read_bytes())  # noqa: S301  # written above
+    shutil.copytree(shared, folder, dirs_exist_ok=True)
     (folder / "data" / "demo").symlink_to(folder / "data", target_is_directory=True)
     (folder / "mailboxes.csv").write_text(MAILBOXES, encoding="utf-8")
-    return found
+    return replace(found, folder=folder, config=folder / found.config.name)
 
 
 @pytest.fixture(scope="session")
