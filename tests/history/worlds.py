@@ -119,14 +119,19 @@ def _row(made: World, session: str, place: int, answer: Answer) -> dict[str, Any
     }
 
 
-def world(seed: int, runs_at_most: int = 4) -> World:
-    """Runs at night, by the hour, late, after days: grids of hours and quarters, trailing windows; some calls fail."""
+def world(seed: int, runs_at_most: int = 4, *, clock_off_us: int = 0) -> World:
+    """Runs at night, by the hour, late, after days: grids of hours and quarters, trailing windows; some calls fail.
+
+    Args:
+        clock_off_us: by so much at most the service's clock is off, in each run by something else.
+    """
     chance = np.random.default_rng(seed)
     now, runs = START_US, []
     for _ in range(chance.integers(1, runs_at_most + 1)):
         hours = int(chance.choice([1, 3, 24, 30, 100], p=[0.2, 0.2, 0.3, 0.2, 0.1]))
         now += hours * HOUR_US + int(chance.integers(40)) * MINUTE_US // 2
-        runs.append(_run(chance, now))
+        off = int(chance.integers(-clock_off_us, clock_off_us)) if clock_off_us else 0
+        runs.append(_run(chance, now, off))
     every = [each for answers in runs for each in answers]
     first = min((each.now_us - each.minutes[1] * MINUTE_US for each in every), default=now)
     last = max((each.now_us for each in every), default=now + 1)
@@ -134,7 +139,7 @@ def world(seed: int, runs_at_most: int = 4) -> World:
     return World(runs, events)
 
 
-def _run(chance: np.random.Generator, now: int) -> list[Answer]:
+def _run(chance: np.random.Generator, now: int, off: int) -> list[Answer]:
     grid = int(chance.choice([0, HOUR_US // 4, HOUR_US]))
     pairing, back = Pairing(chance.choice(list(Pairing))), int(chance.choice([6, 24]))
     asked: list[tuple[tuple[int, int] | None, tuple[int, int]]]
@@ -153,10 +158,10 @@ def _run(chance: np.random.Generator, now: int) -> list[Answer]:
         latency = int(chance.integers(50_000, slowest))
         # the minutes are computed when the request is sent, and the count may be older than the reply's Date
         before, dated = (int(each) for each in latency * np.diff([0, *np.sort(chance.random(2))]))
-        sent = now - before
+        sent = now - before + off
         since = minutes if span is None else (_minutes(sent, span[1]), _minutes(sent, span[0]))
         if chance.random() > 0.15:
-            answers.append(Answer(now, since, span, latency, before, dated))
+            answers.append(Answer(now, since, span, latency, before, dated + off))
     return answers
 
 
