@@ -19,7 +19,7 @@ import structlog
 
 from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY, arrow_schema
 from pipelines.contract.casting import to_contract
-from pipelines.errors import PublicationError, StorageError
+from pipelines.errors import LakeVersionError, PublicationError, StorageError
 from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, Integers, instants
 from pipelines.history.reconcile import CUT, reconcile
 from pipelines.lake import DERIVED, Lake, Manifest, Published, derived_day, is_whole
@@ -54,6 +54,7 @@ def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
         once, not for each traffic and direction.
 
     Raises:
+        LakeVersionError: a newer program wrote the history.
         PublicationError: the lake cannot be read or written; the history stays as it was.
     """
     lake.settle()
@@ -66,6 +67,8 @@ def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
     for said in published.damaged.values():
         _LOG.error("a run is not in the history", said=said)
     before = published.derived
+    if before is not None:
+        _check_version(before)
     told = before.sources if before is not None else {}
     sources = {
         run_id: _source(each, told.get(run_id)) for run_id, each in published.manifests.items()
@@ -90,6 +93,18 @@ def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
         _LOG.error("the days of damaged files are made anew", said=str(error), files=damaged)
         reader = OpenLake(lake, but=[*damaged, *published.damaged])
         return replace(work, reader=reader, damaged=damaged).perform()
+
+
+def _check_version(before: Manifest) -> None:
+    """Refuse a history that this program would overwrite without knowing all of it."""
+    known = TRAFFIC_HISTORY.version
+    newest = max(
+        (file.schema_version for file in before.files if file.table == _HISTORY), default=known
+    )
+    if newest > known:
+        raise LakeVersionError(
+            f"{_HISTORY} has version {newest} and this program knows version {known}: use the newer program"
+        )
 
 
 def _changed(

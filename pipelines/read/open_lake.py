@@ -4,6 +4,7 @@
 does not need, and no file that no manifest names.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,7 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, VIEWS, Table, View, arrow_schema
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Entry, Lake, Published, S3Options, coded_columns
+from pipelines.lake import Entry, Lake, Published, S3Options, coded_columns, derived_day
 from pipelines.read.periods import LONGEST, bound, periods, zone_of
 
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
@@ -173,10 +174,11 @@ class OpenLake:
             )
         condition = self.condition(name, **filters)
         coded = _coded(name, columns) if filters.get("where") is None else ()
+        days = _days(table, **filters) if table.by_month else (None, None)
 
         def rows(published: Published) -> pa.Table:
             found = [schema.empty_table().select(columns)]
-            for part in self._parts(published, table, coded):
+            for part in self._parts(published, table, coded, days):
                 runs = None if part.only is None else pc.field("run_id").isin(part.only)
                 of_part = part.files.to_table(columns, filter=_both(condition, runs))
                 found.append(of_part.cast(found[0].schema))
@@ -219,12 +221,22 @@ class OpenLake:
                 failure, before = error, published
         raise self._unreadable(tables, failure) from failure
 
-    def _parts(self, published: Published, table: Table, coded: Collection[str] = ()) -> list[Part]:
-        """The files as `parts` gives them; columns of text that are `coded` are dictionaries."""
+    def _parts(
+        self,
+        published: Published,
+        table: Table,
+        coded: Collection[str] = (),
+        days: tuple[date | None, date | None] = (None, None),
+    ) -> list[Part]:
+        """The files as `parts` gives them; columns of text that are `coded` are dictionaries.
+
+        Args:
+            days: the first and the last that are wanted, of a table with a file for each day; None for no end.
+        """
         groups: dict[tuple[str, ...] | None, list[str]] = {}
         known = {table.version}
         for file in published.files(table.name):
-            if file.path in self._but:
+            if file.path in self._but or not _is_within(file.path, *days):
                 continue
             if file.schema_version not in known:
                 self._check(table, file.path)
@@ -264,7 +276,7 @@ class OpenLake:
 
     def _wanted(self, table: Table, **filters: Unpack[Filters]) -> Callable[[str, Entry], bool]:
         """Which runs may have such rows: of those that have not, no manifest needs to be read."""
-        since, until = (_day(_date(table, key, filters.get(key))) for key in ("since", "until"))
+        since, until = _days(table, **filters)
         runs = filters.get("runs")
 
         def wanted(run_id: str, entry: Entry) -> bool:
@@ -327,6 +339,22 @@ def open_lake(address: str | Path, s3: S3Options | None = None) -> OpenLake:
     if "://" not in str(address) and not Path(address).is_dir():
         raise ValueError(f"lake {str(address)!r}: there is no such folder")
     return OpenLake(Lake.at(address, s3))
+
+
+def _days(table: Table, **filters: Unpack[Filters]) -> tuple[date | None, date | None]:
+    """The days in UTC that `since` and `until` are of."""
+    since, until = (_day(_date(table, key, filters.get(key))) for key in ("since", "until"))
+    return since, until
+
+
+def _is_within(path: str, first: date | None, last: date | None) -> bool:
+    """Whether a file may have rows of these days; one that says nothing of days may."""
+    if first is last is None:
+        return True
+    with contextlib.suppress(ValueError):
+        day = derived_day(path)
+        return (first or day) <= day <= (last or day)
+    return True
 
 
 def _bound(table: Table, when: date, *, at_least: bool) -> pc.Expression:

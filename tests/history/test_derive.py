@@ -1,13 +1,16 @@
 """The history in the lake: the same bytes whichever way it came about, and nothing is lost on the way."""
 
 import shutil
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from pipelines.errors import StorageError
+from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.errors import LakeVersionError, StorageError
 from pipelines.history import derive, reconcile
 from pipelines.lake import DerivedPublication, Lake
 from pipelines.read import open_lake
@@ -281,6 +284,25 @@ def test_a_chain_of_hours_leaves_cuts(tmp_path: Path) -> None:
     assert len(changed) <= 2
     cuts = reconcile(pd.concat([runs[each].assign(run_id=each) for each in old]))["cut"]
     assert cuts.mean() > 0.8
+
+
+def test_a_history_of_a_newer_program_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has columns that this one would leave out."""
+    lake = Lake(tmp_path)
+    one, other = nights(hours(range(3), 3), hours(range(3, 6), 6)).items()
+    publish(lake, *one)
+    derive(lake)
+    before = files(lake)
+    publish(lake, *other)
+    older = replace(TRAFFIC_HISTORY, version=0)
+    monkeypatch.setattr(sys.modules["pipelines.history.derive"], "TRAFFIC_HISTORY", older)
+    with pytest.raises(
+        LakeVersionError, match="traffic_history has version 1 and this program knows version 0"
+    ):
+        derive(lake)
+    assert files(lake) == before
 
 
 def test_a_store_that_fails_for_a_moment_changes_nothing(
