@@ -11,12 +11,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.domain.calls import MAX_WINDOW_MINUTES, Span
 from pipelines.contract import TRAFFIC_HISTORY
 from pipelines.history.asked import Asked
+from pipelines.history.observations import instants
 from pipelines.history.stretches import NOTHING, Stretches, common, stretches_of
 from pipelines.lake import Lake
 from pipelines.read import OpenLake
@@ -32,6 +34,7 @@ _YOUNGEST_US: Final = _MINUTE_US // 2
 _WAITING_US: Final = 60 * _MINUTE_US
 _REACH_US: Final = MAX_WINDOW_MINUTES * _MINUTE_US
 _HISTORY: Final = TRAFFIC_HISTORY.name
+_SESSIONS: Final = 200  # at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,42 +157,44 @@ def known_of(lake: Lake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known
     Raises:
         PublicationError: the history cannot be read.
     """
-    reader = OpenLake(lake)
+    reader, ordered, known = OpenLake(lake), sorted(set(sessions)), dict[str, Known]()
+    at_once = max(_SESSIONS, len(ordered) // 10)
+    for first in range(0, len(ordered), at_once):
+        known |= _known_of_some(reader, grid, ordered[first : first + at_once])
+    return known
+
+
+def _known_of_some(reader: OpenLake, grid: Grid, sessions: Sequence[str]) -> dict[str, Known]:
     since = datetime.fromtimestamp((grid.first - _DAY_US) // _SECOND_US, UTC)
     columns = ["session", "traffic", "direction", "span_start", "span_end", "state"]
-    rows = reader.table(_HISTORY, since=since, columns=columns)
+    rows = reader.table(_HISTORY, since=since, sessions=sessions, columns=columns)
     first = _edges(rows, "span_start", "min")
     absent = [session for session in sessions if session not in first]
     if absent:  # what was known of them is out of reach
         older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
         first |= dict.fromkeys(_edges(older, "span_end", "max"), 0)
     stretches = _known_of_all(rows)
-    wanted = set(sessions)
     return {
-        session: Known(edge, stretches.get(session, NOTHING))
-        for session, edge in first.items()
-        if session in wanted
+        session: Known(edge, stretches.get(session, NOTHING)) for session, edge in first.items()
     }
 
 
 def _known_of_all(rows: pa.Table) -> dict[str, Stretches]:
     """By session, what is known of every traffic and direction that it has."""
-    kinds = rows.group_by(["session", "traffic", "direction"]).aggregate([])
-    count = kinds.group_by("session").aggregate([([], "count_all")])
-    series = dict(zip(count["session"].to_pylist(), count["count_all"].to_pylist(), strict=True))
-    seen = rows.filter(pc.field("state") != "unseen")
-    start, end = (seen[name].cast(pa.int64()).to_numpy() for name in ("span_start", "span_end"))
-    keys = [
-        seen[name].cast(pa.string()).to_pandas() for name in ("session", "traffic", "direction")
-    ]
-    by_series = stretches_of(keys[0] + "\0" + keys[1] + "\0" + keys[2], start, end)
-    of_session: dict[str, list[Stretches]] = {}
-    for key, stretches in by_series.items():
-        of_session.setdefault(key.rpartition("\0")[0].rpartition("\0")[0], []).append(stretches)
+    frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    code, labels = pd.factorize(frame["session"])
+    kinds = frame.groupby(["traffic", "direction"], sort=False).ngroup().to_numpy()
+    key = pd.Series(code * len(kinds) + kinds)
+    count = pd.Series(key.unique() // max(len(kinds), 1)).value_counts()
+    is_seen = (frame["state"] != "unseen").to_numpy(np.bool_)
+    start, end = (instants(frame[name])[is_seen] for name in ("span_start", "span_end"))
+    of_session: dict[int, list[Stretches]] = {}
+    for series, stretches in stretches_of(key[is_seen], start, end).items():
+        of_session.setdefault(int(series) // len(kinds), []).append(stretches)
     return {
-        session: common(each)
-        for session, each in of_session.items()
-        if len(each) == series[session]
+        str(labels[number]): common(each)
+        for number, each in of_session.items()
+        if len(each) == count[number]
     }
 
 
