@@ -196,7 +196,7 @@ class _Derivation:
         """Some sessions at a time, with the first day that is made anew of them."""
         changed = _changed(self.published, self.sources, self.told)
         if self.before is None:
-            yield from ((each, date.min) for each in _some(self._sessions()))
+            yield from ((each, date.min) for each in _some(self._sessions(None)))
             return
         if self.damaged or any(run_id in self.told for run_id in changed):
             # runs that were published again or are gone may have touched any session
@@ -207,17 +207,21 @@ class _Derivation:
                 for words in (self.told.get(run_id), self.sources.get(run_id))
                 if words and words[1]
             ]
-            yield from ((each, min(days)) for each in _some(self._sessions()) if days)
+            if days:
+                yield from ((each, min(days)) for each in _some(self._sessions(min(days))))
             return
         table = self.reader.table(_BUCKETS, runs=changed, columns=["session", "bucket_start"])
         first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
         for day, sessions in first.groupby(first["bucket_start_min"].dt.date)["session"]:
             yield from ((each, day) for each in _some(sorted(sessions)))
 
-    def _sessions(self) -> list[str]:
-        names = [self.reader.table(_BUCKETS, columns=["session"])["session"]]
+    def _sessions(self, first: date | None) -> list[str]:
+        """Those of which anything was observed, or is in the history, from a day on; None for all."""
+        since = None if first is None else _midnight(first)
+        of_buckets = None if since is None else since - _LONGEST
+        names = [self.reader.table(_BUCKETS, since=of_buckets, columns=["session"])["session"]]
         if self.before is not None:
-            names.append(self.reader.table(_HISTORY, columns=["session"])["session"])
+            names.append(self.reader.table(_HISTORY, since=since, columns=["session"])["session"])
         return sorted({str(each) for column in names for each in pc.unique(column).to_pylist()})
 
     def _renewed(self, sessions: list[str], touched: date) -> tuple[pd.DataFrame, pd.Series]:
