@@ -37,7 +37,7 @@ def files(lake: Lake) -> dict[str, bytes]:
     return {str(path.relative_to(lake.folder)): path.read_bytes() for path in found}
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.few(1)
 def test_night_by_night_and_all_at_once(tmp_path: Path, seed: int) -> None:
     """Derived after every run, in their order and in another one, and once after all of them."""
@@ -125,7 +125,7 @@ def known(lake: Lake) -> pd.DataFrame:
     return rows[rows["state"] != "unseen"]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.few(1)
 def test_what_was_made_of_pruned_buckets_stays(tmp_path: Path, seed: int) -> None:
     """Whatever comes later: what was known stays known, and the rows of what is not touched stay as they are."""
