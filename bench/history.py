@@ -16,7 +16,7 @@ from bench.figures import Found, Line, answer, slope
 from bench.process import PYTHON, ROOT, finished
 from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY, arrow_schema
 from pipelines.history import derive
-from pipelines.lake import Lake
+from pipelines.lake import Days, Lake
 from pipelines.read import open_lake
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ _HOURS: Final = 24
 _KINDS: Final = 4  # parcels and interchanges, in and out
 _TIMES: Final = 7
 _NIGHTS: Final = 7  # a night looks at five days before it
+_CLOSING: Final = 56  # nights, the last of which closes the first month
 _HOUR_US: Final = 3_600_000_000
+_SORT: Final = [("session", "ascending"), ("span_start", "ascending")]
 _SECONDS: Final = 300.0
 
 
@@ -50,6 +52,9 @@ def measure(full: bool) -> Found:
     )
     found.rows = [["sessions", "adding a night, s", "peak, MB"]]
     found.rows += [[f"{size:,}", f"{s:.1f}", f"{mb:.0f}"] for size, (s, mb) in nights.items()]
+    if full:
+        seconds, peak_mb = _night(1_000, _CLOSING)
+        found.rows.append(["1,000, and a month is closed", f"{seconds:.1f}", f"{peak_mb:.0f}"])
     days, sessions = (730, 1_000) if full else (60, 200)
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache", prefix="bench-") as name:
         folder = Path(name) / "lake"
@@ -60,16 +65,16 @@ def measure(full: bool) -> Found:
     return found
 
 
-def _night(sessions: int) -> tuple[float, float]:
+def _night(sessions: int, nights: int = _NIGHTS) -> tuple[float, float]:
     """Seconds and megabytes that the last of some nights takes to become history, in a process of its own."""
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache", prefix="bench-") as name:
         lake = Lake(Path(name) / "lake")
-        for night in range(_NIGHTS):
+        for night in range(nights):
             day = _FIRST + timedelta(days=night)
             with lake.publication(f"{day:%Y%m%d}T021500Z-000000", day) as publication:
                 publication.append(TRAFFIC_BUCKETS.name, _buckets(day, sessions))
                 publication.commit({})
-            if night < _NIGHTS - 1:
+            if night == nights - 2:
                 derive(lake)
         command = [PYTHON, "-m", "bench.history", "--derive", str(lake.folder)]
         taken = finished(command, seconds=_SECONDS, ARROW_DEFAULT_MEMORY_POOL="system")
@@ -116,10 +121,16 @@ def _buckets(day: date, sessions: int) -> pa.Table:
 
 def _fill(lake: Lake, days: int, sessions: int) -> None:
     """A history of so many days, as `derive` would have written it."""
+    every = [_FIRST + timedelta(days=number) for number in range(days)]
     with lake.derived_publication() as publication:
-        for number in range(days):
-            day = _FIRST + timedelta(days=number)
-            publication.write(TRAFFIC_HISTORY.name, day, _rows(day, sessions))
+        for month in sorted({Days.month(day) for day in every}):
+            of_month = [day for day in every if Days.day(day).touches(month)]
+            if month.last + timedelta(days=24) < every[-1]:
+                rows = pa.concat_tables([_rows(day, sessions) for day in of_month])
+                publication.write(TRAFFIC_HISTORY.name, month, [rows.sort_by(_SORT)])
+                continue
+            for day in of_month:
+                publication.write(TRAFFIC_HISTORY.name, Days.day(day), [_rows(day, sessions)])
         publication.commit(None, {}, {})
 
 

@@ -55,7 +55,7 @@ class Table:
         sort: the order of the rows in a row group; rows that are equal in it keep the order of the plan.
         partition: the hive partition column, a date in UTC.
         partition_from: the column of times whose date that is; None for the date on which the run started.
-        by_month: the date is the first of the month; the partition has a file for each day that has rows.
+        by_month: the date is the first of the month; the partition has a file for each day, or for the whole month.
         is_derived: made of other tables of all runs, and belongs to no run.
         plain: columns whose values hardly repeat, written without a dictionary.
     """

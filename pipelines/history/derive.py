@@ -5,38 +5,44 @@ that was published again is noticed. The rows are those that `reconcile` makes o
 """
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY, arrow_schema
+from pipelines.contract import TRAFFIC_BUCKETS, TRAFFIC_HISTORY
 from pipelines.contract.casting import to_contract
 from pipelines.errors import LakeVersionError, PublicationError, StorageError
-from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, Integers, instants
+from pipelines.history.observations import BUCKET_COLUMNS, SECOND_US, instants
 from pipelines.history.reconcile import CUT, reconcile
-from pipelines.lake import DERIVED, Lake, Manifest, Published, derived_day, is_whole
+from pipelines.history.rewriting import (
+    LONGEST,
+    STATES,
+    NewRows,
+    Rewriting,
+    by_row,
+    counting,
+    midnight,
+)
+from pipelines.lake import DERIVED, Days, Lake, Manifest, Published, is_whole
 from pipelines.read import OpenLake
 
 __all__ = ["STATES", "derive"]
 
 _LOG: Final = structlog.get_logger("history")
 
-STATES: Final = ("exact", "bounded", "unseen")
-_SESSIONS: Final = 100  # at a time
+_SESSIONS: Final = 100  # at a time, or fewer where much was observed of each
+_SESSION_DAYS: Final = 8_000
 _NEAR: Final = timedelta(days=3)  # before what is touched, where a cut is looked for
 _CONTEXT: Final = timedelta(days=2)  # before that, so that a cut is seen to be one
-_LONGEST: Final = timedelta(days=24)  # no window, so no bucket, is longer
 _DAY: Final = timedelta(days=1)
 _UNTOLD: Final = "2999-12-31"  # the last day of a run, where it is not known
-_SORT: Final = [(name, "ascending") for name in ("session", "span_start", "traffic", "direction")]
 _HISTORY: Final = TRAFFIC_HISTORY.name
 _BUCKETS: Final = TRAFFIC_BUCKETS.name
 
@@ -159,28 +165,20 @@ class _Derivation:
 
     def perform(self) -> Manifest:
         """Make anew what the runs touch that are new, published again or gone, and the days of damaged files."""
-        new: dict[date, list[pa.Table]] = defaultdict(list)
-        every = [pd.Series(dtype="int64")]
-        for sessions, touched in self._touched():
-            renewed, cuts = self._renewed(sessions, touched)
-            every.append(cuts)
-            for day, some in _by_day(to_contract(renewed, TRAFFIC_HISTORY)):
-                new[day].append(some)
-        cuts = pd.concat(every)
-        since = datetime.fromtimestamp(int(cuts.min()) // SECOND_US, UTC) if len(cuts) else None
-        old = [each for each in self._old_days() if since is not None and each >= since.date()]
-        days = sorted({*new, *old})
-        counts = {} if self.before is None else dict(self.before.counts)
-        for day in self._uncounted():
-            counts |= _counted(day, self._kept(day, pd.Series(dtype="int64")))
         with self.lake.derived_publication() as publication:
-            for day in days:
-                rows = pa.concat_tables([*new.pop(day, []), self._kept(day, cuts)])
-                counts = {name: n for name, n in counts.items() if not name.startswith(str(day))}
-                if rows.num_rows:
-                    rows = rows.sort_by(_SORT)
-                    publication.write(_HISTORY, day, rows)
-                    counts |= _counted(day, rows)
+            renewed, every = NewRows(publication.scratch()), [pd.Series(dtype="int64")]
+            for sessions, touched in self._touched():
+                for rows, cuts in self._renewed(sessions, touched):
+                    renewed.add(to_contract(rows, TRAFFIC_HISTORY))
+                    every.append(cuts)
+            rewriting = Rewriting(self.reader, self._old, renewed, pd.concat(every))
+            counts = self._counts()
+            written, replaced = rewriting.days()
+            for name in [*counts]:
+                if any(days.touches(Days.parse(name.split()[0])) for days in replaced):
+                    del counts[name]
+            for days in written:
+                publication.write(_HISTORY, days, counting(rewriting.rows(days), counts))
             unread = {
                 run_id: self.told[run_id]
                 for run_id in self.published.damaged
@@ -189,18 +187,19 @@ class _Derivation:
             whole = {
                 run_id: tuple(words) for run_id, words in sorted({**unread, **self.sources}.items())
             }
-            replaced = None if self.before is None else days
-            return publication.commit(replaced, dict(sorted(counts.items())), whole)
+            return publication.commit(
+                None if self.before is None else replaced, dict(sorted(counts.items())), whole
+            )
 
     def _touched(self) -> Iterator[tuple[list[str], date]]:
         """Some sessions at a time, with the first day that is made anew of them."""
         changed = _changed(self.published, self.sources, self.told)
         if self.before is None:
-            yield from ((each, date.min) for each in _some(self._sessions(None)))
+            yield from ((each, date.min) for each in self._some(self._sessions(None), None))
             return
         if self.damaged or any(run_id in self.told for run_id in changed):
             # runs that were published again or are gone may have touched any session
-            days = [derived_day(path) for path in self.damaged]
+            days = [Days.of_file(path).first for path in self.damaged]
             days += [
                 date.fromisoformat(words[1])
                 for run_id in changed
@@ -208,39 +207,39 @@ class _Derivation:
                 if words and words[1]
             ]
             if days:
-                yield from ((each, min(days)) for each in _some(self._sessions(min(days))))
+                yield from (
+                    (each, min(days)) for each in self._some(self._sessions(min(days)), min(days))
+                )
             return
         table = self.reader.table(_BUCKETS, runs=changed, columns=["session", "bucket_start"])
         first = table.group_by("session").aggregate([("bucket_start", "min")]).to_pandas()
         for day, sessions in first.groupby(first["bucket_start_min"].dt.date)["session"]:
-            yield from ((each, day) for each in _some(sorted(sessions)))
+            yield from ((each, day) for each in self._some(sorted(sessions), day))
 
     def _sessions(self, first: date | None) -> list[str]:
         """Those of which anything was observed, or is in the history, from a day on; None for all."""
-        since = None if first is None else _midnight(first)
-        of_buckets = None if since is None else since - _LONGEST
+        since = None if first is None else midnight(first)
+        of_buckets = None if since is None else since - LONGEST
         names = [self.reader.table(_BUCKETS, since=of_buckets, columns=["session"])["session"]]
         if self.before is not None:
             names.append(self.reader.table(_HISTORY, since=since, columns=["session"])["session"])
         return sorted({str(each) for column in names for each in pc.unique(column).to_pylist()})
 
-    def _renewed(self, sessions: list[str], touched: date) -> tuple[pd.DataFrame, pd.Series]:
+    def _renewed(
+        self, sessions: list[str], touched: date
+    ) -> Iterator[tuple[pd.DataFrame, pd.Series]]:
         """The rows that take the place of what is there, and for each session the instant from which on they do.
 
         They begin at a cut before the day that is touched, if the session has one in the days before; what lies before
         it stays as it is. Else all of the session is made anew.
         """
         near, cuts = sorted(self._known_before(sessions, touched)), pd.Series(dtype="int64")
-        parts = []
         if near:
             history = self._history(near, touched - _NEAR - _CONTEXT)
             cuts = _cuts(history, touched)
-            parts.append(history[instants(history["span_start"]) >= _by_row(history, cuts)])
-        rest = sorted(set(sessions) - set(cuts.index))
-        if rest:
-            parts.append(self._history(rest, None))
-            cuts = pd.concat([cuts, pd.Series(0, rest)])
-        return pd.concat(parts), cuts
+            yield history[instants(history["span_start"]) >= by_row(history, cuts)], cuts
+        for some in self._some(sorted(set(sessions) - set(cuts.index)), None):
+            yield self._history(some, None), pd.Series(0, some)
 
     def _known_before(self, sessions: list[str], touched: date) -> set[str]:
         """Those that have known rows in the last days before the one that is touched."""
@@ -248,8 +247,8 @@ class _Derivation:
             return set()
         found = self.reader.table(
             _HISTORY,
-            since=_midnight(touched - _NEAR),
-            until=_midnight(touched),
+            since=midnight(touched - _NEAR),
+            until=midnight(touched),
             sessions=sessions,
             where=pc.field("state") != "unseen",
             columns=["session"],
@@ -263,10 +262,10 @@ class _Derivation:
         """
         since, of_buckets, of_rows = None, None, pc.field("state") != "unseen"
         if first is not None:
-            since = _midnight(first) - _LONGEST
-            midnight = pa.scalar(_midnight(first), pa.timestamp("us", "UTC"))
-            of_buckets = pc.field("bucket_end") > midnight
-            of_rows &= pc.field("edge_end") > midnight
+            since = midnight(first) - LONGEST
+            begin = pa.scalar(midnight(first), pa.timestamp("us", "UTC"))
+            of_buckets = pc.field("bucket_end") > begin
+            of_rows &= pc.field("edge_end") > begin
         buckets = self.reader.table(
             _BUCKETS, sessions=sessions, since=since, where=of_buckets, columns=list(BUCKET_COLUMNS)
         )
@@ -277,7 +276,7 @@ class _Derivation:
                 date.min
             )
             is_between = (pc.field("state") == "bounded") & (
-                pc.field("span_start") < _midnight(date.fromisoformat(last) + _DAY)
+                pc.field("span_start") < midnight(date.fromisoformat(last) + _DAY)
             )
             changed = _changed(self.published, self.sources, self.told)
             is_between &= ~pc.field("run_id").isin(pa.array(changed, pa.string()))
@@ -285,30 +284,35 @@ class _Derivation:
             kept = self.reader.frame(_HISTORY, sessions=sessions, since=since, where=of_rows)
         return reconcile(buckets.to_pandas(types_mapper=pd.ArrowDtype), kept)
 
-    def _old_days(self) -> list[date]:
+    @property
+    def _old(self) -> list[Days]:
+        """The days of the history's files as they are."""
         files = self.before.files if self.before else ()
-        return sorted({derived_day(file.path) for file in files})
+        return sorted({Days.of_file(file.path) for file in files})
 
-    def _uncounted(self) -> list[date]:
-        """Days that are not in the counts, since the manifest that had them was lost."""
-        counted = {name.split()[0] for name in (self.before.counts if self.before else ())}
-        return [day for day in self._old_days() if str(day) not in counted]
+    def _counts(self) -> dict[str, int]:
+        """The spans by day and state; counted again where the manifest that told them was lost."""
+        counts = dict(self.before.counts) if self.before else {}
+        known = {Days.parse(name.split()[0]) for name in counts}
+        there = Rewriting(self.reader, self._old, NewRows(Path()), pd.Series(dtype="int64"))
+        for days in self._old:
+            if not any(each.touches(days) for each in known):
+                for _ in counting(there.rows(days), counts):
+                    pass
+        return counts
 
-    def _kept(self, day: date, cuts: pd.Series) -> pa.Table:
-        """The rows of a day that stay: of sessions that are not made anew, or from before they are."""
-        if self.before is None:
-            return arrow_schema(TRAFFIC_HISTORY).empty_table()
-        columns = [column.name for column in TRAFFIC_HISTORY.columns]
-        start = _midnight(day)
-        rows = self.reader.frame(_HISTORY, since=start, until=start + _DAY, columns=columns)
-        stays = instants(rows["span_start"]) < _by_row(rows, cuts)
-        return to_contract(rows[stays], TRAFFIC_HISTORY)
-
-
-def _by_row(rows: pd.DataFrame, cuts: pd.Series) -> Integers:
-    """The cut of each row's session, microseconds since 1970; later than anything where it has none."""
-    found = rows["session"].astype("object").map(cuts).fillna(np.iinfo(np.int64).max // 2)
-    return found.to_numpy(np.int64)
+    def _some(self, sessions: list[str], first: date | None) -> Iterator[list[str]]:
+        """Some sessions at a time, so that what was observed of them from a day on fits into memory."""
+        days = [day for each in self.published.manifests.values() for day in _days(each)]
+        if self.before is not None:
+            days += [day for old in self._old for day in (old.first, old.last)]
+        if not sessions or not days:
+            return
+        begin = min(days) if first is None else max(first - LONGEST, min(days))
+        of_each = max(1, (max(days) - begin).days)
+        step = max(1, min(_SESSIONS, _SESSION_DAYS // of_each))
+        for number in range(0, len(sessions), step):
+            yield sessions[number : number + step]
 
 
 def _cuts(history: pd.DataFrame, touched: date) -> pd.Series:
@@ -321,7 +325,7 @@ def _cuts(history: pd.DataFrame, touched: date) -> pd.Series:
         }
     )
     count = rows.groupby("session")["series"].nunique()
-    is_before = instants(history["span_end"]) <= int(_midnight(touched).timestamp()) * SECOND_US
+    is_before = instants(history["span_end"]) <= int(midnight(touched).timestamp()) * SECOND_US
     found = rows[history[CUT] & is_before].groupby(["session", "start"]).size()
     whole = found[found.to_numpy() == count[found.index.get_level_values(0)].to_numpy()]
     # not the first one: what was observed before it was not looked at
@@ -329,10 +333,6 @@ def _cuts(history: pd.DataFrame, touched: date) -> pd.Series:
         whole.reset_index()[["session", "start"]].groupby("session")["start"].agg(["max", "count"])
     )
     return pd.Series(starts[starts["count"] > 1]["max"])
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, datetime.min.time(), UTC)
 
 
 def _source(manifest: Manifest, before: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -353,26 +353,3 @@ def _source(manifest: Manifest, before: tuple[str, ...] | None) -> tuple[str, ..
 
 def _days(manifest: Manifest) -> list[date]:
     return [file.day for file in manifest.files if file.table == _BUCKETS and file.rows]
-
-
-def _some(sessions: list[str]) -> Iterator[list[str]]:
-    for first in range(0, len(sessions), _SESSIONS):
-        yield sessions[first : first + _SESSIONS]
-
-
-def _by_day(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
-    days = pc.cast(rows["span_start"], pa.date32())
-    for day in np.unique(days.to_numpy()).tolist():
-        yield day, rows.filter(pc.equal(days, pa.scalar(day, pa.date32())))
-
-
-def _counted(day: date, rows: pa.Table) -> dict[str, int]:
-    """How many spans of a day are in which state: that of the traffic and direction of which least is known."""
-    is_first = Counter[str]()
-    frame = rows.select(["session", "span_start", "state"]).to_pandas()
-    worst = frame["state"].map({name: number for number, name in enumerate(STATES)})
-    for state, count in (
-        worst.groupby([frame["session"], frame["span_start"]]).max().value_counts().items()
-    ):
-        is_first[STATES[int(str(state))]] = int(count)
-    return {f"{day} {name}": is_first[name] for name in STATES if is_first[name]}

@@ -2,7 +2,7 @@
 
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted
-from pipelines.lake.derived import DerivedPublication, derived_day
+from pipelines.lake.derived import Days, DerivedPublication
 from pipelines.lake.draft import DEFAULT_SIZES, Sizes
 from pipelines.lake.lake import Lake
 from pipelines.lake.layout import coded_columns
@@ -19,6 +19,7 @@ __all__ = [
     "DERIVED",
     "LAKE_VERSION",
     "Compacted",
+    "Days",
     "DerivedPublication",
     "Entry",
     "Lake",
@@ -34,7 +35,6 @@ __all__ = [
     "TableFile",
     "coded_columns",
     "day_of_run",
-    "derived_day",
     "is_whole",
     "open_filesystem",
     "open_verified",

@@ -1,9 +1,12 @@
 """Tables that are made of all runs: the files of some days are written anew, those of others stay."""
 
+import calendar
 import contextlib
 import hashlib
-from collections.abc import Collection, Mapping
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,16 +16,85 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES
 from pipelines.lake.changing import Change, commit, settling
 from pipelines.lake.draft import DraftTable, Sizes
+from pipelines.lake.durable import make_folder
 from pipelines.lake.manifest import Manifest, PublishedFile
 from pipelines.lake.partition import DERIVED, PartitionFile, PartitionKey
 from pipelines.lake.state import manifest_path, read_published
 from pipelines.lake.storage import Storage, named_errors
 from pipelines.lake.verified_files import is_whole
 
-__all__ = ["DerivedPublication", "derived_day"]
+__all__ = ["Days", "DerivedPublication"]
 
-_FILES_A_DAY: Final = 1000
+_FILES_OF_DAYS: Final = (
+    1000  # for each day of a month; those of the whole month are numbered as of day 0
+)
 _RUN_DATE: Final = date(1970, 1, 1)  # derived tables are of no run
+_OF_A_DAY: Final = (
+    1 << 13
+)  # rows in a group: a day is read again, some sessions at a time, when it is changed
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Days:
+    """What a file of a derived table has rows of: one day, or a whole month. As text, `2026-01-31` or `2026-01`."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def day(cls, day: date) -> Self:
+        """One day."""
+        return cls(day, day)
+
+    @classmethod
+    def month(cls, day: date) -> Self:
+        """The month that a day is of."""
+        last = calendar.monthrange(day.year, day.month)[1]
+        return cls(day.replace(day=1), day.replace(day=last))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The value of its text.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if len(text) == len("2026-01"):
+            return cls.month(date.fromisoformat(f"{text}-01"))
+        return cls.day(date.fromisoformat(text))
+
+    @classmethod
+    def of_file(cls, path: str) -> Self:
+        """The days of a file.
+
+        Raises:
+            ValueError: the path is not one of a lake.
+        """
+        file = PartitionFile.parse(path)
+        day = file.number // _FILES_OF_DAYS
+        return cls.day(file.key.day.replace(day=day)) if day else cls.month(file.key.day)
+
+    @property
+    def is_month(self) -> bool:
+        """Whether these are all days of a month."""
+        return self.first != self.last
+
+    @property
+    def number(self) -> int:
+        """Of the first file of these days."""
+        return 0 if self.is_month else self.first.day * _FILES_OF_DAYS
+
+    def each(self) -> list["Days"]:
+        """These days, one by one."""
+        count = (self.last - self.first).days + 1
+        return [Days.day(self.first + timedelta(days=number)) for number in range(count)]
+
+    def touches(self, other: "Days") -> bool:
+        """Whether there is a day that both have."""
+        return self.first <= other.last and other.first <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first:%Y-%m}" if self.is_month else str(self.first)
 
 
 class DerivedPublication:
@@ -51,33 +123,44 @@ class DerivedPublication:
         with named_errors(self._storage.address):
             self._stack.__exit__(kind, error, trace)
 
-    def write(self, table: str, day: date, rows: pa.Table) -> None:
-        """Write a day of a table; what is the same makes the same bytes.
+    def scratch(self) -> Path:
+        """A folder of this machine that goes when the change ends, however it ends."""
+        folder = self._storage.drafts / "scratch"
+        make_folder(folder, is_durable=False)
+        return folder
+
+    def write(self, table: str, days: Days, rows: Iterable[pa.Table]) -> None:
+        """Write some days of a table; what is the same makes the same bytes.
 
         Args:
-            rows: all of them, in the table's order.
+            rows: all of them, in the table's order; without one, there is no file.
 
         Raises:
             PublicationError: they cannot be written.
         """
         with named_errors(self._storage.address):
-            self._open = DraftTable(
-                self._storage.drafts,
-                TABLES[table],
-                PartitionKey(table, day.replace(day=1)),
-                DERIVED,
-                self._sizes,
-                first=day.day * _FILES_A_DAY,
+            most = (
+                self._sizes.group_rows if days.is_month else min(_OF_A_DAY, self._sizes.group_rows)
             )
-            for first in range(0, rows.num_rows, self._sizes.group_rows):
-                self._open.append(rows.slice(first, self._sizes.group_rows))
+            for group in _groups(rows, most):
+                if self._open is None:
+                    self._open = DraftTable(
+                        self._storage.drafts,
+                        TABLES[table],
+                        PartitionKey(table, days.first.replace(day=1)),
+                        DERIVED,
+                        self._sizes,
+                        first=days.number,
+                    )
+                self._open.append(group)
                 self._open.flush()
-            self._written += self._open.finish()
-            self._open = None
+            if self._open is not None:
+                self._written += self._open.finish()
+                self._open = None
 
     def commit(
         self,
-        days: Collection[date] | None,
+        replaced: Collection[Days] | None,
         counts: Mapping[str, int],
         sources: Mapping[str, tuple[str, ...]],
     ) -> Manifest:
@@ -86,7 +169,7 @@ class DerivedPublication:
         Where the manifest is lost or damaged, what was there are the files whose names are those of their contents.
 
         Args:
-            days: those that are replaced, also where nothing was written; None for all.
+            replaced: the days whose files are, also where nothing was written; None for all.
             sources: what the tables are made of, by run.
 
         Raises:
@@ -98,7 +181,10 @@ class DerivedPublication:
             if published.derived_damage is not None:
                 old = _whole_by_name(self._storage)
             stays = [
-                file for file in old if days is not None and derived_day(file.path) not in days
+                file
+                for file in old
+                if replaced is not None
+                and not any(Days.of_file(file.path).touches(days) for days in replaced)
             ]
             files = sorted([*stays, *self._written], key=lambda file: (file.table, file.path))
             manifest = Manifest(
@@ -133,14 +219,17 @@ class DerivedPublication:
         return Change(come=come, go=sorted(go), manifests={DERIVED: manifest}, mended=mended)
 
 
-def derived_day(path: str) -> date:
-    """The day whose rows a file of a derived table has.
-
-    Raises:
-        ValueError: the path is not one of a lake.
-    """
-    file = PartitionFile.parse(path)
-    return file.key.day.replace(day=file.number // _FILES_A_DAY)
+def _groups(tables: Iterable[pa.Table], count: int) -> Iterator[pa.Table]:
+    """The same rows, so many in each table but the last."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(each.num_rows for each in waiting) >= count:
+            rows = pa.concat_tables(waiting)
+            waiting = [rows.slice(count)]
+            yield rows.slice(0, count)
+    if any(each.num_rows for each in waiting):
+        yield pa.concat_tables(waiting)
 
 
 def _whole_by_name(storage: Storage) -> tuple[PublishedFile, ...]:

@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 from pipelines.contract import TABLES, VIEWS, Table, View, arrow_schema
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import Entry, Lake, Published, S3Options, coded_columns, derived_day
+from pipelines.lake import Days, Entry, Lake, Published, S3Options, coded_columns
 from pipelines.read.periods import LONGEST, bound, periods, zone_of
 
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
@@ -352,8 +352,8 @@ def _is_within(path: str, first: date | None, last: date | None) -> bool:
     if first is last is None:
         return True
     with contextlib.suppress(ValueError):
-        day = derived_day(path)
-        return (first or day) <= day <= (last or day)
+        days = Days.of_file(path)
+        return days.touches(Days(first or days.first, last or days.last))
     return True
 
 

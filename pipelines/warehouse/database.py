@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from pipelines.contract import TABLES, Table
 from pipelines.errors import WarehouseError
-from pipelines.lake import Lake
+from pipelines.lake import Days, Lake
 from pipelines.warehouse.behaviour import LoadedRows, Step
 from pipelines.warehouse.publications import PublishedRun, rows, with_partition
 from pipelines.warehouse.shape import Alteration, Existing, alterations
@@ -23,7 +23,7 @@ from pipelines.warehouse.statements import (
     index,
     literal,
     merge,
-    of_day,
+    of_days,
     of_run,
     quoted,
     stage,
@@ -186,31 +186,35 @@ class Database:
 
     def _replace(self, publication: PublishedRun) -> LoadedRows:
         """The days of the history that are not what was loaded, with a line for each, and one for all of it."""
-        days, total = publication.by_day(), LoadedRows()
-        wanted = {f"{publication.run_id} {day}": day for day in days}
+        parts, total = publication.by_days(), LoadedRows()
         query = f"SELECT run_id, publication FROM {self._session.place(LOADS.name)} WHERE run_id LIKE 'history %'"  # noqa: S608  # names of ours
-        seen = {str(name): digest for name, digest in self._session.query(query)}
-        for name in sorted(seen.keys() - wanted.keys()):
-            total += self._remove(name)
-        for name, day in sorted(wanted.items()):
-            digest = days[day].digest()
-            if seen.get(name) != digest:
+        seen = {
+            Days.parse(str(name).rpartition(" ")[2]): digest
+            for name, digest in self._session.query(query)
+        }
+        for days in sorted(seen.keys() - parts.keys()):
+            # rows of days that come as a month now are compared with these
+            is_gone = days.is_month or not any(days.touches(other) for other in parts)
+            total += self._forget(publication.run_id, days, with_rows=is_gone)
+        for days, part in sorted(parts.items(), key=lambda each: each[0]):
+            digest = part.digest()
+            if seen.get(days) != digest:
                 counts = LoadedRows()
                 for table in self._derived:
-                    counts += self._merge(days[day], table, of_day(table, day))
-                self._note(name, digest, counts)
+                    counts += self._merge(part, table, of_days(table, days))
+                self._note(f"{publication.run_id} {days}", digest, counts)
                 total += counts
         self._note(publication.run_id, publication.digest(), total)
         return total
 
-    def _remove(self, name: str) -> LoadedRows:
-        """A day that the history has no more."""
-        day, removed = date.fromisoformat(name.rpartition(" ")[2]), 0
-        for table in self._derived:
+    def _forget(self, run_id: str, days: Days, *, with_rows: bool) -> LoadedRows:
+        """Days that the history has no more as they were."""
+        removed = 0
+        for table in self._derived if with_rows else ():
             removed += self._session.run(
-                delete(self._session.place(table.name), of_day(table, day))
+                delete(self._session.place(table.name), of_days(table, days))
             )
-        self._session.run(delete(self._session.place(LOADS.name), of_run(name)))
+        self._session.run(delete(self._session.place(LOADS.name), of_run(f"{run_id} {days}")))
         return LoadedRows(removed=removed)
 
     @property

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Final
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import DERIVED, Lake, Manifest, PublishedFile, derived_day, open_verified
+from pipelines.lake import DERIVED, Days, Lake, Manifest, PublishedFile, open_verified
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
@@ -54,19 +53,19 @@ class PublishedRun:
         """Whether this is the history."""
         return self.run_id == DERIVED
 
-    def by_day(self) -> dict[date, "PublishedRun"]:
-        """The history's files, day by day: each replaces what was loaded of its day."""
-        found: dict[date, PublishedRun] = {}
+    def by_days(self) -> dict[Days, "PublishedRun"]:
+        """The history's files by their days: each replaces what was loaded of these."""
+        found: dict[Days, PublishedRun] = {}
         for table, files in self.files.items():
             for file in files:
-                day = derived_day(file.path)
-                of_day = found.setdefault(
-                    day, replace(self, files=dict.fromkeys(self.files, ()), identity={})
+                days = Days.of_file(file.path)
+                of_days = found.setdefault(
+                    days, replace(self, files=dict.fromkeys(self.files, ()), identity={})
                 )
-                found[day] = replace(
-                    of_day,
-                    files={**of_day.files, table: (*of_day.files[table], file)},
-                    identity={table: [*of_day.identity.get(table, ()), *file.identity]},
+                found[days] = replace(
+                    of_days,
+                    files={**of_days.files, table: (*of_days.files[table], file)},
+                    identity={table: [*of_days.identity.get(table, ()), *file.identity]},
                 )
         return found
 

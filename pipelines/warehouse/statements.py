@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
 
 from pipelines.contract import Column, Table
+from pipelines.lake import Days
 from pipelines.warehouse.shape import Alteration, Kind
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
     "index",
     "literal",
     "merge",
-    "of_day",
+    "of_days",
     "of_run",
     "quoted",
     "stage",
@@ -143,10 +144,10 @@ def of_run(run_id: str) -> str:
     return f"t.{quoted('run_id')} = {literal(run_id)}"
 
 
-def of_day(table: Table, day: date) -> str:
-    """The condition that rows `t` are of a day, by the column that the table is partitioned by."""
+def of_days(table: Table, days: Days) -> str:
+    """The condition that rows `t` are of some days, by the column that the table is partitioned by."""
     column = f"t.{quoted(table.partition_from or table.partition)}"
-    start, end = (f"{each}T00:00:00+00:00" for each in (day, day + timedelta(days=1)))
+    start, end = (f"{each}T00:00:00+00:00" for each in (days.first, days.last + timedelta(days=1)))
     return f"{column} >= {literal(start)} AND {column} < {literal(end)}"
 
 

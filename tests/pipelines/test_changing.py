@@ -4,11 +4,11 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -19,26 +19,13 @@ from pipelines.errors import LakeVersionError, PublicationError
 from pipelines.lake import Lake, Sizes, local
 from pipelines.lake.local import LocalStorage
 from pipelines.read import OpenLake, snapshot
+from tests.pipelines.ended import EVERY, EndedError, ended, without_exchange
 from tests.pipelines.lake_rows import file_of, manifest_of, stats
 
 DAY: Final = date(2026, 1, 31)
 SMALL: Final = Sizes(group_rows=2, file_rows=2)
-# which of the steps the work is ended at
-EVERY: Final = pytest.mark.parametrize(
-    "every",
-    [
-        pytest.param(11, id="few"),
-        pytest.param(4, id="some", marks=pytest.mark.extended),
-        pytest.param(1, id="every", marks=[pytest.mark.extended, pytest.mark.soak]),
-    ],
-)
-STEPS: Final = ("link", "rename", "replace", "unlink", "rmdir", "mkdir")
 
 Rows = list[tuple[str, str, int]]  # run, session, count
-
-
-class EndedError(BaseException):
-    """The process ends here: nothing that it would do afterwards happens."""
 
 
 def publish(lake: Lake, run_id: str, count: int, sessions: str) -> None:
@@ -129,58 +116,6 @@ def run_by_run(lake: Lake) -> Rows:
         with snapshot(lake, run_id) as run:
             found += of(run.table("instant_stats"))
     return sorted(found)
-
-
-def end_after(steps: int, patched: pytest.MonkeyPatch) -> None:
-    """From now on only so many changes of names are made."""
-    left = steps
-
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: Any, **options: Any) -> object:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise EndedError
-            return real(*arguments, **options)
-
-        return call
-
-    for name in STEPS:
-        patched.setattr(os, name, counted(getattr(os, name)))
-    patched.setattr(local, "_exchange", counted(local._exchange))
-
-
-def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system where folders cannot be exchanged."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-
-    monkeypatch.setattr(local, "_exchange", refuse)
-
-
-def ended(
-    before: Lake,
-    lake: Lake,
-    work: Callable[[Lake], object],
-    every: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[int]:
-    """The lake is a copy in which the work was ended after no step, then after one more, at last not any more."""
-    for steps in range(0, 500, every):
-        shutil.rmtree(lake.folder, ignore_errors=True)
-        if before.folder.exists():
-            shutil.copytree(before.folder, lake.folder)
-        with monkeypatch.context() as patched:
-            end_after(steps, patched)
-            try:
-                work(lake)
-            except EndedError:
-                pass
-            else:
-                return
-        yield steps
-    raise AssertionError("the work has no end")
 
 
 @pytest.mark.timeout(180)

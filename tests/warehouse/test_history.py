@@ -73,6 +73,30 @@ def test_a_history_that_is_made_anew_takes_the_place_of_the_old_one(
     assert 0 < len(in_lake(lake)) <= 20 * 4
 
 
+def test_a_month_that_became_one_file(lake: Lake, target: Target, look: Look) -> None:
+    """Its rows are compared with those of its days, and none is loaded twice; opened again, it is days again."""
+    every = [hours(range(72 * n, 72 * n + 72), 72 * n + 72) for n in range(-3, 9)]
+    runs = [rows for _, rows in sorted(nights(*every).items(), key=lambda run: int(run[0][3:]))]
+    for number, rows in enumerate(runs[:-1]):
+        publish(lake, f"night-{number:02}", rows)
+    derive(lake)
+    assert load(lake, target).caught_up
+    for night in (runs[-1], runs[-1].iloc[:0]):
+        publish(lake, "night-11", night)
+        derive(lake)
+        done = load(lake, target)
+        assert done.caught_up, done.error
+        assert is_as_in_lake(look, lake)
+        if not isinstance(target, IcebergCatalog):  # it registers the files
+            days = look.query(
+                "SELECT run_id FROM ecgrid_loads WHERE run_id LIKE 'history 2026-01%'"
+            )
+            assert len(days) == (1 if len(night) else 10)
+            if len(night):
+                assert done.inserted == 72 * 4 + (72 + 1) * 4  # spans and buckets of the new run
+            assert load(lake, target).runs == 0
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_hours_and_days_are_those_of_the_lake(
