@@ -154,6 +154,7 @@ def test_what_was_made_of_pruned_buckets_stays(tmp_path: Path, seed: int) -> Non
             assert len(untouched[KEY].merge(after[KEY])) == len(untouched)
 
 
+@pytest.mark.extended
 def test_an_older_day_is_healed_after_its_buckets_were_pruned(tmp_path: Path) -> None:
     """Twelve nights, hours missing in the fourth; the buckets of the first week are gone when they are healed."""
     missed = range(3 * 24 + 9, 3 * 24 + 13)

@@ -102,6 +102,7 @@ async def test_what_failed_is_asked_for_by_the_next_run_and_then_nothing_is(
     assert third.json["run_id"] in Lake(night.lake).run_ids()
 
 
+@pytest.mark.extended
 async def test_the_most_calls_of_a_run(ground: MakeGround) -> None:
     """What is more is left to the next runs, until nothing is wanted; `chain` makes every hour exact."""
     config = CONFIG + 'max_calls = 25\npairing = "chain"\n'
@@ -136,6 +137,7 @@ async def test_collecting_twice_asks_for_nothing_twice(ground: MakeGround) -> No
     assert spans(true(night))["unseen"] == 0
 
 
+@pytest.mark.extended
 async def test_a_mailbox_that_is_always_empty_is_asked_twice(ground: MakeGround) -> None:
     """Then it is left alone, and its hours are counted as unseen."""
     night = await ground(population(2, 0), CONFIG, switches=switches(zero_rows="always"))
@@ -167,6 +169,7 @@ async def test_what_one_count_lacks_is_asked_for_again(ground: MakeGround) -> No
     assert spans(true(night))["unseen"] == 0
 
 
+@pytest.mark.extended
 async def test_answers_that_are_not_believed_are_asked_for_twice(ground: MakeGround) -> None:
     """What fails its checks each time is left alone after that."""
     night = await ground(population(2, 0), CONFIG, switches=switches(missing_column="always"))
@@ -189,6 +192,7 @@ async def test_pruning_loses_nothing_that_is_no_history_yet(ground: MakeGround) 
     assert spans(night.table("traffic_history")) == counted
 
 
+@pytest.mark.extended
 async def test_a_damaged_file_of_the_history_is_mended(ground: MakeGround) -> None:
     """Its size is right and its bytes are not: what the error says to do mends it."""
     night = await ground(population(2, 0), CONFIG)
@@ -216,6 +220,7 @@ async def test_a_resumed_run_asks_for_the_same_hours(ground: MakeGround) -> None
     assert spans(true(night))["unseen"] == 0
 
 
+@pytest.mark.extended
 async def test_trailing_windows_become_history_too(ground: MakeGround) -> None:
     """With the edges where they fall; a grid that comes later asks for nothing that they cover."""
     night = await ground(population(3, 0), "[windows]\nminutes = [60, 120, 180, 240]\n")

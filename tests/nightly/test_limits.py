@@ -132,6 +132,7 @@ async def test_retry_after_pauses_who_is_meant(ground: MakeGround, status: int, 
     assert (len(others) > 50) is (status == 429)
 
 
+@pytest.mark.extended
 async def test_everybody_pauses_when_everybody_is_told_to(ground: MakeGround) -> None:
     """A limit that the service puts on all together is learned from a few refusals, not from one for each session."""
     config = LIMITS.format(rate=200, session_rate=200) + "[windows]\nminutes = [1, 2, 3, 4]\n"

@@ -86,6 +86,7 @@ async def test_a_killed_run_is_resumed(ground: MakeGround) -> None:
     assert len(night.table("instant_stats")) == 480 * 8
 
 
+@pytest.mark.extended
 async def test_a_run_that_could_not_be_published_is_resumed(ground: MakeGround) -> None:
     """Run again once the trouble is mended: it publishes what was collected, and asks for nothing again."""
     night = await ground(population(5), CONFIG)
@@ -213,6 +214,7 @@ async def test_a_run_whose_sessions_are_all_gone(ground: MakeGround) -> None:
     assert (following.code, following.json["ok"], following.json["resumed"]) == (0, 48, False)
 
 
+@pytest.mark.extended
 async def test_a_run_that_is_resumed_with_another_service(ground: MakeGround) -> None:
     """The log says so: one run will hold answers of both."""
     night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=100))
@@ -240,6 +242,7 @@ async def test_an_earlier_run_that_is_too_old_is_closed(ground: MakeGround) -> N
     assert all(each["finished"] for each in (await night.run("status")).json["runs"])
 
 
+@pytest.mark.extended
 async def test_a_run_that_is_too_old_is_not_resumed(ground: MakeGround) -> None:
     """Beyond `run.resume_within_seconds` a new run begins, and the old one is published as it is."""
     text = CONFIG + "[run]\nresume_within_seconds = 0\n"
@@ -253,6 +256,7 @@ async def test_a_run_that_is_too_old_is_not_resumed(ground: MakeGround) -> None:
     assert Counter(first["state"])["not_attempted"] == 120 - stopped.json["ok"] > 0
 
 
+@pytest.mark.extended
 async def test_landing_stores_are_dropped(ground: MakeGround) -> None:
     """A published run's, by a later run, once it is as old as configured; its rows stay."""
     night = await ground(population(2, 0), CONFIG + "[storage]\nkeep_landing_days = 1\n")
@@ -279,6 +283,7 @@ async def test_a_run_that_was_only_collected_is_published_later(ground: MakeGrou
     assert len(night.table("instant_stats")) == 2 * 60 * 8
 
 
+@pytest.mark.extended
 async def test_labels_that_share_a_login(ground: MakeGround) -> None:
     """One Login serves all labels of a credential, expiry included, and the last one to leave logs out."""
     night = await ground(population(1, 1), CONFIG, switches=switches(expire_after_calls=30))
@@ -310,6 +315,7 @@ async def test_a_login_on_its_way_when_another_worker_fails(ground: MakeGround) 
     assert "ReportInstantStats" in {each.operation for each in night.simulator.log.arrivals}
 
 
+@pytest.mark.extended
 async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None:
     """Each call costs a Login, and none is lost to another one that used the session up."""
     night = await ground(population(6, 1), CONFIG, switches=switches(expire_after_calls=1))
@@ -320,6 +326,7 @@ async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None
     assert night.simulator.control.state()["open_sessions"] == {}
 
 
+@pytest.mark.extended
 async def test_expired_sessions_that_fill_their_place(ground: MakeGround) -> None:
     """A service that counts an expired session as open until its Logout locks nobody out."""
     stuck = switches(expire_after_calls=3, release_expired=False, session_cap=2)

@@ -16,7 +16,7 @@ __all__ = ["EVERY", "EndedError", "ended", "without_exchange"]
 EVERY: Final = pytest.mark.parametrize(
     "every",
     [
-        pytest.param(11, id="few"),
+        pytest.param(17, id="few"),
         pytest.param(4, id="some", marks=pytest.mark.extended),
         pytest.param(1, id="every", marks=[pytest.mark.extended, pytest.mark.soak]),
     ],

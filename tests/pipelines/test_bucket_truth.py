@@ -94,6 +94,7 @@ def test_no_bucket_is_wrong() -> None:
 
 
 @pytest.mark.extended
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_no_bucket_is_wrong_in_a_million_cases() -> None:
     """The same for a million cases of 64 mailboxes."""

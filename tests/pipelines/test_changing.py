@@ -156,7 +156,7 @@ def test_ended_after_any_step(
         assert lake.compact().passed_over == ()
         assert by_name(lake) == seen
         commits += seen == told[1]
-        if steps % 33 == 0:
+        if steps % (3 * every) == 0:
             WORKS[name].work(lake)
             assert by_name(lake) == by_manifest(lake) == told[1]
     assert commits >= 1

@@ -238,6 +238,7 @@ def test_a_bucket_that_is_missing_is_named(store: ObjectStore, tmp_path: Path, w
         lake.run_ids() if work == "read" else publish(lake, rows(1))
 
 
+@pytest.mark.extended
 def test_a_store_that_lets_nobody_in_or_is_gone_is_named(tmp_path: Path) -> None:
     """Reading and writing; no credential is in what is said."""
     with object_store() as store:

@@ -249,7 +249,7 @@ class Killer:
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(50, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
+        pytest.param(20, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
         pytest.param(
             200, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(5_400)]
         ),

@@ -56,6 +56,7 @@ def landed_second(night: Ground) -> str:
     return list(landed(store_of(night.folder)))[1][0]
 
 
+@pytest.mark.extended
 async def test_a_resumed_run_asks_again_for_what_is_damaged(ground: MakeGround) -> None:
     """The damaged answer is not `ok`: its call is made once more, and only it besides those that are missing."""
     night = await ground(population(20, 0), CONFIG, switches=switches(latency_ms=20))

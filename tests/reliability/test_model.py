@@ -503,8 +503,8 @@ def small_files() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(10, 25, marks=pytest.mark.timeout(600)),
-        pytest.param(40, 40, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
+        pytest.param(4, 25, marks=pytest.mark.timeout(600)),
+        pytest.param(20, 40, marks=[pytest.mark.extended, pytest.mark.timeout(900)]),
         pytest.param(
             120, 40, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(3_000)]
         ),

@@ -87,6 +87,7 @@ async def test_every_fault_shape(ground: MakeGround, binding: str) -> None:
     assert found == expected
 
 
+@pytest.mark.extended
 async def test_retry_after_in_every_form(ground: MakeGround) -> None:
     """Absent, past, absurd and unreadable, with 429 and 503: never longer than the cap, and everything is collected."""
     forms = [
@@ -160,6 +161,7 @@ minutes = [{windows}]
     assert simulator.control.state()["open_sessions"] == {}
 
 
+@pytest.mark.extended
 async def test_trouble_of_single_sessions(ground: MakeGround) -> None:
     """Refused logins, full houses, clocks seven hours off, answers to other questions: each alone, all in one night."""
     hours = {"throttle": "call:1", "retry_after": "date", "retry_after_seconds": 1}
@@ -298,6 +300,7 @@ async def test_a_session_that_many_share_and_that_ends_soon(ground: MakeGround) 
     assert night.simulator.control.state()["open_sessions"] == {}
 
 
+@pytest.mark.extended
 async def test_a_login_that_many_share(ground: MakeGround) -> None:
     """Told to slow down, then slow: the pause holds for all twelve labels, and nobody else waits for the answer."""
     night = await ground(population(30, 30), CONFIG)

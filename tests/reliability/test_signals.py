@@ -98,6 +98,7 @@ async def test_a_second_signal_does_not_wait(ground: MakeGround) -> None:
     assert time.monotonic() - told < 0.5
 
 
+@pytest.mark.extended
 async def test_a_deadline_holds_in_silence(ground: MakeGround) -> None:
     """Nothing is answered any more: the deadline, the drain and Logout, and then the ledger is published."""
     night = await ground_of(ground, switches=SILENT)
@@ -155,6 +156,7 @@ door._leave(4)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.few(1)
+@pytest.mark.extended
 def test_a_signal_while_the_interpreter_ends(number: signal.Signals) -> None:
     """It changes no exit code, whichever thread of the process hears it."""
     for wait in (0.01, 0.03, 0.05, 0.07):

@@ -70,6 +70,7 @@ async def test_the_sentence_for_people(ground: MakeGround) -> None:
     assert "`ecgrid-stats check`" in last
 
 
+@pytest.mark.extended
 async def test_slow_down_at_login_pauses_everybody(ground: MakeGround) -> None:
     """A third 429 in a row to a Login: nobody sends anything, Logins too, before Retry-After has passed."""
     throttled = switches(login_throttled="first:1", retry_after="seconds", retry_after_seconds=2)
