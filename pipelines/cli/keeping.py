@@ -50,7 +50,7 @@ def compact(door: Door, config: Path, target_mib: int | None) -> None:
     settings = door.settings(config)
     targets = _catalogs(settings, config)
     mib = target_mib or settings.storage.compacted_file_mib
-    with storage_lock(settings.storage.root):
+    with storage_lock(settings.storage.root, "compact"):
         done = lake_of(settings).compact(mib << 20, set(_unfinished(settings)), _telling())
         loads = load_published(settings, targets)
     _finish(door, done, _said(done), loads)
@@ -108,7 +108,7 @@ def prune(door: Door, config: Path, age: timedelta, names: tuple[str, ...], dry_
         _finish(
             door, (done := lake.prune(before, tables, but, dry_run=True)), _gone(done, "would go")
         )
-    with storage_lock(settings.storage.root):
+    with storage_lock(settings.storage.root, "prune"):
         if "traffic_buckets" in tables:
             derive_history(settings)  # what is not in the history by now would be lost
         done = lake_of(settings).prune(before, tables, set(_unfinished(settings)))

@@ -51,7 +51,7 @@ def load(door: Door, config: Path, names: tuple[str, ...], anew: bool) -> None:
         replace(each, anew=anew) if isinstance(each, IcebergCatalog) else each
         for each in configured(settings, config.parent, names or _default(settings))
     ]
-    with storage_lock(settings.storage.root):
+    with storage_lock(settings.storage.root, "load"):
         loads = load_published(settings, targets)
     good = all(each.caught_up for each in loads.values())
     code = ExitCode.DONE if good else ExitCode.CALLS_FAILED

@@ -151,7 +151,7 @@ def demo(door: Door, root: Path | None, nights: int | None) -> None:
     """
     root = root or Path("data/demo" if nights is None else "data/demo-nights")
     config = root / "demo.toml"
-    with storage_lock(root), _simulator() as url:
+    with storage_lock(root, "demo"), _simulator() as url:
         _write_config(
             config, "demo", url, Population(_SESSIONS), root, _RATE if nights is None else _FAST
         )

@@ -74,7 +74,7 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
     progress, counts = Progress(), Counts()
-    with storage_lock(settings.storage.root), shown(progress):
+    with storage_lock(settings.storage.root, "run"), shown(progress):
         night = run_night(settings, known, deadline, (progress, counts, EventLog()), targets)
     finish(
         door,
@@ -92,7 +92,7 @@ def collect(door: Door, config: Path, deadline: float | None) -> None:
     """Fan out and land every reply; publish nothing. `normalize` does the rest, later or elsewhere."""
     settings, known = ready(door, config)
     progress, counts = Progress(), Counts()
-    with storage_lock(settings.storage.root), shown(progress):
+    with storage_lock(settings.storage.root, "collect"), shown(progress):
         night = collect_only(settings, known, deadline, (progress, counts, EventLog()))
     finish(
         door,
@@ -112,7 +112,7 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
     The same landed replies give byte-identical files. A run replaces its own files and nothing else.
     """
     settings = door.settings(config)
-    with storage_lock(settings.storage.root):
+    with storage_lock(settings.storage.root, "normalize"):
         done = normalize_landed(settings, run_id)
         derive_history(settings, thorough=True)
     good = {name: each for name, each in done.items() if each is not None}
