@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "compact": "pipelines.cli.keeping",
     "prune": "pipelines.cli.keeping",
     "run": "pipelines.cli.working",
-    "status": "pipelines.cli.looking",
+    "status": "pipelines.cli.standing",
     "sql": "pipelines.cli.asking",
 }
 _SUMMARIES: Final = {

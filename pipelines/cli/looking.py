@@ -1,25 +1,22 @@
-"""The commands that change nothing: check, plan, status."""
+"""The commands that look ahead and change nothing: check, plan."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
 
 from collector.config import Credential, Settings, Unreadable
-from collector.domain.run import RunInfo
-from collector.errors import LandingError
-from collector.landing import LandedRun, damaged_stores, landed_runs
 from collector.runs.plan import Estimate, estimate, pairs_of
 from collector.runs.preflight import Finding, preflight
-from collector.runs.run import Stop, is_resumable
+from collector.runs.run import Stop
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.streams import printed, said
-from pipelines.cli.working import history_said, looked_at, ready
+from pipelines.cli.working import looked_at, ready
 from pipelines.errors import PublicationError
 from pipelines.job.collecting import until_stopped
 from pipelines.job.exit_code import ExitCode
@@ -27,15 +24,7 @@ from pipelines.job.lock import storage_writable
 from pipelines.job.planning import Plan, plan_now
 from pipelines.job.publishing import lake_of
 
-if TYPE_CHECKING:
-    from pipelines.lake import Published
-
-__all__ = ["check", "plan", "status"]
-
-_UNFINISHED: Final = {
-    True: "unfinished, to be resumed by run",
-    False: "unfinished, too old to be resumed",
-}
+__all__ = ["check", "plan"]
 
 
 @click.command()
@@ -170,93 +159,6 @@ def _on_grid(planned: Plan, cost: Estimate) -> tuple[dict[str, Any], list[str]]:
 
 def _time(instant_us: int) -> str:
     return datetime.fromtimestamp(instant_us // 1_000_000, UTC).isoformat()
-
-
-@click.command()
-@config_option
-@shared_options
-def status(door: Door, config: Path) -> None:
-    """The runs of this storage root, how much of the history is known, and what the next `run` resumes or asks for."""
-    settings = door.settings(config)
-    lake = lake_of(settings)
-    lake.check_version()
-    folder = settings.storage.root / "landing"
-    wrong, published = lake.wrong_files(), lake.published()
-    resumes = partial(is_resumable, settings)
-    runs = [
-        _run_status(path, published, wrong.get(path.stem, []), resumes)
-        for path in landed_runs(folder)
-    ]
-    aside = [str(path) for path in damaged_stores(folder)]
-    lines = [_line(each, config) for each in runs] or [f"no runs under {settings.storage.root}"]
-    lines += [f"set aside, damaged: {path}; put a good copy back or remove it" for path in aside]
-    history, told = _history_status(settings)
-    lines += told
-    result = {
-        "runs": runs,
-        "damaged": aside,
-        "history": history,
-        "exit_code": int(ExitCode.DONE),
-    }
-    finish(door, result, "\n".join(lines), ExitCode.DONE)
-
-
-def _history_status(settings: Settings) -> tuple[dict[str, Any] | None, list[str]]:
-    """What is known of the hours up to now, and what the next run asks for; nothing where windows are trailing."""
-    planned = plan_now(settings)
-    try:
-        coverage = planned.coverage()
-    except PublicationError as error:
-        return None, [f"the history cannot be read: {error}"]
-    if coverage is None:
-        return None, []
-    missed = planned.missed
-    oldest = _time(min(missed).start_us) if missed else None
-    line = f"the next run asks for {planned.new} new spans"
-    if missed:
-        line += f" and for {len(missed)} that were missed, of {planned.sessions_missed} sessions, since {oldest}"
-    wanted = {"new": planned.new, "missed": len(missed), "missed_since": oldest}
-    return {**asdict(coverage), **wanted}, [history_said(coverage), line]
-
-
-def _line(run: dict[str, Any], config: Path) -> str:
-    said = f"{run['run_id']}  {run['standing']}"
-    if "planned" in run:
-        said += (
-            f": {run['planned']} planned, {run['ok']} ok, {run['empty']} empty, {run['failed']} failed,"
-            f" {run['not_attempted']} not attempted"
-        )
-    for path in run["wrong_files"]:
-        again = f"ecgrid-stats normalize -c {config} --run {run['run_id']}"
-        said += f"\n  {path} is not what was published: `{again}`"
-    return said
-
-
-def _run_status(
-    path: Path,
-    published: "Published",
-    wrong: list[str],
-    resumes: Callable[[RunInfo], bool],
-) -> dict[str, Any]:
-    """A run as its ledger has it: the published one knows which answers were quarantined."""
-    is_published = path.stem in published.state.runs
-    standing: dict[str, Any] = {"published": is_published, "wrong_files": wrong, "pruned": []}
-    try:
-        with LandedRun.open(path) as landed:
-            is_finished = landed.info.finished_at_us is not None
-            is_resumed = not is_finished and resumes(landed.info)
-            counts = asdict(landed.summary())
-    except LandingError as error:  # one bad store hides no other run
-        return {"run_id": path.stem, "finished": False, **standing, "standing": str(error)}
-    manifest = published.manifests.get(path.stem)  # none where it is among the wrong files
-    if is_finished and manifest:
-        counts |= manifest.counts
-        standing["pruned"] = sorted(manifest.pruned)
-    said = "finished" if is_finished else _UNFINISHED[is_resumed]
-    said += ", published" if is_published else ", not published"
-    if standing["pruned"]:
-        said += f", pruned: {' '.join(standing['pruned'])}"
-    return {**counts, "finished": is_finished, **standing, "standing": said}
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:

@@ -1,19 +1,18 @@
 """The commands that change something: collect, normalize, run."""
 
-import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import structlog
 
 from collector.config import Credential, Settings, Unreadable, credentials, require_readable
-from collector.domain.durations import format_duration, parse_duration
 from collector.observers import Counts, EventLog, Progress
 from collector.runs.plan import repeated
 from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
+from pipelines.cli.duration import Duration
 from pipelines.cli.loading import configured, loads_said
 from pipelines.cli.progress import shown
 from pipelines.job.exit_code import ExitCode
@@ -28,31 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["collect", "history_said", "looked_at", "night_said", "normalize", "ready", "run"]
 
 _LOG = structlog.get_logger("ecgrid-stats")
-_LONGEST_DEADLINE: Final = 7 * 86_400  # seconds
-
-
-class _Deadline(click.ParamType):
-    """Seconds, written as a duration such as 90s or 26h, or as a number of seconds."""
-
-    name = "duration"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        try:
-            is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value)
-            seconds = float(value) if is_number else parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not 0 < seconds <= _LONGEST_DEADLINE:
-            longest = format_duration(_LONGEST_DEADLINE)
-            self.fail(f"{value!r}: must be more than 0s and at most {longest}", param, ctx)
-        return seconds
 
 
 _deadline_option = click.option(
     "--deadline",
-    type=_Deadline(),
+    type=Duration(7 * 86_400),
     metavar="DURATION",
     help=(
         "Stop calling after this long (90s, 30m, 26h), exit code 4; `run` publishes what is there."

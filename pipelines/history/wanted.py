@@ -63,6 +63,11 @@ class Grid:
         return -(-(self.now_us - _REACH_US + _WAITING_US) // self.every) * self.every
 
     @property
+    def reach(self) -> int:
+        """How long after it began the service can still answer for a span."""
+        return _REACH_US
+
+    @property
     def day(self) -> int:
         """Where the youngest day begins."""
         return self.last - _DAY_US

@@ -13,12 +13,19 @@ from collector.landing import LandedRun, landed_runs, sweep
 from collector.runs.recovery import recover, settle_leftovers
 from pipelines.warehouse.target import Target
 
-__all__ = ["derive_history", "lake_of", "load_published", "normalize_landed", "publish"]
+__all__ = [
+    "derive_history",
+    "lake_of",
+    "load_published",
+    "normalize_landed",
+    "publish",
+    "warehouse_lag",
+]
 
 if TYPE_CHECKING:
     from pipelines.lake import Lake
     from pipelines.normalize import Normalized
-    from pipelines.warehouse.loading import Load
+    from pipelines.warehouse.loading import Lag, Load
 
 _LOG = structlog.get_logger("nightly")
 
@@ -130,3 +137,16 @@ def load_published(settings: Settings, targets: Sequence[Target]) -> "dict[str, 
     from pipelines.warehouse.loading import load_all  # noqa: PLC0415  # beside lake_of
 
     return load_all(lake_of(settings), targets, raw=settings.warehouse.raw)
+
+
+def warehouse_lag(settings: Settings, targets: Sequence[Target]) -> "dict[str, Lag]":
+    """What each target has not seen of what is published, by its name.
+
+    Raises:
+        PublicationError: the lake cannot be read.
+    """
+    if not targets:
+        return {}
+    from pipelines.warehouse.loading import lag_of  # noqa: PLC0415  # beside lake_of
+
+    return lag_of(lake_of(settings), targets, raw=settings.warehouse.raw)

@@ -4,19 +4,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from pipelines.contract import RAW, TABLES
 from pipelines.errors import PipelineError, PublicationError, WarehouseError
-from pipelines.lake import DERIVED, Lake
+from pipelines.lake import DERIVED, Lake, Published
 from pipelines.warehouse.behaviour import LoadedRows, Warehouse
 from pipelines.warehouse.database import Database
 from pipelines.warehouse.publications import PublishedRun, published_run
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 
-__all__ = ["Load", "load_all"]
+__all__ = ["Lag", "Load", "lag_of", "load_all"]
 
 _LOG: Final = structlog.get_logger("warehouse")
 
@@ -42,6 +43,80 @@ class Load:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What one target has not seen of what is published.
+
+    Attributes:
+        runs: how many runs.
+        since: the oldest of them; None if there is none.
+        history: whether the history is another one.
+        error: why it cannot be told; the rest says nothing then.
+    """
+
+    runs: int = 0
+    since: str | None = None
+    history: bool = False
+    error: str | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a load would bring something."""
+        return bool(self.runs or self.history)
+
+
+def lag_of(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dict[str, Lag]:
+    """What each target has not seen, by its name. Loads nothing, and makes no file of a warehouse.
+
+    Args:
+        raw: of the landed bodies, too.
+
+    Raises:
+        PublicationError: the lake cannot be read.
+    """
+    tables = _tables(raw=raw)
+    publications, known = _publications(lake.published(), tables)
+    found = {}
+    for target in targets:
+        pending = [each.run_id for each in publications]
+        try:
+            if _is_there(target):
+                with _opened(target, lake, tables) as warehouse:
+                    steps = warehouse.pending(publications, known)
+                    pending = [each.run_id for step in steps for each in step]
+        except PipelineError as error:
+            found[target.name] = Lag(error=str(error))
+            continue
+        runs = sorted(run_id for run_id in pending if run_id != DERIVED)
+        found[target.name] = Lag(len(runs), runs[0] if runs else None, DERIVED in pending)
+    return found
+
+
+def _is_there(target: Target) -> bool:
+    """Whether there is anything to open; opening would make it."""
+    match target:
+        case DuckDbFile():
+            return target.path.exists()
+        case IcebergCatalog():
+            scheme, _, path = target.uri.reveal().partition(":///")
+            return scheme != "sqlite" or Path(path).exists()
+    return True
+
+
+def _tables(*, raw: bool) -> list[str]:
+    return [name for name in TABLES if raw or name != RAW.name]
+
+
+def _publications(
+    published: Published, tables: Sequence[str]
+) -> tuple[list[PublishedRun], list[str]]:
+    """The runs and the history that can be read, and the names of all."""
+    derived = [published.derived] if published.derived else []
+    runs = [published_run(each, tables) for each in (*published.manifests.values(), *derived)]
+    is_derived = bool(derived or published.derived_damage)
+    return runs, [*published.runs, *([DERIVED] if is_derived else [])]
+
+
 def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dict[str, Load]:
     """Load what is published into each target, by its name. A target that fails does not keep the others waiting.
 
@@ -54,13 +129,10 @@ def load_all(lake: Lake, targets: Sequence[Target], *, raw: bool = False) -> dic
     """
     lake.check_version()
     lake.settle()
-    tables = [name for name in TABLES if raw or name != RAW.name]
-    published = lake.published()
-    derived = [published.derived] if published.derived else []
-    damage = [published.derived_damage] if published.derived_damage else []
-    runs = [published_run(each, tables) for each in (*published.manifests.values(), *derived)]
-    known = [*published.runs, *([DERIVED] if derived or damage else [])]
-    unreadable = [*published.damaged.values(), *damage]
+    published, tables = lake.published(), _tables(raw=raw)
+    runs, known = _publications(published, tables)
+    unreadable = [*published.damaged.values()]
+    unreadable += [published.derived_damage] if published.derived_damage else []
     return {
         target.name: _Loading(lake, tables, runs, known, [*unreadable]).into(target)
         for target in targets

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from collector.simulator import Simulator
 from pipelines.lake import Lake

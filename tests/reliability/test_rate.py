@@ -116,7 +116,9 @@ ALONE: Final = [
 ]
 TOGETHER: Final = [
     pytest.param(50, 2, 20, 5, marks=pytest.mark.timeout(60)),
-    pytest.param(500, 2, 100, 95, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(400)]),
+    pytest.param(
+        500, 2, 100, 95, marks=[pytest.mark.extended, pytest.mark.soak, pytest.mark.timeout(400)]
+    ),
     pytest.param(500, 8, 50, 50, marks=[pytest.mark.extended, pytest.mark.timeout(400)]),
 ]
 
