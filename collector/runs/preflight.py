@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from dataclasses import dataclass
 from typing import Final
 
-from collector.config import Credential, Login, Settings
+from collector.config import Credential, Login, Settings, Unreadable
 from collector.domain.outcomes import FaultClass
 from collector.errors import CertificateError, CredentialError
 from collector.events import EventStream
@@ -50,13 +50,20 @@ class Finding:
 async def preflight(
     settings: Settings, credentials: Mapping[str, Credential], stop: Stop
 ) -> AsyncIterator[Finding]:
-    """Version in every known namespace, the clock, then Login, WhoAmI and Logout of every session, as they are found.
+    """Credentials that cannot be read; every known namespace; the clock; Login, WhoAmI and Logout of every session.
 
     A refused credential is asked for once. When `stop` is asked nothing more is sent but Logout.
     """
+    readable = {}
+    for label, credential in credentials.items():
+        if isinstance(credential, Unreadable):
+            said = f"{FaultClass.CREDENTIAL.value}: {credential.reason}"
+            yield Finding(f"session {label}", good=False, said=said)
+        else:
+            readable[label] = credential
     gate = service_gate(settings)
     with contextlib.closing(gate):
-        async for finding in _preflight(settings, credentials, stop, gate):
+        async for finding in _preflight(settings, readable, stop, gate):
             yield finding
 
 

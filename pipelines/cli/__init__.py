@@ -16,6 +16,7 @@ from pipelines.job.exit_code import ExitCode
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Final = {
+    "init": "pipelines.cli.beginning",
     "demo": "pipelines.cli.simulated",
     "simulate": "pipelines.cli.simulated",
     "check": "pipelines.cli.looking",
@@ -30,6 +31,7 @@ COMMANDS: Final = {
     "sql": "pipelines.cli.asking",
 }
 _SUMMARIES: Final = {
+    "init": "A commented configuration to start from.",
     "demo": "The whole nightly job against the built-in simulator; needs nothing.",
     "simulate": "Serve the simulator; prints one JSON line with its url when ready.",
     "check": "Ask the service and every session, send no report calls; says what is wrong.",
@@ -70,6 +72,7 @@ def cli() -> None:
     \b
     First steps:
       ecgrid-stats demo                     see the whole job work on this machine
+      ecgrid-stats init                     write ecgrid.toml, a configuration to start from
       ecgrid-stats check -c ecgrid.toml     is the configuration right, are all sessions let in?
       ecgrid-stats plan  -c ecgrid.toml     how many calls, how long?
       ecgrid-stats run   -c ecgrid.toml     the nightly job: put this under cron

@@ -87,6 +87,17 @@ async def test_check_where_none_can_be_read(ground: MakeGround) -> None:
     assert any(each["about"] == "clock" and each["good"] for each in ended.json["findings"])
 
 
+async def test_check_names_them_where_there_is_no_service(ground: MakeGround) -> None:
+    """What is wrong here is said whether anybody answers or not."""
+    night = await with_bad_ones(ground, 4)
+    text = night.config.read_text()
+    night.config.write_text(text.replace(night.simulator.url, "http://127.0.0.1:9/nothing.asmx"))
+    ended = await night.run("check")
+    assert ended.code == 5, ended.err
+    bad = [each["about"] for each in ended.json["findings"] if not each["good"]]
+    assert bad == [*(f"session mailbox-000{number}" for number in (3, 4, 5, 6)), "service"]
+
+
 async def test_mended_it_is_asked_for_by_the_next_run(ground: MakeGround) -> None:
     """Nothing of the failure stays."""
     night = await with_bad_ones(ground, 1)
