@@ -21,17 +21,23 @@ _ROOT: Final = '"data"'  # as the template has it
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="ecgrid.toml")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where what is collected goes; the folder data beside FILE otherwise. [storage.root]",
+)
 @shared_options
-def init(door: Door, file: Path) -> None:
+def init(door: Door, file: Path, root: Path | None) -> None:
     """Write a commented configuration to FILE (ecgrid.toml), for two mailboxes of the real service.
 
-    A file that is there is left alone. What is collected goes to the folder data beside the file.
+    A file that is there is left alone.
     """
     text = importlib.resources.files("pipelines.cli").joinpath(_TEMPLATE).read_text("utf-8")
-    root = json.dumps(str(file.absolute().parent / "data"))  # a string of JSON is one of TOML
+    folder = (root or file.absolute().parent / "data").absolute()
     try:
         with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640), "w") as opened:
-            opened.write(text.replace(_ROOT, root, 1))
+            # a string of JSON is one of TOML
+            opened.write(text.replace(_ROOT, json.dumps(str(folder), ensure_ascii=False), 1))
     except FileExistsError as error:
         raise ConfigError(
             f"{file}: is there already and stays as it is; name another file"

@@ -32,7 +32,7 @@ def document(request: pytest.FixtureRequest) -> Path:
 def _invocations(path: Path) -> Iterator[list[str]]:
     """The words after `ecgrid-stats` wherever it is called in code."""
     for line in code(path):
-        found = re.search(r"(?:^|[\s/])ecgrid-stats (\S.*)", line)
+        found = re.search(r"(?:^|[\s/])ecgrid-stats ([^\s&|>;#].*)", line)
         if found:
             yield shlex.split(re.split(r"\s[#|>;&]|\s{2,}", found[1])[0])
 
