@@ -24,9 +24,9 @@ __all__ = ["MOST_BYTES", "Pings"]
 
 MOST_BYTES: Final = 10_000  # of log lines in a ping
 _LOG: Final = structlog.get_logger("nightly")
-_START_SECONDS: Final = 3.0  # that the end of a run waits for the ping of its start
-_END_SECONDS: Final = 6.0
-_SOCKET_SECONDS: Final = 5.0  # without a byte
+_START_SECONDS: Final = 2.0  # that the end of a run waits for the ping of its start
+_END_SECONDS: Final = 5.0
+_SOCKET_SECONDS: Final = 4.0  # without a byte
 _MOST_ANSWER: Final = 200  # bytes that are read of an answer
 _HEADERS: Final = {
     "Content-Type": "text/plain; charset=utf-8",
@@ -38,7 +38,7 @@ class Pings:
     """The pings of one run; each is sent in a thread of its own.
 
     DNS knows no timeout, and a body may never end, so a thread may hang: it is waited for as long as the run can spare,
-    and holds neither the run nor the process. All in all that is less than ten seconds, and nothing at the start.
+    and holds neither the run nor the process. All in all that is seven seconds, and nothing at the start.
 
     Args:
         url: of the check; who knows it can report a success.
