@@ -1,4 +1,5 @@
 import asyncio
+import re
 import socket
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from collector.domain.outcomes import FaultClass
 from pipelines.job import metrics
 from tests.alert.conftest import MakeGround
-from tests.alert.prometheus import Case, check_rules, program, series
+from tests.alert.prometheus import RULES, Case, check_rules, program, series
 from tests.nightly.ground import Ended, Ground, population, switches
 
 ROOT = Path(__file__).parents[2]
@@ -292,3 +293,18 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     readings = metrics.ended(metrics.began({}, 1.5), 3.5, 2.0, 0, is_success=True)
     metrics.write(path, readings)
     assert metrics.earlier(path) == readings
+
+
+async def test_every_metric_is_explained(ground: MakeGround) -> None:
+    """In docs/operations.md, which says how many series there are at most; no rule is about one that is not there."""
+    night = await night_of(
+        ground, 2, CONFIG.format(windows='every = "6h"\nsince = "24h"\nmax_calls = 2')
+    )
+    assert (await night.run("run")).code == 0
+    found = read(night)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert f"at most {len(found)} series" in page
+    names = {name.partition("{")[0] for name in found}
+    shown = set(re.findall(r"`([a-z_]+)(?:\{[a-z]+=\})?`", page))
+    assert names <= shown
+    assert set(re.findall(rf"{PREFIX}([a-z_]+)", RULES.read_text())) <= names
