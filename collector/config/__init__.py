@@ -1,19 +1,23 @@
 """TOML, CSV and environment -> frozen settings and credentials, validated once. Knows nothing of the network."""
 
-from collector.config.loading import load
+from collector.config.loading import load, watchers
 from collector.config.references import (
     ApiKey,
     Credential,
     Login,
     Unreadable,
     credentials,
+    is_plain,
+    ping_url,
     referred,
     require_readable,
     s3_secrets,
 )
 from collector.config.settings import (
     S3,
+    Alert,
     Limits,
+    Metrics,
     Quality,
     Retry,
     Run,
@@ -26,10 +30,12 @@ from collector.config.settings import (
 
 __all__ = [
     "S3",
+    "Alert",
     "ApiKey",
     "Credential",
     "Limits",
     "Login",
+    "Metrics",
     "Quality",
     "Retry",
     "Run",
@@ -40,8 +46,11 @@ __all__ = [
     "Unreadable",
     "Windows",
     "credentials",
+    "is_plain",
     "load",
+    "ping_url",
     "referred",
     "require_readable",
     "s3_secrets",
+    "watchers",
 ]

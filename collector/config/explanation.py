@@ -133,7 +133,7 @@ def _may_be_secret(location: _Location, value: object) -> bool:
         return location[-1] != "label"
     if location[:2] == ("storage", "s3"):
         return location[-1] not in ("endpoint", "region")
-    return location[:1] == ("warehouse",)
+    return location[:1] == ("warehouse",) or location == ("alert", "ping_url")
 
 
 def _wanted(detail: dict[str, Any]) -> str:

@@ -2,17 +2,19 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from collector.config.explanation import Document, explained
 from collector.config.sessions_file import read_sessions_file
-from collector.config.settings import Settings
+from collector.config.settings import Alert, Metrics, Settings
 from collector.domain.trust import trust
 from collector.errors import ConfigError
 
-__all__ = ["load"]
+__all__ = ["load", "watchers"]
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
 def load(path: Path) -> Settings:
@@ -28,6 +30,23 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         raise ConfigError(f"configuration {path}: {explained(error, document)}") from error
     return _with_ca_file(settings, path)
+
+
+def watchers(path: Path) -> tuple[Alert, Metrics]:
+    """Who is to be told of a run, as far as a configuration says it, whatever else is wrong there."""
+    try:
+        content = _read_toml(path)
+    except ConfigError:
+        return Alert(), Metrics()
+    return _section(Alert, content.get("alert", {})), _section(Metrics, content.get("metrics", {}))
+
+
+def _section(kind: type[_Kind], content: object) -> _Kind:
+    """A section by itself; as if it were not there if it is wrong."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError:
+        return kind()
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

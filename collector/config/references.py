@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from collector.config.settings import SessionEntry, Settings
+from collector.config.settings import Alert, SessionEntry, Settings, is_loopback
 from collector.domain.secret import Secret
 from collector.errors import ConfigError
 
@@ -18,6 +19,8 @@ __all__ = [
     "Login",
     "Unreadable",
     "credentials",
+    "is_plain",
+    "ping_url",
     "referred",
     "require_readable",
     "s3_secrets",
@@ -110,6 +113,32 @@ def referred(key: str, value: str, beside: Path) -> Secret:
     if kind not in ("env", "file") or target.startswith("//"):
         return Secret(value)
     return Secret(_resolved(f"{key} = {value!r}", value, beside))
+
+
+def ping_url(alert: Alert, beside: Path) -> Secret | None:
+    """The address that `alert.ping_url` refers to; None where there is none.
+
+    Raises:
+        ConfigError: a variable or file that is missing, empty, or readable by everyone; or no address stands there.
+    """
+    if alert.ping_url is None:
+        return None
+    what = f"alert.ping_url = {alert.ping_url!r}"
+    found = _resolved(what, alert.ping_url, beside)
+    try:
+        url = urlsplit(found)
+        is_address = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not found.isascii() or " " in found:
+        raise ConfigError(f"{what}: what it refers to must be an https:// address without spaces")
+    return Secret(found)
+
+
+def is_plain(url: Secret) -> bool:
+    """Whether what is sent there can be read on its way to another machine."""
+    address = urlsplit(url.reveal())
+    return address.scheme == "http" and not is_loopback(address.hostname or "")
 
 
 def s3_secrets(settings: Settings) -> dict[str, Secret]:

@@ -27,10 +27,12 @@ __all__ = [
     "LABEL_TWICE",
     "MAX_ID",
     "S3",
+    "Alert",
     "DuckDb",
     "Iceberg",
     "Limits",
     "Logging",
+    "Metrics",
     "Postgres",
     "Quality",
     "Retry",
@@ -41,6 +43,7 @@ __all__ = [
     "Storage",
     "Warehouse",
     "Windows",
+    "is_loopback",
 ]
 
 LABEL_TWICE: Final = (
@@ -101,7 +104,7 @@ def _service_url(value: str) -> str:
         raise ValueError(wanted)
     if "@" in value or url.query or url.fragment:
         raise ValueError("must have no credentials, query or fragment")
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
         raise ValueError("plain http is allowed to this machine only: use https")
     return value
 
@@ -117,7 +120,8 @@ def _namespace(value: str) -> str:
     return value
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -374,6 +378,34 @@ class Logging(_Section):
     format: Literal["auto", "plain", "json"] = "auto"
 
 
+class Alert(_Section):
+    """Who is told that a run began and how it ended, so that it is noticed when none did.
+
+    Attributes:
+        ping_url: of a check in the manner of Healthchecks; who knows it can report a success, so it is a secret.
+        failed_calls_above: up to so many failed calls a finished run is still a success.
+    """
+
+    ping_url: _Reference | None = None
+    failed_calls_above: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] = 0
+
+
+def _prom_file(value: Path) -> Path:
+    if value.suffix != ".prom":
+        raise ValueError("must be a file whose name ends in .prom: node_exporter reads no other")
+    return value
+
+
+class Metrics(_Section):
+    """Where the numbers of the last run are left for Prometheus.
+
+    Attributes:
+        textfile: in the folder that node_exporter's textfile collector reads.
+    """
+
+    textfile: Annotated[Path, AfterValidator(_prom_file)] | None = None
+
+
 class DuckDb(_Section):
     """A DuckDB file to load into; warehouse.duckdb below the storage root unless named."""
 
@@ -438,6 +470,8 @@ class Settings(_Section):
     storage: Storage = Storage()
     quality: Quality = Quality()
     logging: Logging = Logging()
+    alert: Alert = Alert()
+    metrics: Metrics = Metrics()
     warehouse: Warehouse = Warehouse()
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,11 +32,13 @@ class Door:
 
     Attributes:
         as_json: exactly one JSON object on stdout, everything else on stderr.
+        at_end: who is told how the command ended: its exit code, and what was said last.
     """
 
     as_json: bool
     verbose: bool
     log_format: str
+    at_end: list[Callable[[int, str], None]] = field(default_factory=list)
 
     def settings(self, config: Path) -> Settings:
         """The configuration, with logging set up as it says.
@@ -102,13 +104,13 @@ def finish(door: Door, result: Mapping[str, Any], said: str, exit_code: int) -> 
     """Print the result in the form that was asked for and end the process; a result that nobody got is no success."""
     _settle(exit_code)
     is_there = printed(json.dumps(result, default=str) if door.as_json else said)
-    _leave(exit_code if is_there or exit_code else ExitCode.FAILED)
+    _leave(door, said, exit_code if is_there or exit_code else ExitCode.FAILED)
 
 
 def _fail(door: Door, message: str, exit_code: ExitCode) -> NoReturn:
     _settle(exit_code)
     failed(message, exit_code, as_json=door.as_json)
-    _leave(exit_code)
+    _leave(door, message, exit_code)
 
 
 def _settle(exit_code: int) -> None:
@@ -125,8 +127,13 @@ def _settle(exit_code: int) -> None:
         signal.signal(number, on_signal)
 
 
-def _leave(exit_code: int) -> NoReturn:
+def _leave(door: Door, said: str, exit_code: int) -> NoReturn:
     """End the process; the interpreter gives signals their deadly default back before it has ended."""
+    for told in door.at_end:
+        try:
+            told(int(exit_code), said)
+        except Exception as error:  # noqa: BLE001  # the command has ended as it has
+            _LOG.warning("its end could not be told", said=type(error).__name__)
     for number in _SIGNALS:  # in every thread, also those that libraries started
         signal.signal(number, signal.SIG_IGN)
     sys.exit(exit_code)

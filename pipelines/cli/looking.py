@@ -1,5 +1,6 @@
 """The commands that look ahead and change nothing: check, plan."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -10,7 +11,8 @@ from typing import Any
 
 import click
 
-from collector.config import Credential, Settings, Unreadable
+from collector.config import Credential, Settings, Unreadable, is_plain, ping_url
+from collector.errors import ConfigError
 from collector.runs.plan import Estimate, estimate, pairs_of
 from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop
@@ -34,10 +36,10 @@ def check(door: Door, config: Path) -> None:
     """Configuration, storage, service, clock and every session: say what is wrong before the night does.
 
     Sends Version in every known namespace, then Login, WhoAmI and Logout for each session, within the rate limit. A
-    refused credential is asked for once. One that cannot be read is named; exit code 2 if none can.
+    refused credential is asked for once. One that cannot be read is named; exit code 2 if none can. Nobody is pinged.
     """
     settings, known = looked_at(door, config)
-    findings = list(_storage(settings))
+    findings = [*_storage(settings), *_watchers(settings, config.parent)]
     for finding in findings:
         _tell(door, finding)
     stopped = until_stopped(partial(_ask, door, settings, known, findings), settings)
@@ -174,3 +176,21 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         yield Finding("lake", good=False, said=str(error))
     else:
         yield Finding("lake", good=True, said=f"{settings.storage.lake} can be written and read")
+
+
+def _watchers(settings: Settings, beside: Path) -> Iterator[Finding]:
+    """Whether those who watch a run can be told: no ping is sent, no file is written."""
+    try:
+        url = ping_url(settings.alert, beside)
+    except ConfigError as error:
+        yield Finding("ping", good=False, said=str(error))
+    else:
+        if url is not None:
+            plain = ", to another machine by plain http: whoever reads it can report a success"
+            said = f"alert.ping_url can be read{plain if is_plain(url) else ''}"
+            yield Finding("ping", good=True, said=said)
+    if (textfile := settings.metrics.textfile) is not None:
+        folder = (beside / textfile).parent
+        good = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        said = "can be written" if good else "must be a folder that this user may write"
+        yield Finding("metrics", good=good, said=f"metrics.textfile: {folder} {said}")

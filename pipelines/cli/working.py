@@ -14,12 +14,14 @@ from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.duration import Duration
 from pipelines.cli.loading import configured, loads_said
+from pipelines.cli.logs import last_lines
 from pipelines.cli.progress import shown
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_lock
 from pipelines.job.night import Night
 from pipelines.job.publishing import derive_history, normalize_landed
 from pipelines.job.sequence import collect_only, run_night
+from pipelines.job.watched import Watched
 
 if TYPE_CHECKING:
     from pipelines.history import Coverage
@@ -50,11 +52,15 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     An unfinished run is resumed with the plan it began with: only the calls that are missing are made. Ctrl-C or
     SIGTERM ends the run in order (exit code 4); a second one ends it at once. What was answered by then is safe.
     """
+    watched = Watched(config)
+    door.at_end.append(lambda code, said: watched.ended(code, "\n".join((*last_lines(), said))))
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
     progress, counts = Progress(), Counts()
     with storage_lock(settings.storage.root, "run"), shown(progress):
+        watched.began(known)
         night = run_night(settings, known, deadline, (progress, counts, EventLog()), targets)
+    watched.night, watched.retries = night, counts.retried.total()
     finish(
         door,
         {**asdict(night), **counts.summary()},

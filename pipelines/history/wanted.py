@@ -33,6 +33,7 @@ _YOUNGEST_US: Final = _MINUTE_US // 2
 # a call may wait so long until it is sent
 _WAITING_US: Final = 60 * _MINUTE_US
 _REACH_US: Final = MAX_WINDOW_MINUTES * _MINUTE_US
+_SOON_US: Final = 3 * _DAY_US
 _HISTORY: Final = TRAFFIC_HISTORY.name
 _SESSIONS: Final = 200  # at a time
 
@@ -62,10 +63,9 @@ class Grid:
         """The oldest edge that the service can answer for."""
         return -(-(self.now_us - _REACH_US + _WAITING_US) // self.every) * self.every
 
-    @property
-    def reach(self) -> int:
-        """How long after it began the service can still answer for a span."""
-        return _REACH_US
+    def expires(self, start: int) -> int:
+        """Until when a span that starts there can be asked for."""
+        return start + _REACH_US - _WAITING_US
 
     @property
     def day(self) -> int:
@@ -217,6 +217,8 @@ class Coverage:
         spans: of all sessions up to now, `exact + bounded + unseen`.
         healed: spans of earlier nights that this run made known.
         lost: unseen, and the service cannot answer for them any more.
+        expiring: still asked for, and lost within three days if no answer comes.
+        next_expiry_us: when the first of all that are still asked for is lost, in microseconds since 1970.
     """
 
     spans: int
@@ -225,6 +227,8 @@ class Coverage:
     unseen: int
     healed: int = 0
     lost: int = 0
+    expiring: int = 0
+    next_expiry_us: int | None = None
 
 
 def coverage_of(
@@ -253,6 +257,9 @@ def coverage_of(
         for span in (*each.new, *each.missed, *each.answered)
     )
     unseen = sums["unseen"] + behind
+    expiries = [
+        grid.expires(span.start_us) for each in still_wanted for span in (*each.new, *each.missed)
+    ]
     return Coverage(
         sums["exact"] + sums["bounded"] + unseen,
         sums["exact"],
@@ -260,4 +267,6 @@ def coverage_of(
         unseen,
         healed,
         lost,
+        expiring=sum(at < grid.now_us + _SOON_US for at in expiries),
+        next_expiry_us=min(expiries, default=None),
     )

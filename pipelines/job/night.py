@@ -31,6 +31,7 @@ class Night:
         resumed: an earlier invocation had begun it.
         loads: what each configured warehouse got.
         history: how much of it is known, in spans; None for trailing windows, and where nothing was published.
+        behind: a warehouse or the history is not up to date.
     """
 
     run_id: str
@@ -52,6 +53,13 @@ class Night:
     resumed: bool = False
     loads: "Mapping[str, Load] | None" = None
     history: "Coverage | None" = None
+    behind: bool = False
+
+    def is_success(self, failed_calls_above: int) -> bool:
+        """Whether it ended as it should, but for so many failed calls."""
+        if self.exit_code is ExitCode.CALLS_FAILED:
+            return self.failed + self.not_attempted <= failed_calls_above and not self.behind
+        return self.exit_code is ExitCode.DONE
 
 
 def night_of(
@@ -96,4 +104,5 @@ def night_of(
         stopped=collected.stopped,
         resumed=collected.resumed,
         loads=loads,
+        behind=is_behind,
     )

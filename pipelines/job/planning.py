@@ -116,7 +116,7 @@ class Plan:
         """
         if self.grid is None:
             return None
-        from pipelines.history import coverage_of, known_of, wanted_of  # noqa: PLC0415  # beside lake_of
+        from pipelines.history import Asked, coverage_of, known_of, wanted_of  # noqa: PLC0415  # beside lake_of
 
         lake, labels = lake_of(self.settings), [entry.label for entry in self.settings.sessions]
         known = known_of(lake, self.grid, labels)
@@ -125,7 +125,9 @@ class Plan:
             for each in self.wanted
             for span in each.missed
         )
-        wanted = wanted_of(self.grid, labels, known, self.asked)
+        # who was neither known nor asked before is asked for the first time by now
+        first = {label: Asked(self.grid.last) for label in labels if label not in self.known}
+        wanted = wanted_of(self.grid, labels, known, {**first, **self.asked})
         return coverage_of(lake, self.grid, wanted, known, healed)
 
 

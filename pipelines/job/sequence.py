@@ -73,8 +73,10 @@ def run_night(
     if collected.stopped is None:
         asyncio.run(finish(collected.path))
     night = night_of(collected, collected.summary, normalized, started, loads)
-    if is_behind and night.exit_code is ExitCode.DONE:
-        night = replace(night, exit_code=ExitCode.CALLS_FAILED)
+    if is_behind:
+        is_done = night.exit_code is ExitCode.DONE
+        code = ExitCode.CALLS_FAILED if is_done else night.exit_code
+        night = replace(night, exit_code=code, behind=True)
     return replace(night, history=coverage)
 
 

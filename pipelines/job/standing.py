@@ -276,7 +276,7 @@ def _history(plan: Plan) -> History | None:
     if coverage is None or plan.grid is None:
         return None
     first = min(missed).start_us if missed else None
-    expires = first + plan.grid.reach if first is not None else None
+    expires = plan.grid.expires(first) if first is not None else None
     return History(
         coverage, plan.new, len(missed), plan.sessions_missed, _instant(first), _instant(expires)
     )

@@ -64,6 +64,7 @@ KEEPERS = {
     "asyncio_throttle": {"collector.scheduling"},
     "click": {"pipelines.cli"},
     "rich": {"pipelines.cli"},
+    "prometheus_client": {"pipelines.job"},
     "duckdb": {"pipelines.read", "pipelines.warehouse"},
     "adbc_driver_manager": {"pipelines.warehouse"},
     "adbc_driver_postgresql": {"pipelines.warehouse"},

@@ -369,6 +369,7 @@ NUMBERS: list[
     ("storage", "compacted_file_mib", 1, 65_536, 128),
     ("quality", "clock_seconds", 1e-9, 86_400, 300),
     ("quality", "empty_share", 0, 1, 0.5),
+    ("alert", "failed_calls_above", 0, 100_000_000, 0),
 ]
 
 
@@ -558,7 +559,8 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         re.sub(
             r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
-            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id|minutes)(\w+ = )",
+            r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id|minutes"
+            r"|ping_url|textfile)(\w+ = )",
             r"\1",
             text,
         )
