@@ -105,9 +105,8 @@ def _told(root: Path, command: str) -> Iterator[None]:
     """Say who holds the root while the block runs; where that cannot be written, the lock says it is held."""
     path, draft, descriptor = root / ".holder", root / ".holder.draft", None
     with contextlib.suppress(OSError):
-        draft.unlink(
-            missing_ok=True
-        )  # of one that was killed; the lock is held, so nobody else makes one
+        # of one that was killed; while the lock is held nobody else makes one
+        draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has seen the file yet
         os.write(descriptor, _text(Holder(os.getpid(), command, _now())))

@@ -39,18 +39,14 @@ async def night_of(ground: MakeGround, url: str, config: str = CONFIG, **faults:
 
 async def test_a_success_is_told(ground: MakeGround, check: Check) -> None:
     """Start and success, of one run, with the last lines of the log and the summary; the address is nowhere."""
-    night = await night_of(ground, check.url, throttle="every:4")
+    night = await night_of(ground, check.url)
     ended = await night.run("run")
     assert ended.code == 0, ended.err
     assert check.suffixes == ["/start", ""]
     start, success = check.pings
     assert start.rid == success.rid
     assert len(start.rid) == 36
-    assert success.body.splitlines()[-1]
     assert f"run {ended.json['run_id']}: 6 calls planned = 6 ok" in success.body
-    again = await night.run("run")
-    assert again.code == 0
-    assert check.pings[2].rid == check.pings[3].rid != start.rid
     for text in (ended.out, ended.err, success.body):
         assert NAME not in text
     assert "not heard" not in ended.err
@@ -70,6 +66,7 @@ async def test_failed_calls_are_a_failure_or_not(ground: MakeGround, check: Chec
         ended = await night.run("run")
         assert (ended.code, ended.json["failed"]) == (1, 1), ended.err
         assert check.suffixes[-2:] == ["/start", suffix]
+    assert len({ping.rid for ping in check.pings}) == 2
     assert "call failed" in check.pings[-1].body
     assert "ffffffff-ffff" not in check.pings[-1].body
 
@@ -95,55 +92,46 @@ async def test_what_fails_before_it_begins_is_told(ground: MakeGround, check: Ch
 async def test_a_run_that_is_refused_the_lock_says_nothing(
     ground: MakeGround, check: Check
 ) -> None:
-    """The one that is at work is named to the other and goes on, and tells its own end."""
-    night = await night_of(ground, check.url, latency_ms=300)
+    """The one at work is named to it, and tells its own end: by a signal or a deadline, which `stopped` tells apart."""
+    night = await night_of(ground, check.url, latency_ms=1_000)
     first = await night.start("run")
-    await night.arrivals(2)
+    await night.arrivals(3)
     refused = await night.run("run")
     assert refused.code == 3
     assert f"`ecgrid-stats run`, process {first.pid}, since 20" in refused.json["error"]
     assert check.suffixes == ["/start"]
-    assert (await night.ended(first)).code == 0
-    assert check.suffixes == ["/start", ""]
-
-
-async def test_a_signal_and_a_deadline_are_told_apart(ground: MakeGround, check: Check) -> None:
-    """Both are exit code 4 and a failure; `stopped` says which it was."""
-    night = await night_of(ground, check.url, latency_ms=300)
-    stopped = await night.interrupted(3, signal.SIGTERM)
+    first.send_signal(signal.SIGTERM)
+    stopped = await night.ended(first)
     assert (stopped.code, stopped.json["stopped"]) == (4, "SIGTERM")
+    assert check.suffixes == ["/start", "/4"]
+    assert "stopped early (SIGTERM)" in check.pings[1].body
+    night.simulator.control.change({"switches": {"latency_ms": "300"}})
     late = await night.run("run", "--deadline", "0.2")
     assert (late.code, late.json["stopped"]) == (4, "deadline")
     assert check.suffixes == ["/start", "/4"] * 2
-    assert "stopped early (SIGTERM)" in check.pings[1].body
     assert "stopped early (deadline)" in check.pings[3].body
 
 
-async def test_a_killed_run_is_silent(ground: MakeGround, check: Check) -> None:
-    """A start, and no more: that is how it is noticed."""
-    night = await night_of(ground, check.url, latency_ms=500)
-    process = await night.start("run")
-    await night.arrivals(3)
-    process.kill()
-    await process.wait()
-    assert check.suffixes == ["/start"]
-
-
-async def test_an_address_that_cannot_be_read(ground: MakeGround) -> None:
-    """The run is as it is without; `check` says what is wrong and pings nobody."""
-    night = await night_of(ground, "ftp://127.0.0.1/a-fake-check")
+async def test_addresses_and_places_that_are_wrong(ground: MakeGround) -> None:
+    """The run is as it is without, with a warning of what and where; `check` says it before, and pings nobody."""
+    place = "gone/ecgrid.prom"
+    text = f'{CONFIG}[metrics]\ntextfile = "{place}"\n'
+    night = await night_of(ground, "ftp://127.0.0.1/a-fake-check", text)
     ended = await night.run("run")
-    assert ended.code == 0
+    assert (ended.code, ended.json["ok"]) == (0, 6)
     assert "nobody is pinged" in ended.err
     assert "must be an https:// address" in ended.err
     assert "a-fake-check" not in ended.err
+    assert ended.err.count("the metrics cannot be written") == 2
+    assert str(night.folder / place) in ended.err
+    assert "No such file or directory" in ended.err
     checked = await night.run("check")
     assert checked.code == 1
-    (found,) = [each for each in checked.json["findings"] if each["about"] == "ping"]
-    assert not found["good"]
-    assert found["said"].startswith(
+    said = {each["about"]: each["said"] for each in checked.json["findings"] if not each["good"]}
+    assert said["ping"].startswith(
         "alert.ping_url = 'env:ECGRID_PING_URL': what it refers to must be"
     )
+    assert str(night.folder / "gone") in said["metrics"]
 
 
 async def test_check_pings_nobody(ground: MakeGround, check: Check) -> None:
@@ -151,9 +139,8 @@ async def test_check_pings_nobody(ground: MakeGround, check: Check) -> None:
     night = await night_of(ground, check.url)
     checked = await night.run("check")
     assert checked.code == 0, checked.err
-    assert {"about": "ping", "good": True, "said": "alert.ping_url can be read"} in checked.json[
-        "findings"
-    ]
+    found = {"about": "ping", "good": True, "said": "alert.ping_url can be read"}
+    assert found in checked.json["findings"]
     assert check.pings == []
 
 

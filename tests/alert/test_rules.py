@@ -33,7 +33,9 @@ CASES = {
     ),
     "a hole that does not yet": Case({**WELL, EXPIRY: 3 * DAY + HOUR}, HOUR, ()),
     "a tenth failed": Case(
-        {**WELL, f'{CALLS}{{state="failed"}}': 10.2}, 60, ("EcgridStatsCallsFailed",)
+        {**WELL, f'{CALLS}{{state="ok"}}': 88, f'{CALLS}{{state="failed"}}': 10},
+        60,
+        ("EcgridStatsCallsFailed",),
     ),
     "nothing was wanted": Case(WELL | {name: 0 for name in WELL if name.startswith(CALLS)}, 60, ()),
     "no success": Case({**WELL, "ecgrid_stats_last_run_success": 0}, 60, ("EcgridStatsRunFailed",)),

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -6,6 +7,8 @@ import structlog
 from collector.config import Alert, Metrics, load, ping_url, watchers
 from collector.errors import ConfigError
 from pipelines.cli.logs import last_lines, set_up
+from pipelines.job.exit_code import ExitCode
+from pipelines.job.night import Night
 from pipelines.job.watched import Watched
 
 GOOD = """[service]
@@ -116,10 +119,31 @@ def test_the_last_lines_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(1_000):
         log.info("said", number=number)
         log.debug("not said")
-    log.warning("long", text="x" * 100_000)
+    log.warning("\x1b[31mlong\x1b[0m", text="x" * 100_000)
     lines = last_lines()
     assert len(lines) == 200
     assert "number=999" in lines[-2]
     assert len(lines[-1]) == 2_000
+    assert "event=long" in lines[-1]
     assert not any("not said" in line for line in lines)
     assert capsys.readouterr().err.count("event=said") == 1_000
+
+
+@pytest.mark.parametrize(
+    ("night", "most", "is_success"),
+    [
+        ({"exit_code": ExitCode.DONE}, 0, True),
+        ({"exit_code": ExitCode.CALLS_FAILED, "failed": 2, "not_attempted": 1}, 3, True),
+        ({"exit_code": ExitCode.CALLS_FAILED, "failed": 2, "not_attempted": 1}, 2, False),
+        ({"exit_code": ExitCode.CALLS_FAILED, "failed": 0, "behind": True}, 3, False),
+        ({"exit_code": ExitCode.STOPPED, "not_attempted": 1}, 3, False),
+        ({"exit_code": ExitCode.FAILED, "failed": 1}, 3, False),
+    ],
+)
+def test_what_is_a_success(night: dict[str, Any], most: int, is_success: bool) -> None:
+    """Some failed calls of a finished run may be one; a warehouse that is behind, or an early end, never is."""
+    counts = dict.fromkeys(
+        "planned ok empty failed not_attempted attempts logins rows files".split(), 0
+    )
+    found = Night(**{"run_id": "run", "seconds": 1.0, **counts, **night})
+    assert found.is_success(most) is is_success
