@@ -340,11 +340,16 @@ class S3(_Section):
 
 
 class Storage(_Section):
-    """Where landing store, lake and reports live."""
+    """Where landing store, lake and reports live.
+
+    Attributes:
+        group: of the machine; it may read lake, DuckDB file and reports.
+    """
 
     root: Annotated[Path, BeforeValidator(_local_folder)] = Path("data")
     lake: Annotated[str, AfterValidator(_lake_address)] | None = None
     s3: S3 = S3()
+    group: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     keep_landing_days: Annotated[float, Field(strict=True, ge=1, le=3_650)] = 30
     compacted_file_mib: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
 

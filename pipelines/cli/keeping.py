@@ -18,6 +18,7 @@ from pipelines.cli.loading import configured, loads_said
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_lock
 from pipelines.job.publishing import derive_history, lake_of, load_published
+from pipelines.job.sharing import shared
 from pipelines.warehouse.target import IcebergCatalog, Target
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def compact(door: Door, config: Path, target_mib: int | None) -> None:
     settings = door.settings(config)
     targets = _catalogs(settings, config)
     mib = target_mib or settings.storage.compacted_file_mib
-    with storage_lock(settings.storage.root, "compact"):
+    with storage_lock(settings.storage.root, "compact"), shared(settings):
         done = lake_of(settings).compact(mib << 20, set(_unfinished(settings)), _telling())
         loads = load_published(settings, targets)
     _finish(door, done, _said(done), loads)
@@ -108,7 +109,7 @@ def prune(door: Door, config: Path, age: timedelta, names: tuple[str, ...], dry_
         _finish(
             door, (done := lake.prune(before, tables, but, dry_run=True)), _gone(done, "would go")
         )
-    with storage_lock(settings.storage.root, "prune"):
+    with storage_lock(settings.storage.root, "prune"), shared(settings):
         if "traffic_buckets" in tables:
             derive_history(settings)  # what is not in the history by now would be lost
         done = lake_of(settings).prune(before, tables, set(_unfinished(settings)))

@@ -15,6 +15,7 @@ from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_lock
 from pipelines.job.publishing import load_published
+from pipelines.job.sharing import shared
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def load(door: Door, config: Path, names: tuple[str, ...], anew: bool) -> None:
         replace(each, anew=anew) if isinstance(each, IcebergCatalog) else each
         for each in configured(settings, config.parent, names or _default(settings))
     ]
-    with storage_lock(settings.storage.root, "load"):
+    with storage_lock(settings.storage.root, "load"), shared(settings):
         loads = load_published(settings, targets)
     good = all(each.caught_up for each in loads.values())
     code = ExitCode.DONE if good else ExitCode.CALLS_FAILED

@@ -25,6 +25,7 @@ from pipelines.job.exit_code import ExitCode
 from pipelines.job.lock import storage_writable
 from pipelines.job.planning import Plan, plan_now
 from pipelines.job.publishing import lake_of
+from pipelines.job.sharing import group_id
 
 __all__ = ["check", "plan"]
 
@@ -168,6 +169,15 @@ def _storage(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(settings.storage.root).free
     said = f"{settings.storage.root} is writable, {free / 1e9:.1f} GB free"
     yield Finding("storage", free > 100_000_000, said)
+    try:
+        group = group_id(settings)
+    except ConfigError as error:
+        yield Finding("group", good=False, said=str(error))
+    else:
+        if group is not None:
+            good = os.geteuid() == 0 or group in (os.getegid(), *os.getgroups())
+            said = "may read what is published" if good else "this user must be a member of it"
+            yield Finding("group", good, f"storage.group = {settings.storage.group!r}: {said}")
     if settings.storage.lake is None:
         return
     try:

@@ -21,6 +21,7 @@ from pipelines.job.lock import storage_lock
 from pipelines.job.night import Night
 from pipelines.job.publishing import derive_history, normalize_landed
 from pipelines.job.sequence import collect_only, run_night
+from pipelines.job.sharing import shared
 from pipelines.job.watched import Watched
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
     progress, counts = Progress(), Counts()
-    with storage_lock(settings.storage.root, "run"), shown(progress):
+    with storage_lock(settings.storage.root, "run"), shared(settings), shown(progress):
         watched.began(known)
         night = run_night(settings, known, deadline, (progress, counts, EventLog()), targets)
     watched.night, watched.retries = night, counts.retried.total()
@@ -97,7 +98,7 @@ def normalize(door: Door, config: Path, run_id: str | None) -> None:
     The same landed replies give byte-identical files. A run replaces its own files and nothing else.
     """
     settings = door.settings(config)
-    with storage_lock(settings.storage.root, "normalize"):
+    with storage_lock(settings.storage.root, "normalize"), shared(settings):
         done = normalize_landed(settings, run_id)
         derive_history(settings, thorough=True)
     good = {name: each for name, each in done.items() if each is not None}

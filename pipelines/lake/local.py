@@ -19,7 +19,13 @@ from typing import Final
 
 from pyarrow import fs
 
-from pipelines.lake.durable import create_private, make_folder, sync_file, sync_folder
+from pipelines.lake.durable import (
+    as_its_folder,
+    create_private,
+    make_folder,
+    sync_file,
+    sync_folder,
+)
 from pipelines.lake.partition import MANIFESTS
 
 __all__ = ["LocalStorage"]
@@ -151,6 +157,7 @@ class LocalStorage:
             # each one anew: the folder that was exchanged stays as it was until drafts are cleared
             make_folder(self.drafts, is_durable=False)
             build = Path(tempfile.mkdtemp(prefix="build-", dir=self.drafts))
+            as_its_folder(build)
             if known:
                 shutil.copymode(folder, build)
             for name in known:
@@ -185,6 +192,7 @@ def _one_by_one(folder: Path, comes: dict[str, Path], goes: Iterable[str]) -> No
         except OSError:  # a file system without hard links
             shutil.copyfile(draft, beside[name])
             beside[name].chmod(0o600)
+            as_its_folder(beside[name])
             sync_file(beside[name])
     # nothing but renames in between, so that a reader of names, or a kill, hardly finds its way here
     for name, new in beside.items():

@@ -560,7 +560,7 @@ def test_the_production_example_shows_the_defaults(tmp_path: Path) -> None:
         re.sub(
             r"(?m)^# (?!sessions_file|contact|deadline|ca_file|max_outage"
             r"|lake|endpoint|region|access|secret|session_|network_id|mailbox_id|ecgrid_id|minutes"
-            r"|ping_url|textfile)(\w+ = )",
+            r"|ping_url|textfile|group)(\w+ = )",
             r"\1",
             text,
         )
