@@ -149,9 +149,10 @@ def _near_gaps(found: Observations, is_row: Flags) -> Flags:
 def _cuts(found: Observations, whole: Flags) -> tuple[Integers, Flags]:
     """(K,) the cluster of each observation, and whether it begins it.
 
-    It does where no instant from it on is certainly before one that an observation before it reaches. Then all that is
-    certain between the two sides is that one is not later than the other; a path that leaves a side never comes back,
-    so neither bounds nor contradictions cross.
+    It does where no instant from it on is certainly before one that an observation before it reaches, and no two
+    instants are of observations of both sides. Then all that is certain between the sides is that one is not later than
+    the other, but for one instant at most; a path that leaves a side comes back by that one or never, so neither bounds
+    nor contradictions cross.
 
     Args:
         whole: (K,) with which none begins.
@@ -164,12 +165,29 @@ def _cuts(found: Observations, whole: Flags) -> tuple[Integers, Flags]:
     # latencies differ: what starts later by its Date may truly start earlier
     backwards = pd.Series(some.latest[0][::-1]).groupby(some.series[::-1])
     following = backwards.cummin().to_numpy()[::-1]
-    is_new = is_first | ((before < following) & ~whole[order])
+    is_new = is_first | ((before < following) & ~whole[order] & (_shared(some) < 2))
     of = np.empty(len(found), np.int64)
     of[order] = np.cumsum(is_new) - 1
     begins = np.empty(len(found), np.bool_)
     begins[order] = is_new
     return of, begins
+
+
+def _shared(some: Observations) -> Integers:
+    """(K,) how many instants are both of an observation before this one and of one from it on."""
+    count = len(some)
+    place = np.tile(np.arange(count), 2)
+    nodes = pd.DataFrame(
+        {
+            "series": np.tile(some.series, 2),
+            "node": np.concatenate([some.first_node, some.last_node]),
+            "place": place,
+        }
+    )
+    ends = nodes.groupby(["series", "node"])["place"].agg(["min", "max"])
+    change = np.bincount(ends["min"] + 1, minlength=count + 2)
+    change -= np.bincount(ends["max"] + 1, minlength=count + 2)
+    return np.asarray(np.cumsum(change)[:count], np.int64)
 
 
 def _members(of: Integers, counts: Flags, clusters: Integers) -> list[Integers]:
