@@ -1,6 +1,7 @@
 """Observers of a run that come with the collector: how far it is, what it did in numbers, the log. Change nothing."""
 
 import logging
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -99,21 +100,40 @@ class Counts:
 
 
 class EventLog:
-    """The log lines of a run: what a person at night needs to read, once each."""
+    """The log lines of a run: what a person at night needs to read, once each.
 
-    def __init__(self) -> None:
+    Args:
+        requests_per_second: the limit, by which the first line says how long the calls take at least.
+    """
+
+    def __init__(self, requests_per_second: float) -> None:
+        self._rate = requests_per_second
         self._told: set[tuple[str, FaultClass | None]] = set()
 
     def __call__(self, event: Event) -> None:
         """Write the line that belongs to an event, if one does."""
         if isinstance(event, Settled):
             self._settled(event)
+        elif isinstance(event, RunBegan):
+            self._began(event)
         elif isinstance(event, Paused):
             if event.session is None:
                 _LOG.warning("the service asks for a pause", seconds=round(event.seconds, 1))
         elif (line := _LINES.get(type(event))) is not None:
             level, text = line
             _LOG.log(level, text, **_readable(event))
+
+    def _began(self, event: RunBegan) -> None:
+        calls = event.planned - event.settled
+        minutes, seconds = divmod(math.ceil(calls / self._rate), 60)
+        done = {"done": event.settled} if event.settled else {}
+        _LOG.info(
+            "the run begins",
+            run_id=event.run_id,
+            calls=calls,
+            **done,
+            at_least=f"{minutes} min {seconds} s",
+        )
 
     def _settled(self, event: Settled) -> None:
         """The ledger has every failed call; a log needs one of each kind for each session."""

@@ -161,7 +161,7 @@ def demo(door: Door, root: Path | None, nights: int | None) -> None:
         if nights is None:
             progress = Progress()
             with shown(progress):
-                night = job((progress, EventLog()), targets)
+                night = job((progress, EventLog(_RATE)), targets)
             result = asdict(night)
         else:
             night, result = _nights(settings, nights, url, lambda: job((), targets))

@@ -58,9 +58,10 @@ def run(door: Door, config: Path, deadline: float | None) -> None:
     settings, known = ready(door, config)
     targets = configured(settings, config.parent)
     progress, counts = Progress(), Counts()
+    observers = (progress, counts, EventLog(settings.limits.requests_per_second))
     with storage_lock(settings.storage.root, "run"), shared(settings), shown(progress):
         watched.began(known)
-        night = run_night(settings, known, deadline, (progress, counts, EventLog()), targets)
+        night = run_night(settings, known, deadline, observers, targets)
     watched.night, watched.retries = night, counts.retried.total()
     finish(
         door,
@@ -78,8 +79,9 @@ def collect(door: Door, config: Path, deadline: float | None) -> None:
     """Fan out and land every reply; publish nothing. `normalize` does the rest, later or elsewhere."""
     settings, known = ready(door, config)
     progress, counts = Progress(), Counts()
+    observers = (progress, counts, EventLog(settings.limits.requests_per_second))
     with storage_lock(settings.storage.root, "collect"), shown(progress):
-        night = collect_only(settings, known, deadline, (progress, counts, EventLog()))
+        night = collect_only(settings, known, deadline, observers)
     finish(
         door,
         {**asdict(night), **counts.summary()},
@@ -191,18 +193,38 @@ def night_said(night: Night, settings: Settings, counts: Counts | None = None) -
     for check, count in (night.checks or {}).items():
         lines.append(f"check {check}: {count} answers did not pass")
     lines += loads_said(night.loads or {})
+    return "\n".join([*lines, _end_said(night, settings)])
+
+
+def _end_said(night: Night, settings: Settings) -> str:
+    """The last line: whether all is well, or what to do."""
     if night.stopped == WRONG_SERVICE:
-        lines.append(
+        return (
             f"stopped: {settings.service.url} is answered by a web server that is not the service; is service.url"
             " right? `ecgrid-stats check` looks closer, `ecgrid-stats run` again resumes the run"
         )
-    elif night.not_attempted == night.planned > 0 and night.stopped is None:
-        lines.append(
+    if night.not_attempted == night.planned > 0 and night.stopped is None:
+        return (
             "no session of this run is in the configuration any more, so nothing was asked; `ecgrid-stats run` again"
             " begins a new run"
         )
-    elif night.exit_code == ExitCode.FAILED:
-        lines.append("not one of the planned calls was answered; `ecgrid-stats check` looks closer")
-    elif night.stopped is not None:
-        lines.append(f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it")
-    return "\n".join(lines)
+    if night.exit_code == ExitCode.FAILED:
+        return "not one of the planned calls was answered; `ecgrid-stats check` looks closer"
+    if night.stopped is not None:
+        return f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it"
+    if night.exit_code == ExitCode.CALLS_FAILED:
+        return f"not all good: {_lacking(night)}"
+    return "all good"
+
+
+def _lacking(night: Night) -> str:
+    """What a run that ended with exit code 1 lacks, and who brings it."""
+    parts = []
+    if calls := night.failed + night.not_attempted:
+        again = "the next run asks for these hours again" if night.history else "see `failed` above"
+        parts.append(f"{calls} of {night.planned} calls brought nothing ({again})")
+    if night.behind:
+        parts.append(
+            "a warehouse or the history is behind (the next run or `ecgrid-stats load` catches up)"
+        )
+    return "; ".join(parts)
