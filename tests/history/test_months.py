@@ -164,7 +164,7 @@ def heal(lake: Lake) -> None:
     publish(lake, "late", healing(), date(2026, 1, 31))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(1_200)
 @EVERY
 @pytest.mark.parametrize(
     "exchanges",
