@@ -93,7 +93,7 @@ async def test_a_run_that_is_refused_the_lock_says_nothing(
     ground: MakeGround, check: Check
 ) -> None:
     """The one at work is named to it, and tells its own end: by a signal or a deadline, which `stopped` tells apart."""
-    night = await night_of(ground, check.url, latency_ms=1_000)
+    night = await night_of(ground, check.url, latency_ms=4_000)
     first = await night.start("run")
     await night.arrivals(3)
     refused = await night.run("run")

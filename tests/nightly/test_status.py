@@ -1,6 +1,7 @@
 """`status`, as an operator and a monitor use it: what ran, who is at work, what is missing, and an exit code."""
 
 import shutil
+import signal
 from datetime import UTC, datetime, timedelta
 
 from tests.nightly.conftest import MakeGround
@@ -139,7 +140,8 @@ async def test_a_night_in_which_nothing_was_answered_is_none(ground: MakeGround)
 
 async def test_a_run_at_work(ground: MakeGround) -> None:
     """Its process, since when, and how many of its calls are done; afterwards nobody is."""
-    night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=400))
+    config = CONFIG.replace('"6h"', '"48h"')
+    night = await ground(population(4, 0), config, switches=switches(latency_ms=1_500))
     process = await night.start("run")
     await night.arrivals(12)
     shown = await night.run("status")
@@ -149,7 +151,8 @@ async def test_a_run_at_work(ground: MakeGround) -> None:
     assert 0 < at_work["done"] < at_work["planned"]
     (run,) = shown.json["runs"]
     assert (run["standing"], run["run_id"]) == ("at work", at_work["run_id"])
-    assert (await night.ended(process)).code == 0
+    process.send_signal(signal.SIGTERM)
+    assert (await night.ended(process)).code == 4
     assert (await night.run("status")).json["at_work"] is None
 
 

@@ -21,8 +21,8 @@ from pipelines.cli import COMMANDS, cli
 from tests.nightly.ground import Ground, switches
 from tests.reliability.canaries import Canaries, Search, canary
 
-# a simulator makes credentials up, and writes them where it is told to
-WITHOUT_CONFIGURATION: Final = {"demo", "simulate"}
+# a simulator makes credentials up, and writes them where it is told to; `init` knows none
+WITHOUT_CONFIGURATION: Final = {"demo", "init", "simulate"}
 ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "sql": ("SELECT * FROM calls",),
     "prune": ("--older-than", "90d"),
