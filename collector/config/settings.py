@@ -33,6 +33,7 @@ __all__ = [
     "Logging",
     "Postgres",
     "Quality",
+    "Report",
     "Retry",
     "Run",
     "Service",
@@ -374,6 +375,12 @@ class Logging(_Section):
     format: Literal["auto", "plain", "json"] = "auto"
 
 
+class Report(_Section):
+    """Whether `run` makes the page of the night at its end."""
+
+    enabled: Annotated[bool, Field(strict=True)] = True
+
+
 class DuckDb(_Section):
     """A DuckDB file to load into; warehouse.duckdb below the storage root unless named."""
 
@@ -438,6 +445,7 @@ class Settings(_Section):
     storage: Storage = Storage()
     quality: Quality = Quality()
     logging: Logging = Logging()
+    report: Report = Report()
     warehouse: Warehouse = Warehouse()
 
     @model_validator(mode="after")

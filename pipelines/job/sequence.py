@@ -17,6 +17,7 @@ from pipelines.job.exit_code import ExitCode
 from pipelines.job.night import Night, night_of
 from pipelines.job.planning import plan_now
 from pipelines.job.publishing import derive_history, lake_of, load_published, publish
+from pipelines.job.reporting import report_if_wanted
 from pipelines.warehouse.target import Target
 
 __all__ = ["collect_only", "run_night"]
@@ -75,6 +76,7 @@ def run_night(
     night = night_of(collected, collected.summary, normalized, started, loads)
     if is_behind and night.exit_code is ExitCode.DONE:
         night = replace(night, exit_code=ExitCode.CALLS_FAILED)
+    report_if_wanted(settings)
     return replace(night, history=coverage)
 
 

@@ -4,9 +4,10 @@ The history is there by the hour and the day as well: `traffic_days`, and `traff
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,8 +17,9 @@ from pipelines.contract.views import duckdb_views
 from pipelines.errors import PublicationError, QueryError
 from pipelines.read import TRIES, OpenLake, Part
 
-__all__ = ["queried"]
+__all__ = ["of_one_state", "queried"]
 
+_Found = TypeVar("_Found")
 _HISTORY: Final = TRAFFIC_HISTORY.name
 _NAMES: Final = ", ".join((*TABLES, *VIEWS))
 _READING: Final = "reading the Arrow source failed"
@@ -39,12 +41,28 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
         QueryError: the SQL is wrong or no SELECT; the message says where, and which tables there are.
         PublicationError: a file or manifest cannot be read, or does not fit this program.
     """
-    named = _named(sql)
+    return of_one_state(lake, _named(sql), lambda ask: ask(sql))
+
+
+def of_one_state(
+    lake: OpenLake, tables: Sequence[str], work: Callable[[Callable[[str], pa.Table]], _Found]
+) -> _Found:
+    """What `work` makes of several SELECTs, all of one state of the lake.
+
+    Args:
+        tables: those that the SELECTs speak of, by name.
+        work: is given the function that asks one SELECT. It is called again, from its beginning, where a change of the
+            lake took files away meanwhile.
+
+    Raises:
+        QueryError: as `queried`.
+        PublicationError: as `queried`.
+    """
     before: list[str] = []
     for tries_left in range(TRIES - 1, -1, -1):
-        views = dict(zip(named, lake.parts(*named), strict=True))
+        views = dict(zip(tables, lake.parts(*tables), strict=True))
         try:
-            return _queried(lake, views, sql)
+            return _worked(lake, views, work)
         except duckdb.Error as error:
             if _READING not in str(error):
                 raise QueryError(_said(error)) from error
@@ -53,13 +71,17 @@ def queried(lake: OpenLake, sql: str) -> pa.Table:
                 # perhaps a change took some away before they were opened: the lake's state tells
                 before = read
                 continue
-            if said := next(filter(None, map(lake.lake.damage, named)), None):
+            if said := next(filter(None, map(lake.lake.damage, tables)), None):
                 raise PublicationError(said) from error
             raise QueryError(_said(error)) from error
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _queried(lake: OpenLake, views: Mapping[str, Sequence[Part]], sql: str) -> pa.Table:
+def _worked(
+    lake: OpenLake,
+    views: Mapping[str, Sequence[Part]],
+    work: Callable[[Callable[[str], pa.Table]], _Found],
+) -> _Found:
     with duckdb.connect(":memory:") as connection:
         for name, parts in views.items():
             _register(connection, lake, name, parts)
@@ -68,10 +90,14 @@ def _queried(lake: OpenLake, views: Mapping[str, Sequence[Part]], sql: str) -> p
                 connection.execute(statement)
         for statement in _LOCKED:
             connection.execute(statement)
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type not in _READS:
-            raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
-        return _answer(connection, sql)
+        return work(partial(_asked, connection))
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in _READS:
+        raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
+    return _answer(connection, sql)
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
