@@ -1,6 +1,5 @@
 """The page: what making it takes, and how large it is, of a lake of many sessions and three months of nights."""
 
-import os
 import sys
 import tempfile
 from datetime import UTC, date, datetime, timedelta
@@ -147,7 +146,7 @@ def _calls(night: date, sessions: int) -> pa.Table:
 if __name__ == "__main__":
     if "--fill" in sys.argv:
         place, sessions_asked = Path(sys.argv[-2]), int(sys.argv[-1])
-        os.makedirs(place, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         fill(place, _NIGHTS, sessions_asked)
     else:
         answer(measure)

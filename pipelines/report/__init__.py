@@ -1,4 +1,4 @@
-"""The page of a night: what happened, what is missing, what to do. One file of HTML, made of the published tables alone.
+"""The page of a night: what happened, what is missing, what to do. One file of HTML, made of the published tables.
 
 `page_of` makes it, the same bytes of the same lake; `write_page` puts it into a folder, with an index of nights.
 """

@@ -7,10 +7,13 @@ from collector.domain.outcomes import FaultClass
 
 __all__ = ["FOR_FAULT", "for_fault"]
 
+_CREDENTIAL: Final = (
+    "Mend the key or password of these mailboxes; `ecgrid-stats check` asks for each once."
+)
 FOR_FAULT: Final[Mapping[FaultClass, str]] = {
-    FaultClass.CREDENTIAL: "Mend the key or password of these mailboxes; `ecgrid-stats check` asks for each once.",
-    FaultClass.AUTHENTICATION: "Mend the key or password of these mailboxes; `ecgrid-stats check` asks for each once.",
-    FaultClass.AUTHORISATION: "Ask for the right to see these mailboxes, or take their labels out of the configuration.",
+    FaultClass.CREDENTIAL: _CREDENTIAL,
+    FaultClass.AUTHENTICATION: _CREDENTIAL,
+    FaultClass.AUTHORISATION: "Ask for the right to see these mailboxes, or take them out of the configuration.",
     FaultClass.PARAMETER: "The service refuses an argument: read what it said, and the ids of these sessions.",
     FaultClass.NOT_FOUND: "See service.url and service.namespace; `ecgrid-stats check` says which namespace answers.",
     FaultClass.THROTTLED: "The service asks for less: lower the rates in [limits].",

@@ -16,6 +16,7 @@ TABLES: Final = ("calls", "traffic_history")  # what the queries speak of
 MAILBOXES: Final = 40  # that are shown hour by hour
 WEEK: Final = timedelta(days=7)
 _CHANGED: Final = 20  # mailboxes of a list
+_MOVED: Final = 10
 _TEXT: Final = 200  # characters of a fault
 
 _LETTER: Final = "CASE max(rank) WHEN 2 THEN 'u' WHEN 1 THEN 'b' ELSE 'e' END"
@@ -76,8 +77,7 @@ def queries(period: Period) -> Mapping[str, str]:
         "worst": _worst(period),
         "healed": _healed(period),
         "failing": _failing(period),
-        "silent": _silent(period),
-        "movers": _movers(period),
+        "moved": _moved(period),
         "hours": _hours(period),
         "attempts": _attempts(period),
         "latency": _latency(period),
@@ -98,17 +98,27 @@ ORDER BY calls DESC, state, fault_class"""  # noqa: S608  # ids and dates of our
 def _coverage(period: Period) -> str:
     """A row for each day, and the sum, which has no day."""
     return f"""\
+WITH spans AS (
+  SELECT span_start, count(*) AS rows,
+    count(*) FILTER (state = 'exact') AS exact,
+    count(*) FILTER (state = 'bounded') AS bounded,
+    count(*) FILTER (conflict) AS conflicts
+  FROM traffic_history
+  WHERE {_within(period.until - 5 * WEEK, period.until)}
+  GROUP BY span_start
+), told AS (
+  SELECT *, rows - exact - bounded AS unseen, span_start < {_time(period.reach)} AS is_out_of_reach FROM spans
+)
 SELECT CAST(span_start AS DATE) AS day,
-  count(*) AS rows,
-  count(*) FILTER (state = 'exact') AS exact,
-  count(*) FILTER (state = 'bounded') AS bounded,
-  count(*) FILTER (state = 'unseen') AS unseen,
-  count(*) FILTER (state = 'unseen' AND span_start < {_time(period.reach)}) AS lost,
-  count(*) FILTER (conflict) AS conflicts,
-  min(span_start) FILTER (state = 'unseen' AND span_start >= {_time(period.reach)})
+  CAST(sum(rows) AS BIGINT) AS rows,
+  CAST(sum(exact) AS BIGINT) AS exact,
+  CAST(sum(bounded) AS BIGINT) AS bounded,
+  CAST(sum(unseen) AS BIGINT) AS unseen,
+  CAST(coalesce(sum(unseen) FILTER (is_out_of_reach), 0) AS BIGINT) AS lost,
+  CAST(sum(conflicts) AS BIGINT) AS conflicts,
+  min(span_start) FILTER (unseen > 0 AND NOT is_out_of_reach)
     + INTERVAL {MAX_WINDOW_MINUTES} MINUTE AS answerable_until
-FROM traffic_history
-WHERE {_within(period.until - 5 * WEEK, period.until)}
+FROM told
 GROUP BY ROLLUP (CAST(span_start AS DATE))
 ORDER BY day NULLS LAST"""  # noqa: S608
 
@@ -185,8 +195,9 @@ WITH asked AS (
 )
 SELECT run_id, count(DISTINCT (session, span_start)) AS healed
 FROM traffic_history JOIN earlier USING (session, run_id)
-WHERE {_within(first - timedelta(days=23), period.until)} 
-  AND run_id >= '{period.first_night:%Y%m%d}' AND (span_end <= before OR (before IS NOT NULL AND span_start < yesterday))
+WHERE {_within(first - timedelta(days=23), period.until)}
+  AND run_id >= '{period.first_night:%Y%m%d}'
+  AND (span_end <= before OR (before IS NOT NULL AND span_start < yesterday))
 GROUP BY run_id
 ORDER BY run_id"""  # noqa: S608
 
@@ -226,71 +237,81 @@ QUALIFY row_number() OVER (PARTITION BY what ORDER BY failed DESC, mailbox) <= {
 ORDER BY CASE what WHEN 'newly failing' THEN 1 WHEN 'still failing' THEN 2 ELSE 3 END, failed DESC, mailbox"""  # noqa: S608
 
 
-def _silent(period: Period) -> str:
-    """Nothing at all in the day before, though there was in the same hours of each week that is known of four."""
-    return f"""\
-{_days(period)}
-SELECT session AS mailbox, round(median(estimate) FILTER (week > 0), 1) AS usual,
-  count(*) FILTER (week > 0) AS weeks, count(*) OVER () AS mailboxes
-FROM days
-GROUP BY session
-HAVING max(high) FILTER (week = 0) = 0 AND bool_and(complete) FILTER (week = 0)
-  AND min(estimate) FILTER (week > 0 AND complete) > 0
-ORDER BY usual DESC, mailbox
-LIMIT {_CHANGED}"""
+def _moved(period: Period) -> str:
+    """Mailboxes with nothing in the last day, though there was in each week before; and those that changed most.
 
-
-def _movers(period: Period) -> str:
+    Of all four counts together; a day or week of which something is unseen is not compared.
+    """
     return f"""\
-{_days(period)}
-SELECT session AS mailbox, max(estimate) FILTER (week = 0) AS last_day,
-  round(median(estimate) FILTER (week > 0 AND complete), 1) AS usual,
-  round(max(estimate) FILTER (week = 0) - median(estimate) FILTER (week > 0 AND complete), 1) AS change
-FROM days
-GROUP BY session
-HAVING bool_and(complete) FILTER (week = 0) AND count(*) FILTER (week > 0 AND complete) > 0 AND change <> 0
-ORDER BY abs(change) DESC, mailbox
-LIMIT 10"""
+{_days(period)}, compared AS (
+  SELECT session AS mailbox, max(estimate) FILTER (week = 0) AS last_day, max(high) FILTER (week = 0) AS at_most,
+    round(median(estimate) FILTER (week > 0), 1) AS usual, min(estimate) FILTER (week > 0) AS least,
+    count(*) FILTER (week > 0) AS weeks
+  FROM days
+  WHERE complete
+  GROUP BY session
+  HAVING last_day IS NOT NULL AND weeks > 0
+), told AS (
+  SELECT CASE WHEN at_most = 0 AND least > 0 THEN 'newly silent' ELSE 'moved' END AS what,
+    mailbox, last_day, usual, last_day - usual AS change, weeks
+  FROM compared
+  WHERE last_day <> usual
+)
+SELECT what, count(*) OVER (PARTITION BY what) AS mailboxes, mailbox, last_day, usual, change, weeks
+FROM told
+QUALIFY row_number() OVER (PARTITION BY what ORDER BY abs(change) DESC, mailbox)
+  <= CASE what WHEN 'moved' THEN {_MOVED} ELSE {_CHANGED} END
+ORDER BY what DESC, abs(change) DESC, mailbox"""  # noqa: S608
 
 
 def _days(period: Period) -> str:
     """The last 24 hours of each mailbox, and the same of the four weeks before."""
-    day = timedelta(days=1)
-    weeks = [
-        (period.until - number * WEEK - day, period.until - number * WEEK) for number in range(5)
-    ]
-    ranges = "\n    OR ".join(_within(since, until) for since, until in weeks)
-    number = f"CAST(floor(date_diff('hour', span_start, {_time(period.until)}) / 168) AS INTEGER)"
-    return f"""\
-WITH days AS (
-  SELECT session, {number} AS week, CAST(sum(estimate) AS BIGINT) AS estimate,
+    weeks = "\n  UNION ALL ".join(
+        f"""SELECT session, {number} AS week, CAST(sum(estimate) AS BIGINT) AS estimate,
     CASE WHEN count(high) = count(*) THEN CAST(sum(high) AS BIGINT) END AS high,
     bool_and(state <> 'unseen') AND sum({_SECONDS}) >= 4 * 86400 AS complete
   FROM traffic_history
-  WHERE {ranges}
-  GROUP BY session, week
-)"""  # noqa: S608
+  WHERE {_within(period.until - number * WEEK - timedelta(days=1), period.until - number * WEEK)}
+  GROUP BY session"""  # noqa: S608
+        for number in range(5)
+    )
+    return f"""\
+WITH days AS MATERIALIZED (
+  {weeks}
+)"""
 
 
 def _hours(period: Period) -> str:
     """A row for each traffic, direction and hour of the last week; a span counts in the hour in which it starts."""
     since = period.until - WEEK
     return f"""\
-WITH hours AS (
-  SELECT traffic, direction, date_trunc('hour', span_start) AS hour, CAST(sum(low) AS BIGINT) AS low,
-    CAST(sum(estimate) AS BIGINT) AS estimate, CAST(sum(high) AS BIGINT) AS high,
+WITH spans AS (
+  SELECT traffic, direction, span_start, sum(low) AS low, sum(estimate) AS estimate, sum(high) AS high,
     count(*) FILTER (state = 'unseen') AS unseen
   FROM traffic_history
-  WHERE {_within(since - 4 * WEEK, period.until)}
+  WHERE {_within(since, period.until)}
   GROUP BY ALL
-), earlier AS (
+), hours AS (
+  SELECT traffic, direction, date_trunc('hour', span_start) AS hour, CAST(sum(low) AS BIGINT) AS low,
+    CAST(sum(estimate) AS BIGINT) AS estimate, CAST(sum(high) AS BIGINT) AS high, CAST(sum(unseen) AS BIGINT) AS unseen
+  FROM spans
+  GROUP BY ALL
+), spans_before AS (
+  SELECT traffic, direction, span_start, sum(estimate) AS estimate
+  FROM traffic_history
+  WHERE {_within(since - 4 * WEEK, since)}
+  GROUP BY ALL
+), hours_before AS (
+  SELECT traffic, direction, date_trunc('hour', span_start) AS hour, CAST(sum(estimate) AS BIGINT) AS estimate
+  FROM spans_before
+  GROUP BY ALL
+), before AS (
   SELECT traffic, direction, hour + INTERVAL (7 * week) DAY AS hour, estimate
-  FROM hours CROSS JOIN generate_series(1, 4) AS g(week)
+  FROM hours_before CROSS JOIN generate_series(1, 4) AS g(week)
 )
 SELECT traffic, direction, hour, low, hours.estimate, high, unseen,
-  median(earlier.estimate) AS usual, count(earlier.estimate) AS weeks
-FROM hours LEFT JOIN earlier USING (traffic, direction, hour)
-WHERE hour >= {_time(since)}
+  median(before.estimate) AS usual, count(before.estimate) AS weeks
+FROM hours LEFT JOIN before USING (traffic, direction, hour)
 GROUP BY ALL
 ORDER BY traffic DESC, direction, hour"""  # noqa: S608
 

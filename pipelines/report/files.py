@@ -77,7 +77,9 @@ def _write(path: Path, text: str) -> None:
 
 def _kept(folder: Path) -> Iterator[str]:
     """The ids of the runs that have a page, newest first; pages that are too old are removed."""
-    names = sorted((name for name in os.listdir(folder) if _NAME.fullmatch(name)), reverse=True)
+    names = sorted(
+        (path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True
+    )
     oldest = _started(names[0]) - timedelta(days=KEPT_DAYS) if names else None
     for number, name in enumerate(names):
         if number >= _MOST or (oldest is not None and _started(name) < oldest):

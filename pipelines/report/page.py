@@ -111,12 +111,6 @@ class Content:
         kinds = groupby(rows, lambda row: (row["traffic"], row["direction"]))
         return [drawing.chart(list(some), since, hours) for _, some in kinds]
 
-    def changed(self, *kinds: str) -> list[tuple[int, Mapping[str, Any]]]:
-        """The mailboxes of such kinds, with the numbers of their rows in `failing`."""
-        return [
-            (n, row) for n, row in enumerate(self.figures["failing"].rows) if row["what"] in kinds
-        ]
-
 
 def page_of(
     lake: OpenLake,
@@ -166,7 +160,7 @@ def index_of(pages: Iterable[tuple[str, str]]) -> str:
         pages: run ids, newest first, each with the sentence of its page as HTML.
     """
     entries = [(run_id, _started(run_id), Markup(said)) for run_id, said in pages]  # noqa: S704  # escaped in the page
-    return _template("index.html.j2").render(entries=entries)
+    return str(_template("index.html.j2").render(entries=entries))
 
 
 def _content(
@@ -247,13 +241,13 @@ def _todo(content: Content) -> Iterable[str]:
             " it begins a new one, which asks for them too where windows.every is set."
         )
     if content.missing:
-        yield "Nights without a run: see whether cron or the timer starts it; `ecgrid-stats status` says who is at work."
+        yield "Nights without a run: see whether cron or the timer starts it; `ecgrid-stats status` says who works."
     is_on_grid = any(row["on_grid"] for row in content.figures["runs"].rows)
     if sums["unseen"] > sums["lost"]:
         if is_on_grid:
             yield (
                 "Unseen hours: the next `ecgrid-stats run` asks for them again; the service can answer for the oldest"
-                f" until {shown(sums['answerable_until'])} UTC. Those that it answered twice without a count stay unseen."
+                f" until {shown(sums['answerable_until'])} UTC. Those that it answered twice without a count stay so."
             )
         else:
             yield "Unseen hours: with windows.minutes no run asks for them again; windows.every does."
@@ -263,7 +257,7 @@ def _todo(content: Content) -> Iterable[str]:
         yield "Contradicted counts: the service restated what it had said; see `conflict` in docs/history.md."
     if content.figures["checks"].rows:
         yield "Answers that did not pass a check: see calls.quality, and [quality] for what is done about it."
-    if content.figures["silent"].rows:
+    if any(row["what"] == "newly silent" for row in content.figures["moved"].rows):
         yield "Newly silent mailboxes: ask the partner whether that is meant."
 
 

@@ -27,7 +27,7 @@ def _visible(character: str) -> str:
 def shown(value: Any) -> str:  # noqa: ANN401  # whatever a query gives
     """A value of a query for people: 1,234; 2026-01-31 02:15 in UTC; a dash for null."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
