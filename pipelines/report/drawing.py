@@ -52,12 +52,12 @@ class Bar:
 def bars(counts: Mapping[str, int], most: int) -> Iterator[Bar]:
     """The pieces of one run's bar, stacked from the bottom; `most` is what the tallest one holds.
 
-    What is there is seen: a piece has at least two pixels.
+    What is there is seen: a piece has at least four pixels.
     """
     top = float(_BAR)
     for kind, count in counts.items():
         if count:
-            height = max(2.0, round(_BAR * count / max(most, 1), 1))
+            height = max(4.0, round(_BAR * count / max(most, 1), 1))
             top = round(top - height, 1)
             yield Bar(kind, top, height)
 

@@ -15,7 +15,7 @@ __all__ = ["MAILBOXES", "TABLES", "WEEK", "Period", "of_runs", "queries"]
 TABLES: Final = ("calls", "traffic_history")  # what the queries speak of
 MAILBOXES: Final = 40  # that are shown hour by hour
 WEEK: Final = timedelta(days=7)
-_CHANGED: Final = 20  # mailboxes of a list
+_CHANGED: Final = 12  # mailboxes of a list
 _MOVED: Final = 10
 _TEXT: Final = 200  # characters of a fault
 
@@ -110,12 +110,12 @@ WITH spans AS (
   SELECT *, rows - exact - bounded AS unseen, span_start < {_time(period.reach)} AS is_out_of_reach FROM spans
 )
 SELECT CAST(span_start AS DATE) AS day,
-  CAST(sum(rows) AS BIGINT) AS rows,
-  CAST(sum(exact) AS BIGINT) AS exact,
-  CAST(sum(bounded) AS BIGINT) AS bounded,
-  CAST(sum(unseen) AS BIGINT) AS unseen,
+  CAST(coalesce(sum(rows), 0) AS BIGINT) AS rows,
+  CAST(coalesce(sum(exact), 0) AS BIGINT) AS exact,
+  CAST(coalesce(sum(bounded), 0) AS BIGINT) AS bounded,
+  CAST(coalesce(sum(unseen), 0) AS BIGINT) AS unseen,
   CAST(coalesce(sum(unseen) FILTER (is_out_of_reach), 0) AS BIGINT) AS lost,
-  CAST(sum(conflicts) AS BIGINT) AS conflicts,
+  CAST(coalesce(sum(conflicts), 0) AS BIGINT) AS conflicts,
   min(span_start) FILTER (unseen > 0 AND NOT is_out_of_reach)
     + INTERVAL {MAX_WINDOW_MINUTES} MINUTE AS answerable_until
 FROM told

@@ -216,24 +216,22 @@ def _state(content: Content, counts: Mapping[str, int]) -> tuple[str, str]:
         return "nothing was missing, so nothing was asked", "good"
     row = content.figures["runs"].rows[content.newest]
     if not row["ok"] + row["empty"]:
-        return "failed: not one call was answered", "bad"
+        return "not one call was answered", "bad"
     if row["not_attempted"]:
         return "stopped early: not all calls were made", "bad"
     if row["failed"]:
-        return "ended; some calls failed", "look"
-    return "ended; every call was answered", "good"
+        return "some calls failed", "look"
+    return "every call was answered", "good"
 
 
 def _todo(content: Content) -> Iterable[str]:
     """What to do, the most pressing first; each sentence once."""
     sums = content.figures["coverage"].rows[-1]
     faults = content.figures["faults"].rows
-    said = [
-        f"{plain(row['fault_class'])}: {for_fault(row['fault_class'])}"
-        for row in faults
-        if row["state"] == "failed"
-    ]
-    yield from said
+    for fault_class in dict.fromkeys(
+        row["fault_class"] for row in faults if row["state"] == "failed"
+    ):
+        yield f"{plain(fault_class)}: {for_fault(fault_class)}"
     if any(row["state"] == "not_attempted" for row in faults):
         until = content.started + timedelta(seconds=content.resume_seconds)
         yield (
