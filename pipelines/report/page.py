@@ -277,6 +277,7 @@ def _template(name: str) -> Any:  # noqa: ANN401  # jinja2's template
         "shown": shown,
         "took": took,
         "raw": _raw,
+        "bare": _bare,
         "coded": _coded,
     }
     environment.filters["duration"] = format_duration
@@ -295,6 +296,11 @@ def _raw(value: Any) -> str:  # noqa: ANN401  # whatever a query gives
     if value is None:
         return ""
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _bare(value: Any) -> str:  # noqa: ANN401  # whatever a query gives
+    """A value as the page shows it, without the commas of thousands; nothing for null."""
+    return "" if value is None else shown(value).replace(",", "")
 
 
 def _coded(text: str) -> Markup:

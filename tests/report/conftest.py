@@ -75,29 +75,37 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("month")
 
+    refused = Call("failed", "authentication", HOSTILE, attempts=4)
+    calls = {
+        ("hurt", LAST): refused,
+        ("beta", LAST): Call("not_attempted", None, "the deadline had passed"),
+    }
+    calls |= {
+        (HOSTILE, night): Call("failed", "server", "out of order", attempts=4)
+        for night in (27, 28, LAST)
+    }
+    # the last of `acme` is too long ago: lost
+    unseen = {("hurt", LAST), (HOSTILE, LAST), (HOSTILE, LAST - 1), ("acme", 2)}
+
     def call(night: int, session: str) -> Call | None:
         if session == "late" and night < LAST:
             return None
-        if session == "hurt" and night == LAST:
-            return Call("failed", "authentication", HOSTILE, attempts=4)
-        if session == HOSTILE and night >= LAST - 2:
-            return Call("failed", "server", "out of order", attempts=4)
-        if session == "beta" and night == LAST:
-            return Call("not_attempted", None, "the deadline had passed")
-        return Call(quality="service_clock,usable_date" if session == "acme" else None)
+        checks = "service_clock,usable_date" if session == "acme" else None
+        return calls.get((session, night), Call(quality=checks))
 
     def span(night: int, session: str, hour: int) -> Span | None:
         if session == "late" and night < LAST:
             return None
+        if (session, night) in unseen:
+            return Span(None)
         if session == "gone":
             return Span(0 if night == LAST else 3)
-        if (session, night) in {("hurt", LAST), (HOSTILE, LAST), (HOSTILE, LAST - 1)}:
-            return Span(None)
-        if session == "acme" and night == 2:
-            return Span(None)  # too long ago: lost
-        if night == 26:  # without a run: the next one brought it
-            return Span(hour, by=27)
-        return Span(hour * night, hour * night + 2) if hour % 2 else Span(hour + night)
+        late = 27 if night == 26 else None  # nobody ran; the next one brought it
+        return (
+            Span(hour * night, hour * night + 2, by=late)
+            if hour % 2
+            else Span(hour + night, by=late)
+        )
 
     lay(folder / "data", NIGHTS, SESSIONS, call, span)
     return written_config(folder)

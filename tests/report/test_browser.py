@@ -66,7 +66,7 @@ def test_nobody_is_kept_out(browser: Any, places: list[Path], scheme: str) -> No
         shown(browser, place, scheme=scheme)
         browser.execute_script(
             AXE.read_text(encoding="utf-8")
-            + "document.querySelectorAll('details').forEach(each => { each.open = true; });"
+            + "for (const each of document.querySelectorAll('details')) each.open = true;"
         )
         found = browser.execute_async_script("axe.run().then(arguments[0])")
         wrong = [

@@ -65,7 +65,13 @@ def test_every_number_is_what_its_query_gives(month: Path, page: Path) -> None:
     }
     rows = dict(zip(queries, answers(month, list(queries.values())), strict=True))
     tables = tree.xpath("//table[@data-figure]")
-    assert {each.get("data-figure") for each in tables} | {"mailboxes"} == set(queries)
+    assert {each.get("data-figure") for each in tables} | {"mailboxes", "hours"} == set(queries)
+    lines = tree.xpath("//pre[@data-lines='hours']")[0].text_content().splitlines()
+    columns, *hours = (line.split(",") for line in lines)
+    assert len(hours) == 4 * 168
+    assert [[as_shown(cell or "-") for cell in line] for line in hours] == [
+        [comparable(row[column]) for column in columns] for row in rows["hours"]
+    ]
     for table in tables:
         name = table.get("data-figure")
         columns = [each.get("data-column") for each in table.xpath(".//thead//th[@data-column]")]
