@@ -67,9 +67,9 @@ def measure(full: bool) -> Found:
         ],
     ]
     found.lines += [
-        Line(16, work, taken.wall, "s", 10, 5, at_least=False),
-        Line(16, f"{work}, peak", taken.peak_mb, "MB", 300, 200, at_least=False),
-        Line(16, f"{work}, its size", size_mb, "MB", 1.5, 0.5, at_least=False),
+        Line(17, work, taken.wall, "s", 10, 5, at_least=False),
+        Line(17, f"{work}, peak", taken.peak_mb, "MB", 300, 200, at_least=False),
+        Line(17, f"{work}, its size", size_mb, "MB", 1.5, 0.5, at_least=False),
     ]
     return found
 

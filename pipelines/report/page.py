@@ -17,7 +17,7 @@ from pipelines.report import drawing, figures
 from pipelines.report.advice import for_fault
 from pipelines.report.text import plain, shown, took
 
-__all__ = ["NO_RUN", "Page", "index_of", "page_of"]
+__all__ = ["NO_RUN", "Content", "Figure", "Night", "Page", "index_of", "page_of"]
 
 NO_RUN: Final = "no-run"  # the page of a lake without runs
 _DAY: Final = timedelta(days=1)

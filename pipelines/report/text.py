@@ -6,10 +6,10 @@ from typing import Any, Final
 
 __all__ = ["plain", "shown", "took"]
 
-MOST: Final = 120  # characters of a label or of what was said
+_MOST: Final = 120  # characters of a label or of what was said
 
 
-def plain(text: str, most: int = MOST) -> str:
+def plain(text: str, most: int = _MOST) -> str:
     """One line without characters that control how it is shown, cut to a length."""
     clean = "".join(
         " " if character.isspace() else _visible(character) for character in text[: 4 * most]
