@@ -106,7 +106,7 @@ def _worked(
     *,
     by_name: bool,
 ) -> _Found:
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:") as connection, ThreadPoolExecutor(1) as pool:
         for statement in _LEAN if by_name else ():
             connection.execute(statement)
         for name, parts in views.items():
@@ -116,25 +116,24 @@ def _worked(
                 connection.execute(statement)
         for statement in _LOCKED:
             connection.execute(statement)
-        return work(partial(_asked, connection))
+        return work(partial(_asked, connection, pool))
 
 
-def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+def _asked(connection: duckdb.DuckDBPyConnection, pool: ThreadPoolExecutor, sql: str) -> pa.Table:
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type not in _READS:
         raise QueryError("sql: must be one SELECT; nothing in the lake is changed by it")
-    return _answer(connection, sql)
+    return _answer(connection, pool, sql)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+def _answer(connection: duckdb.DuckDBPyConnection, pool: ThreadPoolExecutor, sql: str) -> pa.Table:
     """The rows. DuckDB does not hear of a signal while it works in the main thread, so that one waits."""
-    with ThreadPoolExecutor(1) as pool:
-        found: Future[pa.Table] = pool.submit(lambda: connection.sql(sql).to_arrow_table())
-        try:
-            return found.result()
-        except KeyboardInterrupt:
-            connection.interrupt()
-            raise
+    found: Future[pa.Table] = pool.submit(lambda: connection.sql(sql).to_arrow_table())
+    try:
+        return found.result()
+    except KeyboardInterrupt:
+        connection.interrupt()
+        raise
 
 
 def _named(sql: str) -> list[str]:
