@@ -22,6 +22,7 @@ _WORKS: Final = (
     "starting",
     "lake",
     "history",
+    "report",
     "warehouse",
     "dataset",
     "profile",

@@ -16,7 +16,7 @@ class Line:
     """One bar.
 
     Attributes:
-        number: of the bar, 1 to 16.
+        number: of the bar, 1 to 17.
         measured: None where it could not be measured; `note` says why.
         at_least: higher is better; else the figure must not exceed the bar.
     """

@@ -22,7 +22,7 @@ from pipelines.read import open_lake
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["measure"]
+__all__ = ["measure", "rows_of_a_day"]
 
 _FIRST: Final = date(2024, 1, 1)
 _HOURS: Final = 24
@@ -126,15 +126,18 @@ def _fill(lake: Lake, days: int, sessions: int) -> None:
         for month in sorted({Days.month(day) for day in every}):
             of_month = [day for day in every if Days.day(day).touches(month)]
             if month.last + timedelta(days=24) < every[-1]:
-                rows = pa.concat_tables([_rows(day, sessions) for day in of_month])
+                rows = pa.concat_tables([rows_of_a_day(day, sessions) for day in of_month])
                 publication.write(TRAFFIC_HISTORY.name, month, [rows.sort_by(_SORT)])
                 continue
             for day in of_month:
-                publication.write(TRAFFIC_HISTORY.name, Days.day(day), [_rows(day, sessions)])
+                publication.write(
+                    TRAFFIC_HISTORY.name, Days.day(day), [rows_of_a_day(day, sessions)]
+                )
         publication.commit(None, {}, {})
 
 
-def _rows(day: date, sessions: int) -> pa.Table:
+def rows_of_a_day(day: date, sessions: int) -> pa.Table:
+    """The history of a day, every other hour exact."""
     count = sessions * _HOURS * _KINDS
     row = np.arange(count)
     session, hour = row // (_HOURS * _KINDS), row // _KINDS % _HOURS

@@ -6,6 +6,7 @@ PipelineError
 │   ├── StorageError       the store of objects does not answer or refuses: mend that, publish again
 │   └── TableSchemaError   a published file or new rows do not fit the contract: the message says what to do
 ├── QueryError             a question to the lake is wrong: mend the SQL
+├── ReportError            the page cannot be written: nothing else is touched
 └── WarehouseError         a target cannot be loaded: what was committed stays, load again
 """
 
@@ -14,6 +15,7 @@ __all__ = [
     "PipelineError",
     "PublicationError",
     "QueryError",
+    "ReportError",
     "StorageError",
     "TableSchemaError",
     "WarehouseError",
@@ -42,6 +44,10 @@ class TableSchemaError(PublicationError):
 
 class QueryError(PipelineError):
     """SQL that is wrong, or that would do more than read."""
+
+
+class ReportError(PipelineError):
+    """The page of a night cannot be written; the one that was there stays."""
 
 
 class WarehouseError(PipelineError):

@@ -35,6 +35,7 @@ __all__ = [
     "Metrics",
     "Postgres",
     "Quality",
+    "Report",
     "Retry",
     "Run",
     "Service",
@@ -411,6 +412,12 @@ class Metrics(_Section):
     textfile: Annotated[Path, AfterValidator(_prom_file)] | None = None
 
 
+class Report(_Section):
+    """Whether `run` makes the page of the night at its end."""
+
+    enabled: Annotated[bool, Field(strict=True)] = True
+
+
 class DuckDb(_Section):
     """A DuckDB file to load into; warehouse.duckdb below the storage root unless named."""
 
@@ -477,6 +484,7 @@ class Settings(_Section):
     logging: Logging = Logging()
     alert: Alert = Alert()
     metrics: Metrics = Metrics()
+    report: Report = Report()
     warehouse: Warehouse = Warehouse()
 
     @model_validator(mode="after")

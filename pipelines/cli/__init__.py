@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "compact": "pipelines.cli.keeping",
     "prune": "pipelines.cli.keeping",
     "run": "pipelines.cli.working",
+    "report": "pipelines.cli.reporting",
     "status": "pipelines.cli.standing",
     "sql": "pipelines.cli.asking",
 }
@@ -42,6 +43,7 @@ _SUMMARIES: Final = {
     "compact": "Few files instead of many in the lake, the same rows.",
     "prune": "Old runs out of the lake, all tables or some.",
     "run": "All of it: the nightly job.",
+    "report": "The page of the newest run: what happened, what is missing, what to do.",
     "sql": "Ask the published tables with a SELECT.",
     "status": "Runs, states, what is missing, what can be resumed.",
 }

@@ -17,7 +17,7 @@ from collector.config import Settings, load
 from collector.errors import CollectorError, ConfigError, LockHeldError
 from pipelines.cli.logs import set_up
 from pipelines.cli.streams import failed, printed
-from pipelines.errors import PipelineError, QueryError
+from pipelines.errors import PipelineError, QueryError, ReportError
 from pipelines.job.exit_code import ExitCode
 
 __all__ = ["Door", "config_option", "finish", "opened", "shared_options"]
@@ -92,6 +92,8 @@ def opened(door: Door, work: Callable[[], object]) -> object:
         _fail(door, str(error), ExitCode.USAGE)
     except LockHeldError as error:
         _fail(door, str(error), ExitCode.LOCKED)
+    except ReportError as error:
+        _fail(door, str(error), ExitCode.CALLS_FAILED)
     except (CollectorError, PipelineError) as error:
         _fail(door, str(error), ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001  # a traceback helps nobody at night; -v shows it

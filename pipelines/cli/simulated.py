@@ -170,6 +170,9 @@ def demo(door: Door, root: Path | None, nights: int | None) -> None:
         f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""
     )
     lines = [night_said(night, settings), "Look at it:", f"  {_program()} status -c {config}"]
+    page = root / "reports" / f"{night.run_id}.html"
+    if page.is_file():
+        lines.append(f"  {_near(str(page.absolute()))} in a browser")
     if table.is_dir():  # nothing is published where the demo was stopped
         lines.insert(2, shown_by)
     finish(door, result, "\n".join(lines), night.exit_code)

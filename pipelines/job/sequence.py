@@ -17,6 +17,7 @@ from pipelines.job.exit_code import ExitCode
 from pipelines.job.night import Night, night_of
 from pipelines.job.planning import plan_now
 from pipelines.job.publishing import derive_history, lake_of, load_published, publish
+from pipelines.job.reporting import report_if_wanted
 from pipelines.warehouse.target import Target
 
 __all__ = ["collect_only", "run_night"]
@@ -77,6 +78,7 @@ def run_night(
         is_done = night.exit_code is ExitCode.DONE
         code = ExitCode.CALLS_FAILED if is_done else night.exit_code
         night = replace(night, exit_code=code, behind=True)
+    report_if_wanted(settings)
     return replace(night, history=coverage)
 
 

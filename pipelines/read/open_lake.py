@@ -56,10 +56,12 @@ class Part:
 
     Attributes:
         only: the runs whose rows count; None if all rows do.
+        version: of the table's schema that the files have.
     """
 
     files: ds.FileSystemDataset
     only: tuple[str, ...] | None
+    version: int
 
 
 class OpenLake:
@@ -233,7 +235,7 @@ class OpenLake:
         Args:
             days: the first and the last that are wanted, of a table with a file for each day; None for no end.
         """
-        groups: dict[tuple[str, ...] | None, list[str]] = {}
+        groups: dict[tuple[tuple[str, ...] | None, int], list[str]] = {}
         known = {table.version}
         for file in published.files(table.name):
             if file.path in self._but or not _is_within(file.path, *days):
@@ -241,8 +243,11 @@ class OpenLake:
             if file.schema_version not in known:
                 self._check(table, file.path)
                 known.add(file.schema_version)
-            groups.setdefault(file.only, []).append(file.path)
-        return [Part(self._dataset(table, paths, coded), only) for only, paths in groups.items()]
+            groups.setdefault((file.only, file.schema_version), []).append(file.path)
+        return [
+            Part(self._dataset(table, paths, coded), only, version)
+            for (only, version), paths in groups.items()
+        ]
 
     @staticmethod
     def condition(name: str, **filters: Unpack[Filters]) -> pc.Expression | None:
