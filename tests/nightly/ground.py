@@ -127,7 +127,10 @@ class Ground:
         return await self.ended(process)
 
     def _write(self, config: str) -> None:
-        text = f'sessions_file = "sessions.csv"\n[service]\nurl = "{self.simulator.url}"\n'
+        text = 'sessions_file = "sessions.csv"\n'
+        if "[report]" not in config:  # half a second a run
+            text += "[report]\nenabled = false\n"
+        text += f'[service]\nurl = "{self.simulator.url}"\n'
         self.config.write_text(text + config, encoding="utf-8")
         with (self.folder / "sessions.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)

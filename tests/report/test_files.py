@@ -117,7 +117,8 @@ def test_where_it_cannot_be_written_the_command_says_so(
 
 async def test_a_run_makes_it_and_does_not_depend_on_it(ground: MakeGround) -> None:  # the fixture
     """The page of the night; where it cannot be written, the same exit code and the same tables."""
-    night = await ground(population(2, 0), '[windows]\nevery = "1h"\nsince = "3h"\n')
+    config = '[report]\nenabled = true\n[windows]\nevery = "1h"\nsince = "3h"\n'
+    night = await ground(population(2, 0), config)
     first = await night.run("run")
     reports = night.folder / "data" / "reports"
     assert first.code == 0
