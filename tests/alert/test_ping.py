@@ -89,6 +89,7 @@ async def test_what_fails_before_it_begins_is_told(ground: MakeGround, check: Ch
     assert ended.json["error"] in check.pings[-1].body
 
 
+@pytest.mark.extended
 async def test_a_run_that_is_refused_the_lock_says_nothing(
     ground: MakeGround, check: Check
 ) -> None:

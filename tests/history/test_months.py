@@ -90,6 +90,7 @@ def test_a_month_becomes_one_file(tmp_path: Path) -> None:
     assert counts["2026-01-29 unseen"] == len(MISSED)
 
 
+@pytest.mark.extended
 def test_a_closed_month_is_healed(tmp_path: Path) -> None:
     """A run that was landed in time and published late: its hours come into the one file."""
     lake = Lake(tmp_path / "lake")
@@ -116,6 +117,7 @@ def test_what_came_last_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["lost", "cut", "manifest"])
+@pytest.mark.few(1)
 def test_damage_is_mended(tmp_path: Path, harm: str) -> None:
     """A month's file that is lost or damaged, and the manifest of all."""
     lake = Lake(tmp_path / "lake")

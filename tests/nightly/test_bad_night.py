@@ -45,6 +45,7 @@ def overrides() -> dict[str, object]:
     return {label(number): each for numbers, each in wrong for number in numbers}
 
 
+@pytest.mark.extended
 async def test_a_night_of_200_sessions_in_which_much_goes_wrong(ground: MakeGround) -> None:
     """Exit code 1, the ledger sums, every count equals the truth, and no session waited on another."""
     night = await ground(population(200), CONFIG, overrides=overrides())

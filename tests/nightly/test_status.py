@@ -4,6 +4,8 @@ import shutil
 import signal
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import Ended, Ground, population, switches
 
@@ -95,6 +97,7 @@ async def test_a_good_night_and_what_is_left_undone_after_it(ground: MakeGround)
     assert "warehouse duckdb has everything" in text
 
 
+@pytest.mark.extended
 async def test_hours_that_were_missed(ground: MakeGround) -> None:
     """How many, of whom, and until when they can be asked for; once they are healed, all is well."""
     night = await ground(population(3, 0), CONFIG, switches=switches(fault_system="every:3"))
@@ -115,6 +118,7 @@ async def test_hours_that_were_missed(ground: MakeGround) -> None:
     assert (await night.run("status", *MONITOR)).code == 0
 
 
+@pytest.mark.extended
 async def test_trailing_windows_that_failed(ground: MakeGround) -> None:
     """They cannot be asked for again: the newest run says so, until a better one."""
     config = CONFIG.replace('every = "1h"\nsince = "6h"', "minutes = [60, 120, 180, 240, 300, 360]")

@@ -312,6 +312,7 @@ def sql(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
 
 
+@pytest.mark.extended
 def test_the_command_prints_what_is_asked_for(config: Path, tmp_path: Path) -> None:
     """A table for people, CSV and JSON for programs, a file, one object with --json; code 2 for wrong SQL."""
     query = "SELECT run_date, max(count) AS most FROM instant_stats GROUP BY ALL ORDER BY 1"

@@ -179,6 +179,7 @@ async def test_one_session_alone_in_trouble(ground: MakeGround, bad: int) -> Non
 
 @pytest.mark.parametrize("down_from", [3, 14])
 @pytest.mark.few(1)
+@pytest.mark.extended
 async def test_a_run_of_few_sessions_waits(ground: MakeGround, down_from: int) -> None:
     """One session, or the last one of two, that was answered and then no more: the service is gone, and awaited."""
     sessions = 1 if down_from < PAIRS else 2

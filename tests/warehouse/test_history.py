@@ -97,7 +97,8 @@ def test_a_month_that_became_one_file(lake: Lake, target: Target, look: Look) ->
             assert load(lake, target).runs == 0
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Kolkata"])
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_hours_and_days_are_those_of_the_lake(
     lake: Lake, request: pytest.FixtureRequest, kind: str, zone: str
