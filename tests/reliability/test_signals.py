@@ -150,7 +150,7 @@ gc.disable()
 slow = [[each] for each in range(2_000_000)]  # what ending the interpreter has to let go of
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as libraries leave them behind
 print("leaving", flush=True)
-door._leave(4)
+door.finish(door.Door(as_json=False, verbose=False, log_format="plain"), {}, "done", 4)
 """
 
 
