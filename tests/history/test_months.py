@@ -13,7 +13,7 @@ from pipelines.history import derive
 from pipelines.lake import Days, Lake
 from pipelines.read import OpenLake, open_lake
 from tests.history.nights import hours, nights, publish
-from tests.pipelines.ended import EVERY, ended, without_exchange
+from tests.pipelines.ended import ended, without_exchange
 
 FIRST, STEP = -9 * 24, 72  # hours from 2026-01-31, and those of a run
 BEGIN, JANUARY = date(2026, 1, 22), "traffic_history/span_month=2026-01-01"
@@ -167,7 +167,13 @@ def heal(lake: Lake) -> None:
 
 
 @pytest.mark.timeout(1_200)
-@EVERY
+@pytest.mark.parametrize(
+    "every",
+    [
+        pytest.param(17, id="few"),
+        pytest.param(1, id="every", marks=[pytest.mark.extended, pytest.mark.soak]),
+    ],
+)
 @pytest.mark.parametrize(
     "exchanges",
     [
