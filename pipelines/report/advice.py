@@ -1,4 +1,4 @@
-"""What to do: a sentence for each class of fault, as docs/service.md has them, and for each kind of hole."""
+"""What to do: a sentence for each class of fault, as docs/operations.md has them, and for each kind of hole."""
 
 from collections.abc import Mapping
 from typing import Final
