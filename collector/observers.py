@@ -1,4 +1,4 @@
-"""Observers of a run that come with the collector: how far it is, what it did in numbers, the log. Change nothing."""
+"""The observers that come with the collector: progress, counts and log lines of a run. They change nothing about it."""
 
 import logging
 import math

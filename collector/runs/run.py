@@ -1,4 +1,7 @@
-"""Plan minus landed -> bounded workers -> summary. Drains on a signal or a deadline; logs out on every way out."""
+"""Makes the planned calls that are not landed yet, with a bounded number of workers, and sums up the ledger.
+
+Drains on a signal or a deadline; logs out on every way out.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping

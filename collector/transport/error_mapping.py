@@ -1,4 +1,4 @@
-"""The client library's errors as ours: the one seam at which they are translated."""
+"""Translates aiohttp's errors into the collector's; no other module does."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""The commands that look ahead and change nothing: check, plan."""
+"""The commands `check` and `plan`, which look ahead and change nothing."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""`demo --nights`: nights of the past one after the other, one that nobody ran, and a mailbox that is out for two."""
+"""`demo --nights`: plays nights of the past in turn, with one that nobody ran and a mailbox that fails for two."""
 
 import json
 import urllib.request

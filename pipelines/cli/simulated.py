@@ -1,4 +1,4 @@
-"""The commands around the built-in simulator: simulate, demo."""
+"""The commands `simulate` and `demo`, around the built-in simulator."""
 
 import asyncio
 import contextlib

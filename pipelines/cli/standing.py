@@ -1,4 +1,4 @@
-"""The command `status`: what happened here, what is missing, and whether somebody must do something."""
+"""The command `status`: which runs a storage root has, what is missing, and whether somebody must do something."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The commands that change something: collect, normalize, run."""
+"""The commands `collect`, `normalize` and `run`, which do the nightly job or a part of it."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -155,7 +155,7 @@ def duckdb_views(source: str, place: str = "") -> list[str]:
 
 
 def postgres_views(source: str, place: str) -> list[str]:
-    """The same for PostgreSQL, where a function takes the time zone; with a comment for each column."""
+    """The statements that make the views in PostgreSQL, functions that take a time zone, and comments on columns."""
     made = []
     for view in VIEWS.values():
         of_zone, in_utc = (_select(view, source, zone, unnest=False) for zone in ("zone", "'UTC'"))

@@ -1,4 +1,4 @@
-"""What earlier runs left to do: publish what was not, close what nobody will resume, drop what is old."""
+"""Publishes earlier runs that were not, finishes those that are too old to be resumed, drops old landing stores."""
 
 import asyncio
 from pathlib import Path

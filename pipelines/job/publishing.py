@@ -1,4 +1,4 @@
-"""Landed runs into the lake of the configuration, and the lake into warehouses, one step at a time."""
+"""Publishes landed runs in the configured lake and loads the lake into the configured warehouses."""
 
 import asyncio
 from collections.abc import Sequence

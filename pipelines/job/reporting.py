@@ -1,4 +1,4 @@
-"""The page of a configuration's lake, below its storage root. After a run it is an extra: it changes nothing of it."""
+"""Makes the page of the configured lake, below the storage root. A page that fails changes nothing about its run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def report(settings: Settings, nights: int = NIGHTS, output: Path | None = None)
 
 
 def report_if_wanted(settings: Settings) -> "Written | None":
-    """The same after a run, if `report.enabled`; None, and a line in the log, where it cannot be made."""
+    """Make the page after a run, if `report.enabled`; None, and a line in the log, where it cannot be made."""
     if not settings.report.enabled:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The order: what is wanted is planned, calls are made, what they brought is published, becomes history, is loaded."""
+"""The order of a nightly run: plan, make the calls, publish their answers, derive the history, load the warehouses."""
 
 import asyncio
 import time

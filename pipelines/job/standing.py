@@ -1,4 +1,4 @@
-"""How a storage root stands: its runs, by the lake and the landing stores; who is at work; what the history lacks."""
+"""The state of a storage root: its runs, by the lake and the landing stores; who is at work; what the history lacks."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence

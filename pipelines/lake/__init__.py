@@ -1,4 +1,4 @@
-"""The published tables: partitions, atomic changes, manifests, on a disk or a store. Knows nothing of replies."""
+"""The published tables: partitions, atomic changes, manifests, on disk or object storage. Knows nothing of replies."""
 
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted

@@ -82,7 +82,7 @@ class PublishedRun:
         return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
     def digest_of(self, table: str) -> str:
-        """The same for the files of one table, which compaction changes, too."""
+        """A digest of the files of one table, which compaction changes, too."""
         return _digest(table, sorted(f"{file.path} {file.sha256}" for file in self.files[table]))
 
 
@@ -104,7 +104,7 @@ def is_local(lake: Lake) -> bool:
 
 
 def address(lake: Lake) -> str:
-    """The lake's address, likewise."""
+    """The lake's address for readers of other programs."""
     return f"file://{lake.folder.absolute()}" if is_local(lake) else lake.storage.address
 
 
