@@ -1,6 +1,6 @@
 """docs/tables.md, made from the contract: `python -m pipelines.contract.tables_doc > docs/tables.md`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pipelines.contract.tables import RUN_TABLES, TABLES, Column, Table
@@ -96,42 +96,58 @@ file, too, as field metadata. [extending.md](extending.md#how-an-answer-becomes-
 
 
 def tables_markdown() -> str:
-    """The page."""
-    history = (line for table in TABLES.values() if table.is_derived for line in _table(table))
-    views = (line for view in VIEWS.values() for line in _view(view))
-    of_runs = (line for table in RUN_TABLES.values() for line in _table(table))
-    return "\n".join([_HEAD, *history, *views, *of_runs])
+    """The page: the history and its views, then the tables of runs."""
+    derived = (table for table in TABLES.values() if table.is_derived)
+    tables: tuple[Table | View, ...] = (*derived, *VIEWS.values(), *RUN_TABLES.values())
+    lines, told = [_HEAD], dict[Column, str]()
+    for table in tables:
+        lines += _section(table, told)
+    return "\n".join(lines)
 
 
-def _table(table: Table) -> Iterator[str]:
+def _section(table: Table | View, told: dict[Column, str]) -> Iterator[str]:
+    """A table's lines.
+
+    Args:
+        told: the columns that stand on the page already, and in which table: the same ones are named only.
+    """
     yield f"## {table.name}"
     yield ""
-    yield f"{table.description} Version {table.version}."
-    yield ""
-    yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
-    yield f"- Partition: `{table.partition}`, {_partition(table)}"
-    yield from _columns(table)
-
-
-def _view(view: View) -> Iterator[str]:
-    yield f"## {view.name}"
-    yield ""
-    yield f"{view.description} In UTC; for another time zone `{view.name}_in(zone)` in SQL, `tz=` in Python."
-    yield ""
-    yield f"- Key: {', '.join(f'`{name}`' for name in view.key)}"
-    yield "- A view of `traffic_history` in `open_lake`, `ecgrid-stats sql`, DuckDB and PostgreSQL"
-    yield from _columns(view)
-
-
-def _columns(table: Table | View) -> Iterator[str]:
+    yield from _head_of_table(table) if isinstance(table, Table) else _head_of_view(table)
+    same: dict[str, list[str]] = {}
+    for column in table.columns:
+        if column in told:
+            same.setdefault(told[column], []).append(column.name)
+    for name, columns in same.items():
+        yield f"- As in `{name}`: {_listed(columns)}"
     yield ""
     yield "| column | type | null | meaning | example |"
     yield "|---|---|---|---|---|"
     for column in table.columns:
-        null = "yes" if column.nullable else ""
-        example = example_of(table, column).replace("|", "\\|")
-        yield f"| `{column.name}` | {column.type} | {null} | {column.description} | `{example}` |"
+        if column not in told:
+            told[column] = table.name
+            null = "yes" if column.nullable else ""
+            example = example_of(table, column).replace("|", "\\|")
+            yield f"| `{column.name}` | {column.type} | {null} | {column.description} | `{example}` |"
     yield ""
+
+
+def _head_of_table(table: Table) -> Iterator[str]:
+    yield f"{table.description} Version {table.version}."
+    yield ""
+    yield f"- Key: {_listed(table.key)}"
+    yield f"- Partition: `{table.partition}`, {_partition(table)}"
+
+
+def _head_of_view(view: View) -> Iterator[str]:
+    yield f"{view.description} In UTC; for another time zone `{view.name}_in(zone)` in SQL, `tz=` in Python."
+    yield ""
+    yield f"- Key: {_listed(view.key)}"
+    yield "- A view of `traffic_history` in `open_lake`, `ecgrid-stats sql`, DuckDB and PostgreSQL"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def example_of(table: Table | View, column: Column) -> str:
