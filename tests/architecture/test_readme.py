@@ -17,7 +17,7 @@ from pipelines.job.exit_code import ExitCode
 from tests.architecture.documents import code, documents, fenced, section
 from tests.architecture.sources import ROOT
 
-README = ROOT / "README.md"
+COMMANDS_PAGE = ROOT / "docs/commands.md"
 OPEN = {"properties"}  # a table whose keys are another program's
 EXAMPLES = sorted((ROOT / "config").glob("*.toml"))
 
@@ -78,9 +78,9 @@ def test_commands_exist(document: Path) -> None:
         assert used - {"--help", "-h"} <= known, f"ecgrid-stats {name}"
 
 
-def test_readme_shows_every_command() -> None:
-    """Nothing that the program can do is left for the reader to find."""
-    assert set(COMMANDS) - {words[0] for words in _invocations(README)} == set()
+def test_every_command_is_told() -> None:
+    """docs/commands.md leaves nothing that the program can do for the reader to find."""
+    assert set(COMMANDS) - {words[0] for words in _invocations(COMMANDS_PAGE)} == set()
 
 
 def test_help_lists_every_command() -> None:
@@ -92,8 +92,8 @@ def test_help_lists_every_command() -> None:
 
 
 def test_exit_codes_are_all_told() -> None:
-    """README's section on exit codes has each code once, and so has the help page."""
-    listed = re.findall(r"^\W*(\d)\b", section(README, "exit code"), re.MULTILINE)
+    """The section of docs/commands.md has each code once, and so has the help page."""
+    listed = re.findall(r"^\W*(\d)\b", section(COMMANDS_PAGE, "exit code"), re.MULTILINE)
     assert listed == [str(int(code)) for code in ExitCode]
     in_help = re.findall(r"^\s+(\d)  \S", cli.help or "", re.MULTILINE)
     assert in_help == listed

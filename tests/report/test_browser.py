@@ -1,41 +1,26 @@
 """The page in Chromium: whole without scripts, without a request, for everybody who reads it."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_core_python
 import pytest
-from selenium import webdriver
 
+from tests.report.chromium import chromium, shown
 from tests.report.conftest import Program
 from tests.report.lakes import written_config
 
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
 SIZES = ((1280, 900), (400, 800))
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium, without a profile."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("there is no Chromium: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    found.set_page_load_timeout(20)
-    yield found
-    found.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +31,6 @@ def places(page: Path, tmp_path_factory: pytest.TempPathFactory, program: Progra
     code, found, said = program("report", "-c", str(written_config(folder)))
     assert code == 0, said
     return [page, page.with_name("index.html"), Path(found["page"]), Path(found["index"])]
-
-
-def shown(
-    browser: Any, place: Path, *, width: int = 1280, height: int = 900, scheme: str = "light"
-) -> None:
-    """Open a page as somebody would see it."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    browser.get(place.as_uri())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
