@@ -159,4 +159,4 @@ class DuckDbSession:
                 (text for words, text in _ADVICE if re.search(words, said)),
                 "what was committed stays; load again",
             )
-            raise WarehouseError(f"warehouse duckdb: {self._path}: {said}; {advice}") from error
+            raise WarehouseError(f"warehouse duckdb: {self._path}: {advice} ({said})") from error
