@@ -114,7 +114,7 @@ def open_reply(
     media_type = content_type.partition(";")[0].strip().lower()
     if 300 <= status < 400:  # never followed: the credential would go along
         raise NotServiceError(
-            f"a redirect (HTTP {status}), which is not followed; is service.url right?"
+            f"a redirect (HTTP {status}), which is not followed; is service.url right? ({_preview(body)})"
         )
     if not body.strip():
         raise WireError(f"an empty body at status {status}")

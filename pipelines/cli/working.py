@@ -252,7 +252,10 @@ def _lacking(night: Night) -> str:
         again = "the next run asks for these hours again" if night.history else "see above"
         parts.append(f"{calls} of {night.planned} calls brought nothing ({again})")
     if night.behind:
-        parts.append(
-            "a warehouse or the history is behind (the next run or `ecgrid-stats load` catches up)"
-        )
+        late = [name for name, load in (night.loads or {}).items() if not load.caught_up]
+        if late:
+            catches_up = "mended, the next run or `ecgrid-stats load` catches up"
+            parts.append(f"warehouse {', '.join(late)} is behind ({catches_up})")
+        else:
+            parts.append("the history is behind (the log says why; the next run catches up)")
     return "; ".join(parts)

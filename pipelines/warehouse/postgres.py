@@ -205,7 +205,7 @@ class PostgresSession:
             "see what the server says",
         )
         return WarehouseError(
-            f"warehouse postgres (warehouse.postgres.dsn): {advice} ({said}); what was committed stays, load again"
+            f"warehouse postgres: {advice} (warehouse.postgres.dsn: {said}); what was committed stays, load again"
         )
 
 
