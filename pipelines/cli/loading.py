@@ -86,7 +86,9 @@ def loads_said(loads: "Mapping[str, Load]") -> list[str]:
         )
         lines.append(said)
         if each.error is not None:
-            lines.append(f"warehouse {name} is behind: {each.error}")
+            lines.append(
+                f"warehouse {name} is behind: {each.error.removeprefix(f'warehouse {name}: ')}"
+            )
     return lines
 
 

@@ -157,7 +157,7 @@ def _history_said(history: History) -> list[str]:
 
 def _lag_said(name: str, lag: "Lag") -> str:
     if lag.error is not None:
-        return f"warehouse {name} cannot be asked: {lag.error}"
+        return f"warehouse {name} cannot be asked: {lag.error.removeprefix(f'warehouse {name}: ')}"
     if not lag.is_behind:
         return f"warehouse {name} has everything"
     parts = [f"{lag.runs} runs, the oldest {lag.since}"] if lag.runs else []

@@ -36,7 +36,9 @@ def report(settings: Settings, nights: int = NIGHTS, output: Path | None = None)
         return write_page(page, settings.storage.root / "reports")
     except OSError as error:
         place = output or settings.storage.root / "reports"
-        raise ReportError(f"the page cannot be written to {place}: {error.strerror}") from error
+        raise ReportError(
+            f"the page cannot be written to {place} ({error.strerror}); must be a place that this user may write"
+        ) from error
 
 
 def report_if_wanted(settings: Settings) -> "Written | None":

@@ -45,7 +45,7 @@ class Watched:
         try:
             url = ping_url(alert, config.parent)
         except ConfigError as error:
-            _LOG.warning("nobody is pinged", said=str(error))
+            _LOG.warning("nobody is pinged: mend alert.ping_url", said=str(error))
             return
         if url is None:
             return

@@ -257,7 +257,7 @@ class Lake:
         if TABLES[table].is_derived and published.derived_damage:
             raise PublicationError(published.derived_damage)
         derived = {DERIVED: published.derived} if published.derived else {}
-        for run_id, manifest in {**published.manifests, **derived}.items():
+        for manifest in {**published.manifests, **derived}.values():
             for file in manifest.files:
                 if file.table != table:
                     continue
@@ -265,6 +265,5 @@ class Lake:
                     with named_errors(self.storage.address):
                         open_verified(self.storage, file, published.state.pending).close()
                 except PublicationError as error:
-                    which = "" if run_id == DERIVED else f" --run {run_id}"
-                    return f"{error}: `ecgrid-stats normalize{which}`"
+                    return str(error)
         return None

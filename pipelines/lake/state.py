@@ -326,7 +326,7 @@ def _manifests(storage: Storage, state: State, wanted: Callable[[str, Entry], bo
             again = (
                 "`ecgrid-stats normalize` makes it anew"
                 if run_id == DERIVED
-                else "publish the run again"
+                else f"publish the run again: `ecgrid-stats normalize --run {run_id}`"
             )
             damaged[run_id] = f"{storage.base}/{path}: {error}; {again}"
     derived, derived_damage = found.pop(DERIVED, None), damaged.pop(DERIVED, None)

@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import DERIVED, Days, Lake, Manifest, PublishedFile, open_verified
+from pipelines.lake import (
+    DERIVED,
+    Days,
+    Lake,
+    Manifest,
+    PublishedFile,
+    open_verified,
+    publish_again,
+)
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
@@ -178,8 +186,8 @@ def _parquet(lake: Lake, file: PublishedFile) -> Iterator[pq.ParquetFile]:
     except OSError as error:
         said = " ".join(str(error).split())[:300]
         raise PublicationError(
-            f"{lake.storage.base}/{file.path}: its manifest names it, but it cannot be read ({said}): publish run"
-            f" {', '.join(file.runs)} again"
+            f"{lake.storage.base}/{file.path} cannot be read ({said}), though its manifest names it:"
+            f" {publish_again(file.runs)}"
         ) from error
     with source, pq.ParquetFile(source) as parquet:
         yield parquet
@@ -206,6 +214,7 @@ def _conformed(
             columns.append(column if column.type == each.type else column.cast(each.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise PublicationError(
-                f"{file.path}: column {each.name!r} is {column.type}, must be {each.type}: {error}"
+                f"{file.path}: column {each.name!r} is {column.type}, must be {each.type} ({error}):"
+                f" {publish_again(file.runs)}"
             ) from error
     return pa.RecordBatch.from_arrays(columns, schema=schema)
