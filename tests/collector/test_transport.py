@@ -247,7 +247,7 @@ async def test_refused() -> None:
 async def test_name_that_does_not_resolve() -> None:
     """DNS failure is a failure to connect."""
     async with transport() as sender:
-        with pytest.raises(ConnectError):
+        with pytest.raises(ConnectError, match=r"^there is no address for nowhere\.invalid: .*DNS"):
             await sender.send(get("http://nowhere.invalid/x"))
 
 
