@@ -23,11 +23,10 @@ _LIST: Final = (
 _THEIRS: Final = ("aiohttp", "httpx", "requests", "zeep", "uvloop")
 _HEAD: Final = """# Benchmarks
 
-Every figure here is written by `python -m bench --write` (`make bench`; `make bench-full` measures larger sizes).
-Peers and floors run beside the product, one after the other in rounds, against one neutral server on the same machine
-(`bench/server.py`); ratios are taken within a round, figures are medians. The peers are in an environment of their own
-(`bench/environment`), never among the dependencies. Modules are compiled once, as an installation does it, and not at
-every start.
+Speed and memory, beside other programs and a floor, for those who size a machine or change the code. Every figure is
+written by `python -m bench --write` (`make bench`; `make bench-full` measures larger sizes). Peers and floors run
+beside the product, in rounds, against one neutral server on the same machine (`bench/server.py`). Ratios are taken
+within a round; figures are medians. Peers have an environment of their own (`bench/environment`).
 
 | # | work | measured | bar | ambition | |
 |---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""Observers of a run that come with the collector: how far it is, what it did in numbers, the log. Change nothing."""
+"""The observers that come with the collector: progress, counts and log lines of a run. They change nothing about it."""
 
 import logging
 import math
@@ -109,6 +109,9 @@ class EventLog:
     def __init__(self, requests_per_second: float) -> None:
         self._rate = requests_per_second
         self._told: set[tuple[str, FaultClass | None]] = set()
+        self._without_login: dict[str, str] = {}  # session -> why
+        self._longest_pause = 0.0
+        self._is_stopping = False
 
     def __call__(self, event: Event) -> None:
         """Write the line that belongs to an event, if one does."""
@@ -117,9 +120,13 @@ class EventLog:
         elif isinstance(event, RunBegan):
             self._began(event)
         elif isinstance(event, Paused):
-            if event.session is None:
-                _LOG.warning("the service asks for a pause", seconds=round(event.seconds, 1))
+            self._paused(event)
+        elif isinstance(event, BreakerClosed) and self._is_stopping:
+            pass  # a Logout was answered, which brings no call back
         elif (line := _LINES.get(type(event))) is not None:
+            self._is_stopping |= isinstance(event, RunStopping)
+            if isinstance(event, LoginFailed):
+                self._without_login[event.session] = event.said
             level, text = line
             _LOG.log(level, text, **_readable(event))
 
@@ -135,12 +142,22 @@ class EventLog:
             at_least=f"{minutes} min {seconds} s",
         )
 
+    def _paused(self, event: Paused) -> None:
+        """Of all pauses a log needs the longest so far; the last lines of the run add them up."""
+        if event.session is not None:
+            return
+        seconds = round(event.seconds, 1)
+        level = logging.WARNING if seconds > self._longest_pause else logging.DEBUG
+        self._longest_pause = max(seconds, self._longest_pause)
+        _LOG.log(level, "the service asks for a pause", seconds=seconds)
+
     def _settled(self, event: Settled) -> None:
         """The ledger has every failed call; a log needs one of each kind for each session."""
         if event.state not in _SHORT:
             return
         kind = (event.session, event.fault_class)
-        level = logging.DEBUG if kind in self._told else logging.WARNING
+        is_known = kind in self._told or self._without_login.get(event.session, "") == event.said
+        level = logging.DEBUG if is_known else logging.WARNING
         self._told.add(kind)
         _LOG.log(
             level,
@@ -157,18 +174,24 @@ class EventLog:
 _SHORT: Final = {State.FAILED: "call failed", State.NOT_ATTEMPTED: "call given up"}
 # event -> level and text of its line; its fields follow
 _LINES: Final[dict[type[Event], tuple[int, str]]] = {
-    LoginFailed: (logging.ERROR, "no Login for this session"),
-    LogoutFailed: (logging.WARNING, "Logout failed"),
-    StaysOpen: (logging.ERROR, "not logged out: the session stays open at the service"),
+    LoginFailed: (logging.ERROR, "no Login for this session: its calls fail"),
+    LogoutFailed: (logging.WARNING, "Logout failed for now"),
+    StaysOpen: (
+        logging.ERROR,
+        "not logged out: the session stays open at the service until that ends it",
+    ),
     BreakerOpened: (
         logging.WARNING,
         "the service does not answer: the run waits, and asks now and then",
     ),
     BreakerStillOpen: (logging.INFO, "the service still does not answer"),
     BreakerClosed: (logging.WARNING, "the service answers again"),
-    OutageGaveUp: (logging.ERROR, "the service did not come back"),
-    WrongServiceFound: (logging.ERROR, "a web server answers that is not the service"),
-    RunStopping: (logging.WARNING, "stopping"),
+    OutageGaveUp: (logging.ERROR, "the service did not come back: the run ends early"),
+    WrongServiceFound: (
+        logging.ERROR,
+        "a web server answers that is not the service: the run ends early; is service.url right?",
+    ),
+    RunStopping: (logging.WARNING, "stopping: nothing more is sent but Logout"),
 }
 
 

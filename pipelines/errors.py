@@ -3,9 +3,9 @@
 PipelineError
 ├── PublicationError       the lake cannot be written or read: stop, nothing half-published
 │   ├── LakeVersionError   another version wrote it
-│   ├── StorageError       the store of objects does not answer or refuses: mend that, publish again
+│   ├── StorageError       object storage does not answer or refuses: correct that, publish again
 │   └── TableSchemaError   a published file or new rows do not fit the contract: the message says what to do
-├── QueryError             a question to the lake is wrong: mend the SQL
+├── QueryError             a query is wrong: correct the SQL
 ├── ReportError            the page cannot be written: nothing else is touched
 └── WarehouseError         a target cannot be loaded: what was committed stays, load again
 """
@@ -35,7 +35,7 @@ class LakeVersionError(PublicationError):
 
 
 class StorageError(PublicationError):
-    """The store of objects cannot be reached, or does not let this program in; the message says what to do."""
+    """Object storage cannot be reached, or refuses this program; the message says what to do."""
 
 
 class TableSchemaError(PublicationError):

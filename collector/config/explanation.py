@@ -146,9 +146,15 @@ def _wanted(detail: dict[str, Any]) -> str:
     kind, context = str(detail["type"]), detail.get("ctx", {})
     for start, form in _FORMS:
         if kind.startswith(start):
-            return form.format(**context)
+            return form.format(**{name: _plain(value) for name, value in context.items()})
     message = str(detail["msg"]).removeprefix("Value error, ")
+    message = message.removeprefix(f"{detail['input']!r}: ")  # stands before it already
     return message[:1].lower() + message[1:]
+
+
+def _plain(value: object) -> object:
+    """A bound as its author writes it: 0 and not 0.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _shown(value: object) -> str:

@@ -53,11 +53,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"configuration {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"configuration {path}: cannot be read ({error.strerror}); must be a TOML file that this user may read,"
+            " `ecgrid-stats init` writes one"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path}: not TOML: {error}") from error
+        raise ConfigError(
+            f"configuration {path}: not TOML in UTF-8 ({error}); text stands in quotes, the name of a table in brackets"
+        ) from error
     except RecursionError as error:
-        raise ConfigError(f"configuration {path}: tables or lists nested too deeply") from error
+        raise ConfigError(
+            f"configuration {path}: tables or lists nested too deeply; must be like config/production.toml"
+        ) from error
 
 
 def _with_listed_sessions(content: dict[str, Any], folder: Path) -> Document:

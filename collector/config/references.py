@@ -166,11 +166,13 @@ def _resolved(what: str, reference: str, beside: Path) -> str:
     if kind == "env":
         value = os.environ.get(target)
         if value is None:
-            raise ConfigError(f"{what}: the environment variable {target} is not set")
+            raise ConfigError(
+                f"{what}: the environment variable {target} is not set where this command runs"
+            )
     else:
         value = _read_secret_file(what, beside / target)
     if not value.strip():
-        raise ConfigError(f"{what}: it is empty")
+        raise ConfigError(f"{what}: is empty; must be the secret itself")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value.strip()):
         raise ConfigError(f"{what}: must be one line of text, without control characters")
     return value.strip()
@@ -198,9 +200,11 @@ def _read_secret_file(what: str, path: Path) -> str:
                 )
             return text
     except OSError as error:
-        raise ConfigError(f"{what}: {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"{what}: {path} cannot be read ({error.strerror}); must be a file that this user may read"
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{what}: {path} is not UTF-8 text") from error
+        raise ConfigError(f"{what}: {path} is not text in UTF-8; must be one line of it") from error
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -14,6 +14,7 @@ __all__ = ["COLUMNS", "NUMBERS", "SessionsFile", "read_sessions_file"]
 NUMBERS: Final = ("network_id", "mailbox_id", "ecgrid_id")
 COLUMNS: Final = ("label", "api_key", "login_name", "password", *NUMBERS)
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_NOT_SHOWN: Final = "(not shown)"
 _MAX_DIGITS: Final = 20  # more than any number that is allowed; the rest stays text and is refused
 
 
@@ -53,13 +54,17 @@ def read_sessions_file(path: Path) -> SessionsFile:
             _check_columns(path, columns, separator)
             return _rows_of(path, reader, len(columns), separator)
     except OSError as error:
-        raise ConfigError(f"sessions_file {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"sessions_file {path}: cannot be read ({error.strerror}); must be a CSV file that this user may read"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"sessions_file {path}: not a CSV file in UTF-8; save it as CSV UTF-8"
         ) from error
     except csv.Error as error:
-        raise ConfigError(f"sessions_file {path}: not a CSV file: {error}") from error
+        raise ConfigError(
+            f"sessions_file {path}: not a CSV file ({error}); is a quote opened there and not closed?"
+        ) from error
 
 
 def _separator_of(head: str) -> str:
@@ -77,11 +82,14 @@ def _check_columns(path: Path, columns: list[str], separator: str) -> None:
     if is_known and len(set(columns)) == len(columns):
         return
     # a file without its line of columns begins with a session: what resembles no column may be a credential
-    shown = [name if difflib.get_close_matches(name, COLUMNS) else "(unknown)" for name in columns]
+    shown = [
+        name if difflib.get_close_matches(name.lower(), COLUMNS) else _NOT_SHOWN for name in columns
+    ]
+    headless = "; is the line of columns missing?" if set(shown) <= {_NOT_SHOWN} else ""
     raise ConfigError(
-        f"sessions_file {path}: columns {', '.join(shown) or '(none)'}, separated by"
-        f" {_SEPARATORS[separator]}: must be label and any of {', '.join(COLUMNS[1:])}, each once,"
-        " separated by commas, semicolons or tabs"
+        f"sessions_file {path}, line 1: columns {', '.join(shown) or '(none)'}, separated by"
+        f" {_SEPARATORS[separator]}: must be label and any of {', '.join(COLUMNS[1:])}, each once, in small letters,"
+        f" separated by commas, semicolons or tabs{headless}"
     )
 
 
@@ -93,7 +101,9 @@ def _rows_of(
     for row in reader:
         where = f"sessions_file {path}, line {reader.line_num}"
         if None in row:
-            raise ConfigError(f"{where}: too many cells; must be at most {columns}")
+            raise ConfigError(
+                f"{where}: {columns + len(row[None])} cells; must be at most {columns}, one for each column of line 1"
+            )
         cells = {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
         if not cells:
             continue

@@ -138,7 +138,7 @@ def _local_folder(value: object) -> object:
 
 
 def _lake_address(value: str) -> str:
-    """A folder, or the address of one on a store of objects, without a credential."""
+    """A folder, or the address of one in object storage, without a credential."""
     scheme, separator, rest = value.partition("://")
     if not separator:
         if not value.strip():

@@ -1,1 +1,1 @@
-"""Frozen values that cross the lines between rooms, secrets, and whom TLS trusts. No I/O on the network, no parsing."""
+"""Frozen values that all packages of the collector share, secrets, and whom TLS trusts. No network, no parsing."""

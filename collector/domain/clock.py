@@ -1,4 +1,4 @@
-"""What time it is: the machine's clock, or one that whoever plays the nights of a fortnight has set ahead or back."""
+"""The time for the whole process: the machine's clock, or that clock moved by an offset, to play nights of the past."""
 
 import contextlib
 import time

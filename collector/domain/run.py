@@ -1,4 +1,4 @@
-"""A run and its sums, as values."""
+"""A run (its id, its service, its start) and the sums of its ledger, as values."""
 
 from dataclasses import dataclass
 

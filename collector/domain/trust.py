@@ -36,7 +36,9 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     try:
         bundle = ca_file.read_text(encoding="ascii", errors="ignore")
     except OSError as error:
-        raise ValueError(f"{error.strerror}; must be a readable file") from None
+        raise ValueError(
+            f"cannot be read ({error.strerror}); must be a file that this user may read"
+        ) from None
     try:
         context = ssl.create_default_context(cadata=bundle or "nothing")  # none: the system's
     except (ssl.SSLError, ValueError):

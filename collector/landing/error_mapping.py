@@ -63,7 +63,7 @@ def possible_contents(path: Path) -> Iterator[None]:
 
 def not_possible(path: Path, error: Exception) -> LandingDamagedError:
     """The error for contents that this program does not write."""
-    return damaged(path, f"{type(error).__name__}: {error}")
+    return damaged(path, f"it holds what is not written there: {error}")
 
 
 def said_of(path: Path, error: Exception) -> LandingError:
@@ -72,16 +72,20 @@ def said_of(path: Path, error: Exception) -> LandingError:
         return error
     if isinstance(error, OSError):
         advice = _ADVICE[_ERRNOS.get(error.errno or 0, sqlite3.SQLITE_READONLY)]
-        return LandingError(f"landing store {path}: {error.strerror or error}; {advice}")
+        return LandingError(
+            f"landing store {path}: cannot be used ({error.strerror or error}); {advice}"
+        )
     if not isinstance(error, sqlite3.Error):
-        return LandingError(f"landing store {path}: {type(error).__name__}: {error}")
+        return LandingError(
+            f"landing store {path}: cannot be used ({type(error).__name__}: {error}); run again"
+        )
     # text that is no UTF-8 has no code: the module says so, not SQLite
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in _DAMAGE:
         return damaged(path, str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
-    return LandingError(f"landing store {path}: {error} ({name}){advice}")
+    return LandingError(f"landing store {path}: cannot be used ({error}, {name}){advice}")
 
 
 def damaged(path: Path, what: str) -> LandingDamagedError:

@@ -1,4 +1,4 @@
-"""What of a reply may be kept: as it came, but for the bytes that repeat a credential. Pure."""
+"""Masks the bytes of a reply that repeat a credential; all others are kept as they came. Pure."""
 
 from functools import lru_cache
 from typing import Final, NamedTuple

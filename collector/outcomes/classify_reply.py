@@ -1,4 +1,4 @@
-"""How a call stands after a landed reply, or without one. Pure: a resumed run classifies what a crash left as well."""
+"""A landed reply, or none -> the state of its call. Pure, so a resumed run can classify what a crash left."""
 
 from collector.domain.calls import Call
 from collector.domain.outcomes import FaultClass, Outcome, State, Tries

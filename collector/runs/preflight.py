@@ -113,8 +113,8 @@ async def _service(
             yield Finding("service", good=False, said=f"{url}: {meaning.text}")
             return
         if meaning.payload is None:
-            what = "no answer" if namespace == configured else "not used, and no answer"
-            said = f"{what}: HTTP {meaning.status}: {meaning.text}"
+            what = "does not answer" if namespace == configured else "not used, and does not answer"
+            said = f"{what} (HTTP {meaning.status}: {meaning.text})"
             yield Finding(f"namespace {namespace}", namespace != configured, said)
             continue
         answering.append(namespace)
@@ -127,9 +127,27 @@ async def _service(
         said = f"namespace {configured!r} does not answer; {hint}"
         yield Finding("service", good=False, said=said)
     elif (offset_us := state.clock.offset_us) is not None:
-        offset = offset_us / 1_000_000
-        said = f"the service's clock is {offset:+.0f} s from this machine's"
-        yield Finding("clock", good=abs(offset) <= _CLOCK_TOLERANCE_SECONDS, said=said)
+        yield _clock_finding(offset_us / 1_000_000)
+
+
+def _hint(fault_class: FaultClass | None, *, has_login: bool) -> str:
+    """What to look at where the service refuses a session."""
+    if fault_class not in (FaultClass.CREDENTIAL, FaultClass.AUTHENTICATION):
+        return ""
+    return "; are its login_name and password right?" if has_login else "; is its api_key right?"
+
+
+def _clock_finding(offset: float) -> Finding:
+    """Whether the two clocks agree; `offset` is how many seconds the service's is ahead."""
+    if abs(offset) <= _CLOCK_TOLERANCE_SECONDS:
+        said = f"the service's clock and this machine's are {abs(offset):.0f} s apart"
+        return Finding("clock", good=True, said=said)
+    ahead = "ahead of" if offset > 0 else "behind"
+    said = (
+        f"the service's clock is {abs(offset):.0f} s {ahead} this machine's; must be at most"
+        f" {_CLOCK_TOLERANCE_SECONDS:.0f} s: is this machine's right (NTP)? If so, tell who runs the service"
+    )
+    return Finding("clock", good=False, said=said)
 
 
 class _Sessions:
@@ -213,12 +231,15 @@ class _Sessions:
                 await self._wait(decision.wait_seconds)
                 found, decision = await attempts.who_am_i(decision.charged)
         except CredentialError as error:
-            return Finding(about, good=False, said=str(error)), class_of(error)
+            fault_class = class_of(error)
+            said = f"{error}{_hint(fault_class, has_login=has_login)}"
+            return Finding(about, good=False, said=said), fault_class
         if has_login:
             with contextlib.suppress(PostponedError):  # `log_out_all` has time of its own
                 await self._log_out(label, gates, self._wait)
         if found.fault_class is not None:
-            said = f"{found.fault_class.value}: {found.fault_text}"
+            hint = _hint(found.fault_class, has_login=has_login)
+            said = f"{found.fault_class.value}: {found.fault_text}{hint}"
             return Finding(about, good=False, said=said), found.fault_class
         said = f"network {found.network_id}, mailbox {found.mailbox_id}"
         return Finding(about, good=True, said=said), None

@@ -1,4 +1,4 @@
-"""Recovers damaged landing stores, and classifies replies that a crash left unclassified. No network."""
+"""Recovers damaged landing stores, and classifies replies that a crash left landed and not classified. No network."""
 
 from collections.abc import Callable
 from pathlib import Path

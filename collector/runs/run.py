@@ -1,4 +1,7 @@
-"""Plan minus landed -> bounded workers -> summary. Drains on a signal or a deadline; logs out on every way out."""
+"""Makes the planned calls that are not landed yet, with a bounded number of workers, and sums up the ledger.
+
+Drains on a signal or a deadline; logs out on every way out.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -131,7 +134,9 @@ def service_gate(settings: Settings) -> ServiceGate:
     try:
         return ServiceGate(settings.limits.requests_per_second, path)
     except OSError as error:
-        raise ConfigError(f"storage.root: {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"storage.root: {path} cannot be written ({error.strerror}); must be a file that this user may write"
+        ) from error
 
 
 def unfinished(settings: Settings) -> list[RunInfo]:
@@ -221,7 +226,7 @@ def _open_run(
             # nothing is built on a record that is not what was written: a damaged answer is asked for again
             if not is_usable(path):
                 continue
-            _LOG.info("resuming", run_id=info.run_id)
+            _LOG.info("an unfinished run is resumed", run_id=info.run_id)
             _warn_of_another_service(settings, info)
             return Landing.resume(path, lambda: stop.is_asked), True
     asked = calls(settings) if planned is None else planned()

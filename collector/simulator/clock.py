@@ -1,4 +1,4 @@
-"""The service's clock: the machine's, or one that stands still."""
+"""The simulated service's clock: the machine's, or one that stands still at an instant."""
 
 import time
 from datetime import UTC, datetime, timedelta

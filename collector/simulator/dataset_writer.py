@@ -1,6 +1,6 @@
 """A DataSet as a web method returns it: inline schema, then DiffGram. Knows nothing of envelopes.
 
-The one door to the description types too: import them from here.
+The types that describe a DataSet are imported from here, too.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A reply that is too large to be held, sent as it is made. Knows nothing of what it says."""
+"""Sends a reply that is too large for memory while it is being made. Knows nothing of what it says."""
 
 import asyncio
 import contextlib

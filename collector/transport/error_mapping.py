@@ -1,4 +1,4 @@
-"""The client library's errors as ours: the one seam at which they are translated."""
+"""Translates aiohttp's errors into the collector's; no other module does."""
 
 import asyncio
 import errno
@@ -27,6 +27,10 @@ _NO_TLS: Final = (
     "RECORD_LAYER_FAILURE",
     "PACKET_LENGTH_TOO_LONG",
 )
+_LONGEST: Final = 300  # characters of a text
+_REACHABLE: Final = "is service.url right, and does the network of this machine lead there?"
+_NAME: Final = "is service.url right, and does this machine's DNS answer?"
+_TOO_LATE: Final = f"no connection in time: {_REACHABLE}"
 
 
 class NotResentError(Exception):
@@ -93,13 +97,13 @@ def translated(error: Exception, sending: Sending) -> TransportError | Certifica
         cause = error.certificate_error
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateError(certificate_fault(cause))
-    text = f"{type(error).__name__}: {_said(error)}".rstrip(": ")[:300]
+    text = _said(error)[:_LONGEST]
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectError(text)
     if sending.is_broken:
         return TransportError("the reply is broken: the connection was closed within its body")
     if isinstance(error, TimeoutError) and not sending.sent_at_us:
-        return ConnectError("no connection in time")
+        return ConnectError(_TOO_LATE)
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError("no complete reply within service.timeout_seconds")
     if sending.reused and not sending.answered and _is_drop(error):
@@ -108,30 +112,46 @@ def translated(error: Exception, sending: Sending) -> TransportError | Certifica
 
 
 def _said(error: Exception) -> str:
-    """What happened, in words; never the URL: in the http-get binding the credential is in its query."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        said = f"cannot connect to {error.host}:{error.port}{_cause(error.os_error)}"
-    elif isinstance(error, aiohttp.ClientResponseError):
-        said = f"{error.status} {error.message}"
+    """What happened and what to look at, then the library's words; never the URL: it may have the credential in it."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        # errors of a look-up have numbers below 0 and words of their own
+        said = f"there is no address for {error.host}: {_NAME} ({_cause(error.os_error)})"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        said = f"cannot connect to {error.host}:{error.port}{_refusal(error.os_error)}"
+    elif isinstance(error, aiohttp.ConnectionTimeoutError):
+        said = _TOO_LATE
     elif isinstance(error, aiohttp.ServerDisconnectedError):
         said = "the connection was closed before the reply had come"
+    elif isinstance(error, aiohttp.ClientResponseError):
+        said = f"what came back is not proper HTTP ({error.status} {error.message})"
+    elif isinstance(error, aiohttp.InvalidURL):
+        said = "what service.url names is no address that can be asked"
+    elif isinstance(error, aiohttp.ClientPayloadError):
+        cause = error.__cause__
+        why = cause.message if isinstance(cause, aiohttp.http.HttpProcessingError) else error
+        said = f"the reply is broken or ended too early ({why})"
+    elif isinstance(error, OSError):
+        said = f"the connection broke ({_cause(error)})"
     else:
-        said = "" if isinstance(error, aiohttp.InvalidURL) else str(error)
-    return said.encode("utf-8", errors="replace").decode()
+        said = f"the exchange with the service failed ({error})"
+    return " ".join(said.encode("utf-8", errors="replace").decode().split())
 
 
-def _cause(error: OSError) -> str:
-    """In the system's words; errors of a look-up have numbers below 0 and words of their own."""
+def _refusal(error: OSError) -> str:
+    """Why there is no connection, and what to look at."""
     if isinstance(error, ssl.SSLError):
         reason = error.reason or str(error)
         if reason in _NO_TLS:
-            return (
-                " with TLS: what listens there does not speak it; is the port in service.url right?"
-            )
-        return f" with TLS: {reason}"
+            return f" with TLS: what listens there does not speak it; is the port in service.url right? ({reason})"
+        return f" with TLS: is service.url right, and is no proxy in the way? ({reason})"
+    return f": {_REACHABLE} ({_cause(error)})"
+
+
+def _cause(error: OSError) -> str:
+    """In the system's words."""
     if error.errno is not None and error.errno > 0:
-        return f": {os.strerror(error.errno)}"
-    return f": {error.strerror or error}"
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
 
 
 def _is_drop(error: Exception) -> bool:

@@ -112,18 +112,17 @@ def open_reply(
         WireError: empty, not well-formed, with a DTD, or another operation's answer.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    is_redirect = 300 <= status < 400  # never followed: the credential would go along
+    if 300 <= status < 400:  # never followed: the credential would go along
+        raise NotServiceError(
+            f"a redirect (HTTP {status}), which is not followed; is service.url right? ({_preview(body)})"
+        )
     if not body.strip():
-        kind = NotServiceError if is_redirect else WireError
-        raise kind(f"an empty body at status {status}")
+        raise WireError(f"an empty body at status {status}")
     start = body.lstrip(_BLANK)[:64]
     if media_type == "text/html" or _MARKUP.match(start):
         raise NotServiceError(f"an HTML page at status {status}: {_preview(body)}")
     if start.startswith((b"<", b"\xff\xfe", b"\xfe\xff", b"\0<", b"<\0")):
-        opened = _opened(operation, parse(body))
-        if is_redirect:
-            raise NotServiceError(f"a redirect (HTTP {status}), which is not followed")
-        return opened
+        return _opened(operation, parse(body))
     if status >= 400 and media_type == "application/json":
         return _json_fault(body)
     if status >= 400:  # GET and POST bindings: text/plain, HTML-escaped

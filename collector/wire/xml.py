@@ -37,7 +37,8 @@ def parse(body: bytes) -> etree._Element:
     try:
         root = _outline(body) if _is_many_elements(body) else etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        raise WireError(f"not well-formed XML: {error}") from error
+        said = error.msg if isinstance(error, etree.XMLSyntaxError) else error
+        raise WireError(f"not well-formed XML: {' '.join(str(said).split())}") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise WireError("a document with a DTD")
     return root

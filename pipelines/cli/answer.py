@@ -1,4 +1,4 @@
-"""The rows of an answer as text: a table for people, CSV and JSON for programs. Knows not where they are from."""
+"""Rows as text: a table for people, CSV and JSON for programs. Does not know where they come from."""
 
 import csv
 import io

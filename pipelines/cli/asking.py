@@ -1,4 +1,4 @@
-"""The command that answers questions: sql."""
+"""The command `sql`: one query over the published tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

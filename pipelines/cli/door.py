@@ -99,7 +99,11 @@ def opened(door: Door, work: Callable[[], object]) -> object:
     except Exception as error:  # noqa: BLE001  # a traceback helps nobody at night; -v shows it
         _LOG.debug("unexpected", exc_info=True)
         said = " ".join(str(error).split())[:500]
-        _fail(door, f"unexpected {type(error).__name__}: {said}", ExitCode.FAILED)
+        _fail(
+            door,
+            f"an error that is not foreseen ({type(error).__name__}: {said}); --verbose shows where it comes from",
+            ExitCode.FAILED,
+        )
 
 
 def finish(door: Door, result: Mapping[str, Any], said: str, exit_code: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The commands that keep the lake in shape: compact, prune."""
+"""The commands `compact` and `prune`: fewer files, and older runs out of the lake."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict

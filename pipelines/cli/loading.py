@@ -45,7 +45,7 @@ def load(door: Door, config: Path, names: tuple[str, ...], anew: bool) -> None:
     """Bring the warehouses to what is published: every run that they have not seen, and every one published again.
 
     One transaction for each run; what is there already stays untouched, so loading twice changes nothing. Exit code 1:
-    a target could not be loaded, or not all of it; mend what the message names and load again.
+    a target could not be loaded, or not all of it; correct what the message names and load again.
     """
     settings = door.settings(config)
     targets = [
@@ -86,7 +86,9 @@ def loads_said(loads: "Mapping[str, Load]") -> list[str]:
         )
         lines.append(said)
         if each.error is not None:
-            lines.append(f"warehouse {name} is behind: {each.error}")
+            lines.append(
+                f"warehouse {name} is behind: {each.error.removeprefix(f'warehouse {name}: ')}"
+            )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The commands that look ahead and change nothing: check, plan."""
+"""The commands `check` and `plan`, which look ahead and change nothing."""
 
 import os
 import shutil
@@ -56,7 +56,8 @@ def check(door: Door, config: Path) -> None:
         "exit_code": int(code),
     }
     bad = sum(not finding.good for finding in findings)
-    summed = f"{len(findings)} looked at, {bad or 'none'} bad"
+    todo = ": mend what each names, then check again" if bad else ""
+    summed = f"{len(findings)} looked at, {bad or 'none'} bad{todo}"
     finish(door, result, summed if stopped is None else f"stopped ({stopped}); {summed}", code)
 
 

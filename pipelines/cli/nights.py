@@ -1,4 +1,4 @@
-"""`demo --nights`: nights of the past one after the other, one that nobody ran, and a mailbox that is out for two."""
+"""`demo`: plays nights of the past in turn, with one that nobody ran and a mailbox that fails for two."""
 
 import json
 import urllib.request
@@ -47,7 +47,7 @@ class Played:
             return done
         known = self.before.exact + self.before.bounded, after.exact + after.bounded
         healed = f", {after.healed} of them healed" if after.healed else ""
-        return f"{done}; {known[0]} of {after.spans} spans known before, {known[1]} after{healed}"
+        return f"{done}; {known[0]} of {after.spans} hours known before, {known[1]} after{healed}"
 
 
 def played(

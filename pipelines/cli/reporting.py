@@ -1,4 +1,4 @@
-"""The command that makes the page of a night: report."""
+"""The command `report`, which makes the page of a night."""
 
 from pathlib import Path
 

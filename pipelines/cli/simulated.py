@@ -1,32 +1,31 @@
-"""The commands around the built-in simulator: simulate, demo."""
+"""The commands `simulate` and `demo`, around the built-in simulator."""
 
 import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 import click
 
-from collector.config import Settings, credentials
+from collector.config import credentials
 from collector.errors import ConfigError
-from collector.observers import EventLog, Progress
 from collector.simulator import Population, Simulator, Switches, serve
 from pipelines.cli.door import Door, finish, shared_options
 from pipelines.cli.loading import configured
 from pipelines.cli.nights import played, set_simulator
-from pipelines.cli.progress import shown
 from pipelines.cli.working import night_said
 from pipelines.errors import PipelineError
 from pipelines.job.lock import storage_lock
 from pipelines.job.night import Night
-from pipelines.job.publishing import lake_of
 from pipelines.job.sequence import run_night
 
 __all__ = ["demo", "simulate"]
@@ -35,8 +34,7 @@ _SESSIONS: Final = 50
 _HISTORY: Final = 'every = "1h"\nsince = "24h"'
 _HOURS: Final = f"minutes = {list(range(60, 1441, 60))}"
 _START_SECONDS: Final = 20
-_RATE: Final = 200
-_FAST: Final = 1000  # for many nights in a minute
+_RATE: Final = 1000  # a fortnight in a minute
 
 _CONFIG: Final = """\
 # Written by `ecgrid-stats {command}`: the simulator, its sessions, and the last 24 hours.
@@ -135,69 +133,92 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 @click.command()
 @click.option(
     "--root",
+    default=Path("data/demo"),
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the demo's data goes.  [default: data/demo; with --nights data/demo-nights]",
+    show_default=True,
+    help="Where the demo's data goes; what an earlier demo left there is removed.",
 )
 @click.option(
     "--nights",
-    type=click.IntRange(2, 366),
-    help="So many nights, one of them without a run, and a mailbox out for two.",
+    default=14,
+    type=click.IntRange(1, 366),
+    show_default=True,
+    help="So many nights; of three or more one has no run, and a mailbox is out before it.",
 )
 @shared_options
-def demo(door: Door, root: Path | None, nights: int | None) -> None:
-    """The whole nightly job against the built-in simulator: 50 sessions, 24 hours each; needs nothing.
+def demo(door: Door, root: Path, nights: int) -> None:
+    """A fortnight of the nightly job against the built-in simulator: 50 mailboxes, hour by hour; needs nothing.
 
+    One night nobody runs, and a mailbox is refused in the two before it; the next run asks for their hours again.
     The simulator runs as a process of its own on a free port of this machine and ends with the demo.
     """
-    root = root or Path("data/demo" if nights is None else "data/demo-nights")
     config = root / "demo.toml"
-    with storage_lock(root, "demo"), _simulator() as url:
-        _write_config(
-            config, "demo", url, Population(_SESSIONS), root, _RATE if nights is None else _FAST
-        )
-        settings = door.settings(config)
-        job = partial(run_night, settings, credentials(settings, root), None)
-        targets = configured(settings, root)
-        if nights is None:
-            progress = Progress()
-            with shown(progress):
-                night = job((progress, EventLog(_RATE)), targets)
-            result = asdict(night)
-        else:
-            night, result = _nights(settings, nights, url, lambda: job((), targets))
-    table = root / "lake" / "traffic_history"
-    shown_by = (
-        f"  {_near(sys.executable)} -c \"import pandas; print(pandas.read_parquet('{table}'))\""
-    )
-    lines = [night_said(night, settings), "Look at it:", f"  {_program()} status -c {config}"]
-    page = root / "reports" / f"{night.run_id}.html"
-    if page.is_file():
-        lines.append(f"  {_near(str(page.absolute()))} in a browser")
-    if table.is_dir():  # nothing is published where the demo was stopped
-        lines.insert(2, shown_by)
-    finish(door, result, "\n".join(lines), night.exit_code)
-
-
-def _nights(
-    settings: Settings, nights: int, url: str, run: Callable[[], Night]
-) -> tuple[Night, dict[str, Any]]:
-    """The last night, and what `--json` prints: it, and each of them; the lines are on stderr as they come."""
-    if runs := lake_of(settings).run_ids():
-        raise ConfigError(
-            f"{settings.storage.root}: has {len(runs)} runs already, and their nights would not be asked for again:"
-            " remove it, or name another place with --root"
-        )
-    found = []
-    for each in played(settings, nights, partial(set_simulator, url), run):
-        click.echo(each.said(), err=True)
-        found.append(each)
+    with storage_lock(root, "demo"):
+        _remove_earlier(root, config)
+        with _simulator() as url:
+            _write_config(config, "demo", url, Population(_SESSIONS), root)
+            settings = door.settings(config)
+            known, targets = credentials(settings, root), configured(settings, root)
+            job = partial(run_night, settings, known, None, (), targets)
+            found = []
+            for each in played(settings, nights, partial(set_simulator, url), job):
+                click.echo(each.said(), err=True)
+                found.append(each)
     night = next(each.night for each in reversed(found) if each.night is not None)
     told = [
         {"started": each.started.isoformat(), "before": each.before and asdict(each.before)}
         | {"run": each.night and asdict(each.night)}
         for each in found
     ]
-    return night, {**asdict(night), "nights": told}
+    text = "\n".join((night_said(night, settings), "", *_look_at_it(root, config, night)))
+    finish(door, {**asdict(night), "nights": told}, text, night.exit_code)
+
+
+def _remove_earlier(root: Path, config: Path) -> None:
+    """Make room for another demo: the past is played again, and its nights are published once.
+
+    Raises:
+        ConfigError: something there was not left by a demo, or cannot be removed.
+    """
+    if not config.is_file():
+        if (root / "lake").exists():
+            raise ConfigError(
+                f"--root {root}: has a lake that no demo left there, and the demo would mix its own into it:"
+                " name another folder"
+            )
+        return
+    try:
+        for name in ("lake", "landing", "reports"):
+            shutil.rmtree(root / name, ignore_errors=not (root / name).exists())
+        for name in ("sends", "warehouse.duckdb", "warehouse.duckdb.wal"):
+            (root / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--root {root}: what an earlier demo left cannot be removed: {error}"
+        ) from error
+
+
+def _look_at_it(root: Path, config: Path, night: Night) -> list[str]:
+    """Lines to copy that show numbers, of what there is."""
+    days = (
+        "SELECT day, direction, sum(estimate) AS parcels, bool_and(complete) AS complete FROM traffic_days"
+        " WHERE traffic = 'parcel' GROUP BY ALL ORDER BY ALL"
+    )
+    history = root / "lake" / "traffic_history"
+    frame = (
+        f"import pandas; h = pandas.read_parquet({str(history)!r});"
+        " print(h[h.traffic == 'parcel'].pivot_table('estimate', h.span_start.dt.date, 'direction', 'sum'))"
+    )
+    lines = [f"{_program()} status -c {quote(str(config))}"]
+    if history.is_dir():  # nothing is published where the demo was stopped
+        lines += [
+            f"{_program()} sql -c {quote(str(config))} {_quoted(days)}",
+            f"{_near(sys.executable)} -c {_quoted(frame)}",
+        ]
+    page = root / "reports" / f"{night.run_id}.html"
+    if page.is_file():
+        lines.append(f"{_near(str(page.absolute()))} in a browser")
+    return ["Look at it:", *(f"  {line}" for line in lines)]
 
 
 def _program() -> str:
@@ -205,6 +226,11 @@ def _program() -> str:
     script = _near(sys.argv[0])
     is_script = Path(script).name == "ecgrid-stats"
     return script if is_script else f"{_near(sys.executable)} -m pipelines.cli"
+
+
+def _quoted(text: str) -> str:
+    """A word for a shell: in double quotes, which are easier to read around single ones, where those will do."""
+    return quote(text) if set(text) & set('"$`!\\') else f'"{text}"'
 
 
 def _near(path: str) -> str:
@@ -239,7 +265,7 @@ def _simulator() -> Iterator[str]:
 
 
 def _write_config(  # what stands in it
-    config: Path, command: str, url: str, population: Population, root: Path, rate: int = _RATE
+    config: Path, command: str, url: str, population: Population, root: Path
 ) -> None:
     """A configuration that works as it is: fake secrets in private files beside it."""
     secrets = config.with_suffix(".secrets")
@@ -260,7 +286,7 @@ def _write_config(  # what stands in it
             sessions_file=json.dumps(sessions_file.name),
             url=json.dumps(url),
             windows=_HISTORY if command == "demo" else _HOURS,
-            rate=rate,
+            rate=_RATE,
             root=json.dumps(str(root)),
             database=json.dumps(str(root / "warehouse.duckdb")),
         )

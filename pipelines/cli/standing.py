@@ -1,4 +1,4 @@
-"""The command `status`: what happened here, what is missing, and whether somebody must do something."""
+"""The command `status`: which runs a storage root has, what is missing, and whether somebody must do something."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -157,7 +157,7 @@ def _history_said(history: History) -> list[str]:
 
 def _lag_said(name: str, lag: "Lag") -> str:
     if lag.error is not None:
-        return f"warehouse {name} cannot be asked: {lag.error}"
+        return f"warehouse {name} cannot be asked: {lag.error.removeprefix(f'warehouse {name}: ')}"
     if not lag.is_behind:
         return f"warehouse {name} has everything"
     parts = [f"{lag.runs} runs, the oldest {lag.since}"] if lag.runs else []

@@ -1,13 +1,14 @@
-"""The commands that change something: collect, normalize, run."""
+"""The commands `collect`, `normalize` and `run`, which do the nightly job or a part of it."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import structlog
 
 from collector.config import Credential, Settings, Unreadable, credentials, require_readable
+from collector.domain.outcomes import FaultClass
 from collector.observers import Counts, EventLog, Progress
 from collector.runs.plan import repeated
 from collector.runs.run import WRONG_SERVICE
@@ -31,6 +32,10 @@ __all__ = ["collect", "history_said", "looked_at", "night_said", "normalize", "r
 
 _LOG = structlog.get_logger("ecgrid-stats")
 
+
+_FAILED_CALLS: Final = (
+    "SELECT session, fault_class, fault_text FROM calls WHERE state = 'failed' AND run_id = '{}'"
+)
 
 _deadline_option = click.option(
     "--deadline",
@@ -179,21 +184,32 @@ def night_said(night: Night, settings: Settings, counts: Counts | None = None) -
     ]
     if counts is not None and counts.retried:
         retries = ", ".join(f"{n} {fault.value}" for fault, n in counts.retried.most_common())
-        lines.append(
-            f"made again: {retries}; paused {counts.paused_seconds:.1f} s as the service asked"
-        )
+        paused = f"; paused {counts.paused_seconds:.1f} s as the service asked"
+        lines.append(f"made again after faults: {retries}{paused if counts.paused_seconds else ''}")
     if night.files:
         lake = settings.storage.lake or f"{settings.storage.root}/lake"
         lines.append(f"{night.rows} rows of instant_stats, {night.files} files under {lake}")
     if night.history is not None:
         lines.append(history_said(night.history))
     if night.faults:
-        classes = ", ".join(f"{count} {name}" for name, count in night.faults.items())
-        lines.append(f"failed: {classes}; the table calls says which and why")
+        lines += _failed_said(night)
     for check, count in (night.checks or {}).items():
-        lines.append(f"check {check}: {count} answers did not pass")
+        lines.append(f"check {check}: {count} answers did not pass; calls.quality names them")
     lines += loads_said(night.loads or {})
     return "\n".join([*lines, _end_said(night, settings)])
+
+
+def _failed_said(night: Night) -> list[str]:
+    """Failed calls by the class of their fault, what to do about each, and where each call's own reason stands."""
+    from pipelines.report.advice import for_fault  # noqa: PLC0415  # the page is slow to import
+
+    faults = night.faults or {}
+    classes = ", ".join(f"{count} {name}" for name, count in faults.items())
+    advice = [f"  {name}: {for_fault(name)}" for name in faults]
+    if not night.files:
+        return [f"failed: {classes}; the log says which and why", *advice]
+    query = _FAILED_CALLS.format(night.run_id)
+    return [f"failed: {classes}; `ecgrid-stats sql` says which and why: {query}", *advice]
 
 
 def _end_said(night: Night, settings: Settings) -> str:
@@ -208,23 +224,38 @@ def _end_said(night: Night, settings: Settings) -> str:
             "no session of this run is in the configuration any more, so nothing was asked; `ecgrid-stats run` again"
             " begins a new run"
         )
+    unheard = f"not one of the {night.planned} planned calls brought an answer to use"
     if night.exit_code == ExitCode.FAILED:
-        return "not one of the planned calls was answered; `ecgrid-stats check` looks closer"
+        hint = "; are service.url and service.namespace right?" if _is_elsewhere(night) else ";"
+        return f"{unheard}{hint} `ecgrid-stats check` looks closer"
     if night.stopped is not None:
-        return f"stopped early ({night.stopped}); `ecgrid-stats run` again resumes it"
+        said = f"stopped early ({night.stopped})"
+        if night.faults and not night.ok + night.empty:
+            said += f", and {unheard}: `ecgrid-stats check` looks closer"
+        return f"{said}; `ecgrid-stats run` again resumes it"
     if night.exit_code == ExitCode.CALLS_FAILED:
         return f"not all good: {_lacking(night)}"
-    return "all good"
+    if night.checks:
+        return "all calls were answered, but not all is well: see the checks above"
+    return "all good" if night.planned else "all good: there was nothing to ask for"
+
+
+def _is_elsewhere(night: Night) -> bool:
+    """Whether the service knows none of what was asked: then the calls fail for one reason, in the configuration."""
+    return FaultClass.NOT_FOUND in (night.faults or {})
 
 
 def _lacking(night: Night) -> str:
     """What a run that ended with exit code 1 lacks, and who brings it."""
     parts = []
     if calls := night.failed + night.not_attempted:
-        again = "the next run asks for these hours again" if night.history else "see `failed` above"
+        again = "the next run asks for these hours again" if night.history else "see above"
         parts.append(f"{calls} of {night.planned} calls brought nothing ({again})")
     if night.behind:
-        parts.append(
-            "a warehouse or the history is behind (the next run or `ecgrid-stats load` catches up)"
-        )
+        late = [name for name, load in (night.loads or {}).items() if not load.caught_up]
+        if late:
+            catches_up = "mended, the next run or `ecgrid-stats load` catches up"
+            parts.append(f"warehouse {', '.join(late)} is behind ({catches_up})")
+        else:
+            parts.append("the history is behind (the log says why; the next run catches up)")
     return "; ".join(parts)

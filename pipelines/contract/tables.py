@@ -76,48 +76,51 @@ class Table:
 _RUN_ID: Final = Column(
     "run_id",
     _TEXT,
-    "The run: its start in UTC, and the microseconds of that second in hexadecimal.",
+    "The run: when it started, in UTC, and the microseconds in hexadecimal.",
 )
 _CALL_ID: Final = Column(
     "call_id",
     _TEXT,
-    "The planned call: its session, operation and arguments; a span's edges in UTC.",
+    "The planned call: session, operation, and windows or the edges of a span.",
 )
-_SESSION: Final = Column("session", _TEXT, "The label of the session in the configuration.")
+_SESSION: Final = Column("session", _TEXT, "The session's label in the configuration.")
 _NETWORK_ID: Final = Column(
-    "network_id", _COUNT, "The network of the session as WhoAmI gave it; null if it did not.", True
+    "network_id", _COUNT, "The session's network, from WhoAmI; null if it gave none.", True
 )
 _MAILBOX_ID: Final = Column(
-    "mailbox_id", _COUNT, "The mailbox of the session as WhoAmI gave it; null if it did not.", True
+    "mailbox_id", _COUNT, "The session's mailbox, from WhoAmI; null if it gave none.", True
 )
 
 INSTANT_STATS: Final = Table(
     name="instant_stats",
     version=1,
-    description="What the service counted: a row per session, window, traffic, direction and answer.",
+    description="What the service counted: a row per answer, window, traffic and direction.",
     columns=(
         _RUN_ID,
         _CALL_ID,
         _SESSION,
         _NETWORK_ID,
         _MAILBOX_ID,
-        Column("window_minutes", _SMALL, "The length of the trailing window, in minutes."),
-        Column(
-            "window_start", _TIME, "window_end less window_minutes; null with window_end.", True
-        ),
-        Column("window_end", _TIME, "The end of the window: observed_at; null if that is.", True),
+        Column("window_minutes", _SMALL, "Length of the window, in minutes."),
+        Column("window_start", _TIME, "window_end less window_minutes; null with it.", True),
+        Column("window_end", _TIME, "The same as observed_at.", True),
         Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),
         Column("direction", _TEXT, "Seen from the mailbox: 'in' or 'out'."),
-        Column("count", _COUNT, "How many; null only where the service sent null.", True),
-        Column("window_slot", _SMALL, "Which of the call's two windows this is: 1 or 2."),
-        Column("requested_at", _TIME, "The client's clock when the request had been sent."),
+        Column(
+            "count",
+            _COUNT,
+            "How many parcels or interchanges; null where the service sent null.",
+            True,
+        ),
+        Column("window_slot", _SMALL, "Which of the call's two windows: 1 or 2."),
+        Column("requested_at", _TIME, "This machine's clock when the request was sent."),
         Column(
             "observed_at",
             _TIME,
-            "The server's clock (Date header), in whole seconds; null if it sent none.",
+            "The service's clock (Date header), in whole seconds; null without one.",
             True,
         ),
-        Column("raw_sha256", _TEXT, "SHA-256 of the landed body, hexadecimal: raw.body_sha256."),
+        Column("raw_sha256", _TEXT, "SHA-256 of the reply's body: raw.body_sha256."),
     ),
     key=("run_id", "call_id", "window_slot", "traffic", "direction"),
     sort=("session", "window_minutes"),
@@ -126,7 +129,7 @@ INSTANT_STATS: Final = Table(
 TRAFFIC_BUCKETS: Final = Table(
     name="traffic_buckets",
     version=2,
-    description="What the answers of a run say of the time between two edges: the observations of the history.",
+    description="What a run's answers say of the time between two instants; the history is made of them.",
     columns=(
         _RUN_ID,
         Column("call_id", _TEXT, "The call whose answer counted to_minutes."),
@@ -137,49 +140,50 @@ TRAFFIC_BUCKETS: Final = Table(
         Column(
             "span_start",
             _TIME,
-            "The edge that was asked for where bucket_start lies; null for trailing windows.",
+            "The edge that was asked for, near bucket_start; null for trailing windows.",
             True,
         ),
         Column(
             "span_end",
             _TIME,
-            "The edge that was asked for where bucket_end lies; null for trailing windows, the time of asking,"
-            " and where answers between are missing.",
+            "The edge that was asked for, near bucket_end; null for trailing windows, up to the time of asking, and"
+            " where answers between are missing.",
             True,
         ),
         Column(
             "bucket_start",
             _TIME,
-            "The start of the span: observed_at of that answer less to_minutes; true to about a second.",
+            "Where it truly starts: observed_at of its answer less to_minutes, to about a second.",
         ),
         Column(
             "bucket_end",
             _TIME,
-            "The end of the span: observed_at of the answer that counted from_minutes, less from_minutes.",
+            "Where it truly ends: observed_at of the answer that counted from_minutes, less these.",
         ),
-        Column("from_minutes", _SMALL, "The shorter window, in minutes; 0 for the time of asking."),
+        Column(
+            "from_minutes", _SMALL, "The shorter window, in minutes; 0: up to the time of asking."
+        ),
         Column("to_minutes", _SMALL, "The longer window, in minutes."),
         Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),
         Column("direction", _TEXT, "Seen from the mailbox: 'in' or 'out'."),
-        Column("count", _COUNT, "How many, where that is known; null where low is not high.", True),
+        Column("count", _COUNT, "How many parcels or interchanges; null unless low is high.", True),
         Column(
             "exact",
             pa.bool_(),
-            "Whether both counts come from one answer; then low, high and count agree.",
+            "Whether both counts come from one answer; then low and high are count.",
         ),
-        Column("low", _COUNT, "There were at least so many."),
-        Column("high", _COUNT, "There were at most so many; null where nothing bounds it.", True),
+        Column("low", _COUNT, "At least so many."),
+        Column("high", _COUNT, "At most so many; null if nothing bounds it.", True),
         Column(
             "estimate",
             _COUNT,
-            "The best guess between low and high: the difference of the two counts; null with high.",
+            "The difference of the two counts, kept between low and high; null with high.",
             True,
         ),
         Column(
             "latency_ms",
             pa.float64(),
-            "The longest latency of the answers: their counts may be so much older than their Date; null in files of"
-            " version 1.",
+            "The answers' longest latency: by so much a count may be older than its Date; null in files of version 1.",
             True,
         ),
     ),
@@ -200,60 +204,68 @@ CALLS: Final = Table(
         Column(
             "operation",
             _TEXT,
-            "The service's operation that is asked; null in files of version 1, which knew ReportInstantStats alone.",
+            "The operation asked; null in files of version 1, which had ReportInstantStats only.",
             True,
         ),
         Column(
             "span_start",
             _TIME,
-            "The older edge of the span that is asked for; null for trailing windows.",
+            "Where the span asked for starts; null for trailing windows.",
             True,
         ),
         Column(
             "span_end",
             _TIME,
-            "The younger edge of the span that is asked for; null for trailing windows.",
+            "Where the span asked for ends; null for trailing windows.",
             True,
         ),
         Column(
             "window1_minutes",
             _SMALL,
-            "The first window of the last attempt, in minutes; null for a span for which none was sent.",
+            "First window of the last attempt, in minutes; null for a span that was never sent.",
             True,
         ),
         Column(
             "window2_minutes",
             _SMALL,
-            "The second window of the last attempt, in minutes; null for a span for which none was sent.",
+            "Second window of the last attempt, in minutes; null for a span that was never sent.",
             True,
         ),
         Column("state", _TEXT, "How it ended: 'ok', 'empty', 'failed' or 'not_attempted'."),
-        Column("attempts", _SMALL, "Requests sent for it."),
-        Column("http_status", _SMALL, "The last reply's HTTP status; null without a reply.", True),
-        Column("fault_class", _TEXT, "Why there is no answer; null if there is one.", True),
+        Column("attempts", _SMALL, "How many requests were sent."),
+        Column("http_status", _SMALL, "HTTP status of the last reply; null without one.", True),
+        Column("fault_class", _TEXT, "Why there is no usable answer; null if there is one.", True),
         Column(
             "fault_text",
             _TEXT,
-            "What the service, the network or the check said, or why it was not attempted; null if nothing was.",
+            "What the service, the network or the check said, or why no attempt was made; null if nothing.",
             True,
         ),
         Column(
-            "requested_at", _TIME, "The client's clock at the last request; null if none.", True
+            "requested_at",
+            _TIME,
+            "This machine's clock at the last request; null without one.",
+            True,
         ),
         Column(
-            "observed_at", _TIME, "The server's clock in the last reply; null if it had none.", True
+            "observed_at", _TIME, "The service's clock in the last reply; null without one.", True
         ),
         Column(
             "latency_ms",
             pa.float64(),
-            "Milliseconds from the request sent to the last byte of the reply; null without a reply.",
+            "From request sent to last byte of the reply, in milliseconds; null without a reply.",
             True,
         ),
-        Column("reply_bytes", _COUNT, "Size of the last reply's body as received, in bytes.", True),
+        Column(
+            "reply_bytes",
+            _COUNT,
+            "Size of the last reply's body, in bytes; null without a reply.",
+            True,
+        ),
         Column(
             "quality",
             _TEXT,
-            "The checks that the answer did not pass, separated by commas; null if it passed all.",
+            "Checks that the answer did not pass, separated by commas; null if it passed all.",
             True,
         ),
     ),
@@ -265,7 +277,7 @@ CALLS: Final = Table(
 DATASET_EXTRAS: Final = Table(
     name="dataset_extras",
     version=1,
-    description="Every value of an answer that instant_stats has no place for, and all of quarantined ones.",
+    description="Values that instant_stats has no column for, and all values of quarantined answers.",
     columns=(
         _RUN_ID,
         _CALL_ID,
@@ -274,13 +286,13 @@ DATASET_EXTRAS: Final = Table(
         Column(
             "state",
             _TEXT,
-            "'current', 'before' for a changed row's old version, or 'deleted' for a deleted row's.",
+            "'current', 'before' (a changed row's old version) or 'deleted'.",
         ),
-        Column("row", _SMALL, "The row's number in its table, from 0; deleted ones on their own."),
-        Column("column", _TEXT, "The column's name."),
         Column(
-            "type", _TEXT, "The column's .NET type by the inline schema, System.Int32 for instance."
+            "row", _SMALL, "The row's number in its table, from 0; deleted rows are numbered apart."
         ),
+        Column("column", _TEXT, "The column's name."),
+        Column("type", _TEXT, "The column's .NET type."),
         Column("value", _TEXT, "The value as text; null for DBNull.", True),
     ),
     key=("run_id", "call_id", "table", "state", "row", "column"),
@@ -290,21 +302,23 @@ DATASET_EXTRAS: Final = Table(
 SESSIONS: Final = Table(
     name="sessions",
     version=1,
-    description="What WhoAmI said of each session in the run; never a credential.",
+    description="What WhoAmI said of each session of a run.",
     columns=(
         _RUN_ID,
         _SESSION,
         _NETWORK_ID,
         _MAILBOX_ID,
-        Column("user_id", _COUNT, "The user that the session belongs to; null if not given.", True),
+        Column("user_id", _COUNT, "The session's user; null if WhoAmI gave none.", True),
         Column(
             "timeout_seconds",
             _SMALL,
-            "The longest pause between two calls before the session ends, in seconds.",
+            "Pause between two calls after which the session ends, in seconds; null if WhoAmI gave none.",
             True,
         ),
-        Column("open_sessions", _SMALL, "Sessions of that user open at that moment.", True),
-        Column("asked_at", _TIME, "The client's clock when WhoAmI was asked."),
+        Column(
+            "open_sessions", _SMALL, "Open sessions of the user; null if WhoAmI gave none.", True
+        ),
+        Column("asked_at", _TIME, "This machine's clock when WhoAmI was asked."),
         Column("fault_class", _TEXT, "Why WhoAmI has no answer; null if it has one.", True),
         Column("fault_text", _TEXT, "What was said instead; null without a fault.", True),
     ),
@@ -315,28 +329,26 @@ SESSIONS: Final = Table(
 RAW: Final = Table(
     name="raw",
     version=1,
-    description="Every landed reply, faults too, in plan order, then by attempt.",
+    description="Every reply as received, faults too, in the order of the plan, then by attempt.",
     columns=(
         _RUN_ID,
         _CALL_ID,
         Column("attempt", _SMALL, "1 for the call's first request."),
         _SESSION,
-        Column(
-            "window1_minutes", _SMALL, "The first window as this attempt asked for it, in minutes."
-        ),
-        Column(
-            "window2_minutes", _SMALL, "The second window as this attempt asked for it, in minutes."
-        ),
+        Column("window1_minutes", _SMALL, "First window that this attempt asked for, in minutes."),
+        Column("window2_minutes", _SMALL, "Second window that this attempt asked for, in minutes."),
         Column("binding", _TEXT, "'soap11', 'soap12', 'http-get' or 'http-post'."),
-        Column("request", _TEXT, "Method, path, headers and body as sent, the credential masked."),
-        Column("http_status", _SMALL, "The reply's HTTP status."),
-        Column("headers", _TEXT, "The reply's headers as a JSON object, names in lower case."),
-        Column("body", pa.binary(), "The body as received, still in its content encoding."),
-        Column("masked", pa.bool_(), "The body held a credential, and those bytes were replaced."),
-        Column("cut", pa.bool_(), "The body was longer than the limit and ends early."),
-        Column("sent_at", _TIME, "The client's clock when the request had been written."),
-        Column("received_at", _TIME, "The client's clock when the last byte had come."),
-        Column("body_sha256", _TEXT, "SHA-256 of the body, hexadecimal."),
+        Column("request", _TEXT, "Method, path, headers and body as sent, credentials masked."),
+        Column("http_status", _SMALL, "HTTP status."),
+        Column("headers", _TEXT, "Headers of the reply as a JSON object, names in lower case."),
+        Column("body", pa.binary(), "The body as received, in its content encoding."),
+        Column(
+            "masked", pa.bool_(), "Whether the body held a credential, whose bytes were replaced."
+        ),
+        Column("cut", pa.bool_(), "Whether the body was longer than the limit and ends early."),
+        Column("sent_at", _TIME, "This machine's clock when the request was written."),
+        Column("received_at", _TIME, "This machine's clock when the last byte came."),
+        Column("body_sha256", _TEXT, "SHA-256 of the body, in hexadecimal."),
         Column("is_answer", pa.bool_(), "Whether the call's answer was read from this reply."),
     ),
     key=("run_id", "call_id", "attempt"),
@@ -347,39 +359,44 @@ RAW: Final = Table(
 TRAFFIC_HISTORY: Final = Table(
     name="traffic_history",
     version=1,
-    description="The history: what happened in each span of each series, over all runs, each span once, without holes.",
+    description="What went in and out, over all runs: each hour or span of a session, traffic and direction once.",
     columns=(
         _SESSION,
         _NETWORK_ID,
         _MAILBOX_ID,
-        Column("span_start", _TIME, "The start of the span."),
-        Column("span_end", _TIME, "The end of the span, where the next one of the series starts."),
+        Column("span_start", _TIME, "Where the span starts."),
+        Column("span_end", _TIME, "Where the span ends and the next one starts."),
         Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),
         Column("direction", _TEXT, "Seen from the mailbox: 'in' or 'out'."),
         Column(
             "state",
             _TEXT,
-            "'exact': one answer counted it; 'bounded': between low and high; 'unseen': nobody knows.",
+            "'exact': counted by one answer; 'bounded': between low and high; 'unseen': not known.",
         ),
-        Column("count", _COUNT, "How many from edge_start to edge_end; null unless exact.", True),
-        Column("low", _COUNT, "There were at least so many."),
-        Column("high", _COUNT, "There were at most so many; null where nothing bounds it.", True),
-        Column("estimate", _COUNT, "The best guess between low and high; null where unseen.", True),
+        Column(
+            "count",
+            _COUNT,
+            "How many parcels or interchanges from edge_start to edge_end; null unless exact.",
+            True,
+        ),
+        Column("low", _COUNT, "At least so many."),
+        Column("high", _COUNT, "At most so many; null if nothing bounds it.", True),
+        Column("estimate", _COUNT, "Best guess between low and high; null if unseen.", True),
         Column(
             "edge_start",
             _TIME,
-            "Where the observation truly starts, by the service's clock, to the second; null where unseen.",
+            "Where the count truly starts, by the service's clock, to the second; null if unseen.",
             True,
         ),
-        Column("edge_end", _TIME, "Where the observation truly ends; null where unseen.", True),
+        Column("edge_end", _TIME, "Where it truly ends; null if unseen.", True),
         Column(
             "conflict",
             pa.bool_(),
-            "Whether another answer contradicts this one: the service restated its counts.",
+            "Whether another answer contradicts it: the service restated its counts.",
         ),
-        Column("run_id", _TEXT, "The run of the observation; null where unseen.", True),
+        Column("run_id", _TEXT, "The run that counted it; null if unseen.", True),
         Column(
-            "call_id", _TEXT, "The call whose answer counted the start; null where unseen.", True
+            "call_id", _TEXT, "The call whose answer counted from edge_start; null if unseen.", True
         ),
     ),
     key=("session", "traffic", "direction", "span_start"),

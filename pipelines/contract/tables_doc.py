@@ -1,22 +1,12 @@
 """docs/tables.md, made from the contract: `python -m pipelines.contract.tables_doc > docs/tables.md`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-import pyarrow as pa
-
-from pipelines.contract.tables import TABLES, Column, Table
+from pipelines.contract.tables import RUN_TABLES, TABLES, Column, Table
 from pipelines.contract.views import VIEWS, View
 
 __all__ = ["EXAMPLES", "example_of", "tables_markdown"]
-
-_UNITS: Final = {
-    "_minutes": "minutes",
-    "_seconds": "seconds",
-    "_ms": "milliseconds",
-    "_bytes": "bytes",
-}
-_COUNTS: Final = ("count", "low", "high", "estimate")
 
 # by column, the same in every table
 EXAMPLES: Final = {
@@ -97,51 +87,67 @@ EXAMPLES: Final = {
 _HEAD: Final = """\
 # Tables
 
-Made from the contract by `python -m pipelines.contract.tables_doc`; a test keeps it true. The same sentences are in
-every file, as field metadata. How rows come about is in [normalizing.md](normalizing.md), how a table
-may change in [publication.md](publication.md).
+Every table and column, for whoever queries them; start with `traffic_history` and its views. The sentences are in every
+file, too, as field metadata. [extending.md](extending.md#how-an-answer-becomes-rows) says how rows come about,
+[publication.md](publication.md#how-a-table-may-change) how a table may change.
+
+`python -m pipelines.contract.tables_doc` makes this page.
 """
 
 
 def tables_markdown() -> str:
-    """The page."""
-    tables = (line for table in TABLES.values() for line in _table(table))
-    views = (line for view in VIEWS.values() for line in _view(view))
-    return "\n".join([_HEAD, *tables, *views])
+    """The page: the history and its views, then the tables of runs."""
+    derived = (table for table in TABLES.values() if table.is_derived)
+    tables: tuple[Table | View, ...] = (*derived, *VIEWS.values(), *RUN_TABLES.values())
+    lines, told = [_HEAD], dict[Column, str]()
+    for table in tables:
+        lines += _section(table, told)
+    return "\n".join(lines)
 
 
-def _table(table: Table) -> Iterator[str]:
+def _section(table: Table | View, told: dict[Column, str]) -> Iterator[str]:
+    """A table's lines.
+
+    Args:
+        told: the columns that stand on the page already, and in which table: the same ones are named only.
+    """
     yield f"## {table.name}"
     yield ""
+    yield from _head_of_table(table) if isinstance(table, Table) else _head_of_view(table)
+    same: dict[str, list[str]] = {}
+    for column in table.columns:
+        if column in told:
+            same.setdefault(told[column], []).append(column.name)
+    for name, columns in same.items():
+        yield f"- As in `{name}`: {_listed(columns)}"
+    yield ""
+    yield "| column | type | null | meaning | example |"
+    yield "|---|---|---|---|---|"
+    for column in table.columns:
+        if column not in told:
+            told[column] = table.name
+            null = "yes" if column.nullable else ""
+            example = example_of(table, column).replace("|", "\\|")
+            yield f"| `{column.name}` | {column.type} | {null} | {column.description} | `{example}` |"
+    yield ""
+
+
+def _head_of_table(table: Table) -> Iterator[str]:
     yield f"{table.description} Version {table.version}."
     yield ""
-    yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
+    yield f"- Key: {_listed(table.key)}"
     yield f"- Partition: `{table.partition}`, {_partition(table)}"
-    yield from _columns(table)
 
 
-def _view(view: View) -> Iterator[str]:
-    yield f"## {view.name}"
+def _head_of_view(view: View) -> Iterator[str]:
+    yield f"{view.description} In UTC; for another time zone `{view.name}_in(zone)` in SQL, `tz=` in Python."
     yield ""
-    yield f"{view.description} In UTC; `{view.name}_in(zone)` in SQL, and `tz=` in Python, are of another time zone."
-    yield ""
-    yield f"- Key: {', '.join(f'`{name}`' for name in view.key)}"
-    yield "- A view of `traffic_history`: in `open_lake`, `ecgrid-stats sql`, DuckDB and PostgreSQL"
-    yield from _columns(view)
+    yield f"- Key: {_listed(view.key)}"
+    yield "- A view of `traffic_history` in `open_lake`, `ecgrid-stats sql`, DuckDB and PostgreSQL"
 
 
-def _columns(table: Table | View) -> Iterator[str]:
-    yield ""
-    yield "| column | type | null | unit | meaning | example |"
-    yield "|---|---|---|---|---|---|"
-    for column in table.columns:
-        null = "yes" if column.nullable else ""
-        example = example_of(table, column).replace("|", "\\|")
-        yield (
-            f"| `{column.name}` | {column.type} | {null} | {_unit(column)} |"
-            f" {column.description} | `{example}` |"
-        )
-    yield ""
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def example_of(table: Table | View, column: Column) -> str:
@@ -155,14 +161,6 @@ def _partition(table: Table) -> str:
     if table.by_month:
         return f"the first day of the month, in UTC, of `{table.partition_from}`"
     return f"the UTC date of `{table.partition_from}`"
-
-
-def _unit(column: Column) -> str:
-    if pa.types.is_timestamp(column.type):
-        return "UTC"
-    if column.name in _COUNTS:
-        return "parcels or interchanges"
-    return next((unit for ending, unit in _UNITS.items() if column.name.endswith(ending)), "")
 
 
 if __name__ == "__main__":

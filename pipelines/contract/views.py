@@ -48,29 +48,40 @@ def _columns(period: str) -> tuple[Column, ...]:
         _SAME["direction"],
         Column(f"{period}_start", _TIME, f"Where the {period} starts."),
         Column(f"{period}_end", _TIME, f"Where the {period} ends."),
-        Column("count", _COUNT, f"How many; null unless all of the {period} is exact.", True),
-        Column("low", _COUNT, "There were at least so many."),
-        Column("high", _COUNT, "There were at most so many; null unless complete.", True),
-        Column("estimate", _COUNT, "The best guess for what is known; null if nothing is.", True),
+        Column(
+            "count",
+            _COUNT,
+            f"How many parcels or interchanges; null unless all of the {period} is exact.",
+            True,
+        ),
+        Column("low", _COUNT, "At least so many."),
+        Column("high", _COUNT, "At most so many; null unless complete.", True),
+        Column("estimate", _COUNT, "Best guess for what is known; null if nothing is.", True),
         Column(
             "state",
             pa.string(),
             f"'exact', 'bounded', or 'unseen' if nothing of the {period} is known.",
         ),
-        Column("known_seconds", _COUNT, f"How much of the {period} is exact or bounded."),
-        Column("complete", pa.bool_(), f"Whether all of the {period} is."),
-        Column("conflict", pa.bool_(), "Whether an answer contradicts another one about it."),
+        Column("known_seconds", _COUNT, f"How many seconds of the {period} are exact or bounded."),
+        Column("complete", pa.bool_(), f"Whether all of the {period} is exact or bounded."),
+        Column("conflict", pa.bool_(), "Whether answers about it contradict each other."),
     )
 
 
 TRAFFIC_HOURS: Final = View(
-    "traffic_hours", "hour", "The history by the hour: a row per series and hour.", _columns("hour")
+    "traffic_hours",
+    "hour",
+    "The history by the hour: a row per hour, session, traffic and direction.",
+    _columns("hour"),
 )
 TRAFFIC_DAYS: Final = View(
     "traffic_days",
     "day",
-    "The history by the day of a time zone, which may have 23 or 25 hours: a row per series and day.",
-    (Column("day", pa.date32(), "The date."), *_columns("day")),
+    "The history by the day: a row per day, session, traffic and direction.",
+    (
+        Column("day", pa.date32(), "The date; a day has 23 or 25 hours when the clocks change."),
+        *_columns("day"),
+    ),
 )
 VIEWS: Final = {view.name: view for view in (TRAFFIC_HOURS, TRAFFIC_DAYS)}
 
@@ -155,7 +166,7 @@ def duckdb_views(source: str, place: str = "") -> list[str]:
 
 
 def postgres_views(source: str, place: str) -> list[str]:
-    """The same for PostgreSQL, where a function takes the time zone; with a comment for each column."""
+    """The statements that make the views in PostgreSQL, functions that take a time zone, and comments on columns."""
     made = []
     for view in VIEWS.values():
         of_zone, in_utc = (_select(view, source, zone, unnest=False) for zone in ("zone", "'UTC'"))

@@ -1,4 +1,4 @@
-"""The history: observations of all runs to one row per span, and what is wanted and not known to the next plan."""
+"""The history: observations of all runs -> one row per span, and the spans that the next plan asks for."""
 
 from pipelines.history.asked import Asked, asked_of, calls_for_spans
 from pipelines.history.derive import STATES, derive

@@ -100,7 +100,7 @@ def _frame(published: pd.DataFrame) -> pd.DataFrame:
 
 
 def _landed(outcomes: Iterable[tuple[str, Outcome]]) -> pd.DataFrame:
-    """The same columns."""
+    """Outcomes of landed runs, with the columns of those that are published."""
     rows = []
     for run_id, outcome in outcomes:
         call = Call.of_id(outcome.call_id)

@@ -23,6 +23,24 @@ from pipelines.history.observations import (
 __all__ = ["Clusters", "clusters_of"]
 
 _NEAR_US: Final = EDGE_US + SECOND_US
+_NEVER: Final = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class _Instants:
+    """The instants of answers of some series, each once.
+
+    Attributes:
+        start: (K,) the number of the instant at which each observation starts.
+        end: (K,) that of its end.
+        earliest: (I,) no answer that tells of the instant lets it be before this; microseconds.
+        latest: (I,) none lets it be after this.
+    """
+
+    start: Integers
+    end: Integers
+    earliest: Integers
+    latest: Integers
 
 
 @dataclass(slots=True)
@@ -42,6 +60,7 @@ class Clusters:
     conflict: Flags
     begins: Flags
     _is_row: Flags
+    _instants: _Instants
     _sizes: Integers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,15 +68,13 @@ class Clusters:
 
     def bounds(self, places: Integers) -> tuple[Numbers, Numbers]:
         """At least and at most, for some observations, by all that count in their clusters."""
-        found = self.found
-        return self._bounds(
-            places, found.first_node[places], found.last_node[places], self.of[places]
-        )
+        known = self._instants
+        return self._bounds(places, known.start[places], known.end[places], self.of[places])
 
     def bounds_between(self, before: Integers, after: Integers) -> tuple[Numbers, Numbers]:
         """At least and at most, from the end of some observations to the start of others in the same clusters."""
-        found = self.found
-        return self._bounds(None, found.last_node[before], found.first_node[after], self.of[before])
+        known = self._instants
+        return self._bounds(None, known.end[before], known.start[after], self.of[before])
 
     def covers(self, before: Integers, after: Integers) -> Flags:
         """Whether observations that are no rows cover all that lies between two rows."""
@@ -86,7 +103,7 @@ class Clusters:
         # each question has a graph of its own: that of its cluster
         members = _members(self.of, self.counts, cluster[asked])
         question = np.repeat(np.arange(len(asked)), [len(each) for each in members])
-        graphs, nodes = _graphs(self.found.some(np.concatenate(members)), question)
+        graphs, nodes = _graphs(self.found, self._instants, np.concatenate(members), question)
         start = nodes.place(np.arange(len(asked)), first[asked])
         end = nodes.place(np.arange(len(asked)), last[asked])
         is_there = (start >= 0) & (end >= 0)
@@ -106,17 +123,18 @@ def clusters_of(found: Observations, is_row: Flags) -> Clusters:
     Args:
         is_row: (K,) which observations become rows; what contradicts these does not count.
     """
-    of, begins = _cuts(found, _near_gaps(found, is_row))
+    instants = _instants(found)
+    of, begins = _cuts(found, instants, _near_gaps(found, is_row))
     every, none = np.ones(len(found), np.bool_), np.zeros(len(found), np.bool_)
-    clusters = Clusters(found, of, every, none, begins, is_row)
+    clusters = Clusters(found, of, every, none, begins, is_row, instants)
     crowded = np.flatnonzero(np.bincount(of, minlength=1) > 1)
     members = _members(of, clusters.counts, crowded)
     if not members:
         return clusters
     number = np.repeat(np.arange(len(members)), [len(each) for each in members])
-    graphs, _ = _graphs(found.some(np.concatenate(members)), number)
+    graphs, _ = _graphs(found, instants, np.concatenate(members), number)
     for torn in np.flatnonzero(graphs.contradictions(len(members))).tolist():
-        _pass_over(clusters, members[torn], is_row)
+        _pass_over(clusters, instants, members[torn], is_row)
     return clusters
 
 
@@ -146,48 +164,80 @@ def _near_gaps(found: Observations, is_row: Flags) -> Flags:
     return result & np.isin(found.series, others)
 
 
-def _cuts(found: Observations, whole: Flags) -> tuple[Integers, Flags]:
+def _cuts(found: Observations, known: _Instants, whole: Flags) -> tuple[Integers, Flags]:
     """(K,) the cluster of each observation, and whether it begins it.
 
-    It does where no instant from it on is certainly before one that an observation before it reaches, and no two
-    instants are of observations of both sides. Then all that is certain between the sides is that one is not later than
-    the other, but for one instant at most; a path that leaves a side comes back by that one or never, so neither bounds
-    nor contradictions cross.
+    It does where nothing that is certain leads from one side to the other and back. Either no instant is of
+    observations of both sides, and none of this side is certainly before one of the side before it: all that may be
+    certain between them is that one is not later than the other. Or one instant is of both, and all others are
+    certainly not after it there, and not before it here: a way over to the other side that comes back by it is no
+    shorter than what that order says. So neither bounds nor contradictions cross.
 
     Args:
         whole: (K,) with which none begins.
     """
     order = np.lexsort((found.end, found.start, found.series))
-    some = found.some(order)
-    is_first = np.r_[True, some.series[1:] != some.series[:-1]]
-    reach = pd.Series(some.earliest[1]).groupby(some.series).cummax().to_numpy()
-    before = np.r_[0, reach[:-1]]
-    # latencies differ: what starts later by its Date may truly start earlier
-    backwards = pd.Series(some.latest[0][::-1]).groupby(some.series[::-1])
-    following = backwards.cummin().to_numpy()[::-1]
-    is_new = is_first | ((before < following) & ~whole[order] & (_shared(some) < 2))
-    of = np.empty(len(found), np.int64)
+    count, series = len(order), found.series[order]
+    earliest, latest = known.earliest, known.latest
+    both = np.concatenate([known.start[order], known.end[order]])
+    place = np.tile(np.arange(count), 2)
+    first, last = np.full(len(earliest), count), np.full(len(earliest), -1)
+    np.minimum.at(first, both, place)
+    np.maximum.at(last, both, place)
+
+    def before(values: Integers) -> Integers:
+        """(K,) the greatest of the instants that are only of observations before this one."""
+        result = np.full(count, _NEVER)
+        np.maximum.at(result, last, values)
+        result[1:] = _cumulated(result, series)[:-1]
+        return result
+
+    def following(values: Integers) -> Integers:
+        """(K,) the least of those that are only of observations from this one on."""
+        result = np.full(count, -_NEVER)
+        np.minimum.at(result, first, values)
+        return -_cumulated(-result[::-1], series[::-1])[::-1]
+
+    def shared(values: Integers) -> Integers:
+        """(K,) the sum over those that are of both sides."""
+        change = np.zeros(count + 1, np.int64)
+        np.add.at(change, first + 1, values)
+        np.subtract.at(change, last + 1, values)
+        return np.asarray(np.cumsum(change)[:count], np.int64)
+
+    how_many = shared(np.ones(len(earliest), np.int64))
+    is_apart = (how_many == 0) & (before(earliest) < following(latest))
+    is_hinged = (how_many == 1) & (before(latest) <= shared(earliest))
+    is_hinged &= shared(latest) <= following(earliest)
+    is_new = np.r_[True, series[1:] != series[:-1]] | ((is_apart | is_hinged) & ~whole[order])
+    of = np.empty(count, np.int64)
     of[order] = np.cumsum(is_new) - 1
-    begins = np.empty(len(found), np.bool_)
+    begins = np.empty(count, np.bool_)
     begins[order] = is_new
     return of, begins
 
 
-def _shared(some: Observations) -> Integers:
-    """(K,) how many instants are both of an observation before this one and of one from it on."""
-    count = len(some)
-    place = np.tile(np.arange(count), 2)
-    nodes = pd.DataFrame(
+def _instants(found: Observations) -> _Instants:
+    """Those of all observations; all answers that tell of one narrow down when it is."""
+    told = pd.DataFrame(
         {
-            "series": np.tile(some.series, 2),
-            "node": np.concatenate([some.first_node, some.last_node]),
-            "place": place,
+            "series": np.tile(found.series, 2),
+            "node": np.concatenate([found.first_node, found.last_node]),
+            "earliest": np.concatenate(found.earliest),
+            "latest": np.concatenate(found.latest),
         }
+    ).groupby(["series", "node"], sort=False)
+    number, earliest, latest = (
+        np.asarray(each, np.int64)
+        for each in (told.ngroup(), told["earliest"].max(), told["latest"].min())
     )
-    ends = nodes.groupby(["series", "node"])["place"].agg(["min", "max"])
-    change = np.bincount(ends["min"] + 1, minlength=count + 2)
-    change -= np.bincount(ends["max"] + 1, minlength=count + 2)
-    return np.asarray(np.cumsum(change)[:count], np.int64)
+    start, end = number[: len(found)], number[len(found) :]
+    return _Instants(start, end, earliest, np.maximum(earliest, latest))
+
+
+def _cumulated(values: Integers, series: Integers) -> Integers:
+    """(K,) the greatest so far, of each series."""
+    return pd.Series(values).groupby(series, sort=False).cummax().to_numpy(np.int64)
 
 
 def _members(of: Integers, counts: Flags, clusters: Integers) -> list[Integers]:
@@ -212,30 +262,34 @@ class _Nodes:
         return np.asarray(known.get_indexer(pd.MultiIndex.from_arrays([graph, number])), np.int64)
 
 
-def _graphs(some: Observations, graph: Integers) -> tuple[Graphs, _Nodes]:
-    """A graph for each number, of the observations that have it, and its nodes."""
-    both = np.concatenate([graph, graph])
-    numbers = np.concatenate([some.first_node, some.last_node])
-    earliest, latest = (np.concatenate(each) for each in (some.earliest, some.latest))
-    table = pd.DataFrame({"graph": both, "number": numbers, "earliest": earliest, "latest": latest})
-    # an instant of which two answers tell is where both say that it is
-    merged = table.groupby(["graph", "number"], sort=True).agg({"earliest": "max", "latest": "min"})
-    nodes = _Nodes(*(np.asarray(merged.index.get_level_values(n), np.int64) for n in range(2)))
-    latest = np.maximum(merged["latest"].to_numpy(), merged["earliest"].to_numpy())
-    first, last = (nodes.place(graph, each) for each in (some.first_node, some.last_node))
-    bounds = first, last, some.low, some.high
-    graphs = graphs_of(bounds, nodes.graph, merged["earliest"].to_numpy(), latest)
+def _graphs(
+    found: Observations, known: _Instants, places: Integers, graph: Integers
+) -> tuple[Graphs, _Nodes]:
+    """A graph for each number, of the observations at the places that have it, and its nodes."""
+    start, end = known.start[places], known.end[places]
+    each = pd.DataFrame({"graph": np.tile(graph, 2), "number": np.concatenate([start, end])})
+    each = each.drop_duplicates().sort_values(["graph", "number"])
+    nodes = _Nodes(each["graph"].to_numpy(np.int64), each["number"].to_numpy(np.int64))
+    bounds = (
+        nodes.place(graph, start),
+        nodes.place(graph, end),
+        found.low[places],
+        found.high[places],
+    )
+    graphs = graphs_of(
+        bounds, nodes.graph, known.earliest[nodes.number], known.latest[nodes.number]
+    )
     return graphs, nodes
 
 
-def _pass_over(clusters: Clusters, members: Integers, is_row: Flags) -> None:
+def _pass_over(clusters: Clusters, known: _Instants, members: Integers, is_row: Flags) -> None:
     """Leave out what contradicts better observations of its cluster, and mark the rows that it speaks of."""
     found = clusters.found
     order = members[np.lexsort((found.rank[members], ~is_row[members]))]
     kept: list[int] = []
     rest = order.tolist()
     while rest:
-        agreeing = _agreeing(found, kept, rest)
+        agreeing = _agreeing(found, known, kept, rest)
         kept += rest[:agreeing]
         if agreeing == len(rest):
             break
@@ -248,21 +302,20 @@ def _pass_over(clusters: Clusters, members: Integers, is_row: Flags) -> None:
         rest = rest[agreeing + 1 :]
 
 
-def _agreeing(found: Observations, kept: list[int], rest: list[int]) -> int:
+def _agreeing(found: Observations, known: _Instants, kept: list[int], rest: list[int]) -> int:
     """How many of the rest, from its first on, can be true together with those that are kept."""
     least, most = 0, len(rest)
-    if not _contradict(found, kept + rest):
+    if not _contradict(found, known, kept + rest):
         return most
     while most - least > 1:
         middle = (least + most) // 2
-        if _contradict(found, kept + rest[:middle]):
+        if _contradict(found, known, kept + rest[:middle]):
             most = middle
         else:
             least = middle
     return least
 
 
-def _contradict(found: Observations, places: list[int]) -> bool:
-    some = found.some(np.asarray(places, np.int64))
-    graphs, _ = _graphs(some, np.zeros(len(places), np.int64))
+def _contradict(found: Observations, known: _Instants, places: list[int]) -> bool:
+    graphs, _ = _graphs(found, known, np.asarray(places, np.int64), np.zeros(len(places), np.int64))
     return bool(graphs.contradictions(1)[0])

@@ -96,7 +96,9 @@ def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
         damaged = [] if before is None else _damaged(lake, before)
         if not damaged:
             raise
-        _LOG.error("the days of damaged files are made anew", said=str(error), files=damaged)
+        _LOG.error(
+            "the days of damaged files are made anew", said=str(error), files=", ".join(damaged)
+        )
         reader = OpenLake(lake, but=[*damaged, *published.damaged])
         return replace(work, reader=reader, damaged=damaged).perform()
 

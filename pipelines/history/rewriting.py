@@ -1,4 +1,4 @@
-"""Rows that were made anew take the place of what is there: which days are written, and what comes into their files.
+"""Rows of the history that were derived anew -> which days or months are written, and which rows each file holds.
 
 A month is written as one once nothing can be observed of it any more, so that years are few files; before that, each
 day by itself, so that a night writes little. Which it is depends on the rows alone.

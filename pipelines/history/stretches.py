@@ -1,4 +1,4 @@
-"""Stretches of time that are covered by spans. Pure."""
+"""Which stretches of time a set of spans covers, and what several sets cover in common. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""The nightly job: its sequence, lock, signals, watchdog and exit codes. The work is done in the rooms below."""
+"""The nightly job: its sequence, lock, signals, watchdog and exit codes. The packages that it calls do the work."""

@@ -1,8 +1,8 @@
-"""What earlier runs left to do: publish what was not, close what nobody will resume, drop what is old."""
+"""Publishes earlier runs that were not, finishes those that are too old to be resumed, drops old landing stores."""
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -18,6 +18,7 @@ __all__ = ["catch_up", "finish"]
 if TYPE_CHECKING:
     from pipelines.lake import Manifest
 
+_MOST_NAMED: Final = 5  # files in a log line
 _LOG = structlog.get_logger("nightly")
 
 
@@ -36,7 +37,11 @@ def catch_up(settings: Settings, current: Path | None = None) -> None:
     lake.settle()
     wrong, published = lake.wrong_files(), lake.published()
     for run_id, paths in wrong.items():
-        _LOG.error("published files are not what was published", run_id=run_id, paths=paths[:5])
+        _LOG.error(
+            "published files are not what was published; their run is published again",
+            run_id=run_id,
+            paths=", ".join(paths[:_MOST_NAMED]),
+        )
     for path in landed_runs(settings.storage.root / "landing"):
         if path == current:
             continue
@@ -50,14 +55,18 @@ def catch_up(settings: Settings, current: Path | None = None) -> None:
                 continue
             is_given_up = info.finished_at_us is None and not is_resumable(settings, info)
             if is_given_up or is_behind:
-                _LOG.warning("publishing an earlier run", run_id=info.run_id)
+                _LOG.warning("an earlier run is published now", run_id=info.run_id)
                 publish(settings, path)
             if is_given_up:
                 asyncio.run(finish(path))
             elif info.finished_at_us is not None and _is_old(settings, info):
                 path.unlink()
         except Exception as error:  # noqa: BLE001  # an old run's trouble is not tonight's
-            _LOG.error("an earlier run cannot be published", path=str(path), said=str(error))
+            _LOG.error(
+                "an earlier run cannot be published; the next run tries again",
+                path=str(path),
+                said=str(error),
+            )
 
 
 def _is_behind(manifest: "Manifest | None", landed: LandedRun) -> bool:

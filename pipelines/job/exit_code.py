@@ -1,4 +1,4 @@
-"""What the process says when it ends."""
+"""The exit codes of `ecgrid-stats`."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""The end of a process that was told to end and does not, because a thread hangs. Knows nothing of what it did."""
+"""Ends a process that was told to end and does not, because a thread hangs. Knows nothing of what the process did."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""What a run came to, and the exit code that says it. Does nothing itself."""
+"""The result of a run, as `--json` prints it, and the exit code that it means. Does nothing itself."""
 
 import time
 from collections.abc import Mapping

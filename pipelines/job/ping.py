@@ -77,7 +77,11 @@ class Pings:
 
     def _tell(self, ping: str, said: str | None) -> None:
         if said is not None:
-            _LOG.warning("a ping was not heard: alert.ping_url", ping=ping, said=said)
+            _LOG.warning(
+                "a ping was not heard: is alert.ping_url right, and can it be reached from here?",
+                ping=ping,
+                said=said,
+            )
 
 
 class _Sending:

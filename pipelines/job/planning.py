@@ -1,4 +1,4 @@
-"""What a run asks that is begun now: trailing windows as they are, or the spans that are wanted and not known."""
+"""What a new run asks for: the configured trailing windows, or the spans that are wanted and not known."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

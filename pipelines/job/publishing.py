@@ -1,9 +1,9 @@
-"""Landed runs into the lake of the configuration, and the lake into warehouses, one step at a time."""
+"""Publishes landed runs in the configured lake and loads the lake into the configured warehouses."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.warehouse.loading import Lag, Load
 
 _LOG = structlog.get_logger("nightly")
+_MOST_NAMED: Final = 5  # runs in a message
 
 
 def lake_of(settings: Settings) -> "Lake":
@@ -71,7 +72,9 @@ def publish(settings: Settings, path: Path) -> "Normalized":
         recover(path, error)
         normalized = published()
     for check, count in normalized.violations.items():
-        _LOG.warning("answers did not pass a check", check=check, answers=count)
+        _LOG.warning(
+            "answers did not pass a check: calls.quality names them", check=check, answers=count
+        )
     return normalized
 
 
@@ -93,7 +96,8 @@ def normalize_landed(
         known = [path.stem for path in paths]
         paths = [path for path in paths if path.stem == run_id]
         if not paths:
-            raise ConfigError(f"run {run_id!r}: not landed; there are {', '.join(known) or 'none'}")
+            newest = ", ".join(known[-_MOST_NAMED:]) or "none"
+            raise ConfigError(f"--run {run_id!r}: no such run was landed; the newest are {newest}")
         return {run_id: publish(settings, paths[0])}
     done: dict[str, Normalized | None] = {}
     lake = lake_of(settings)

@@ -1,4 +1,4 @@
-"""The page of a configuration's lake, below its storage root. After a run it is an extra: it changes nothing of it."""
+"""Makes the page of the configured lake, below the storage root. A page that fails changes nothing about its run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +36,13 @@ def report(settings: Settings, nights: int = NIGHTS, output: Path | None = None)
         return write_page(page, settings.storage.root / "reports")
     except OSError as error:
         place = output or settings.storage.root / "reports"
-        raise ReportError(f"the page cannot be written to {place}: {error.strerror}") from error
+        raise ReportError(
+            f"the page cannot be written to {place} ({error.strerror}); must be a place that this user may write"
+        ) from error
 
 
 def report_if_wanted(settings: Settings) -> "Written | None":
-    """The same after a run, if `report.enabled`; None, and a line in the log, where it cannot be made."""
+    """Make the page after a run, if `report.enabled`; None, and a line in the log, where it cannot be made."""
     if not settings.report.enabled:
         return None
     try:

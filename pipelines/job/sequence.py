@@ -1,9 +1,10 @@
-"""The order: what is wanted is planned, calls are made, what they brought is published, becomes history, is loaded."""
+"""The order of a nightly run: plan, make the calls, publish their answers, derive the history, load the warehouses."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 import structlog
 
@@ -23,6 +24,7 @@ from pipelines.warehouse.target import Target
 __all__ = ["collect_only", "run_night"]
 
 _LOG = structlog.get_logger("nightly")
+_SAFE: Final = "What was answered is safe in landing; `ecgrid-stats run` again publishes it"
 
 
 def collect_only(
@@ -61,7 +63,10 @@ def run_night(
     )
     if collected.stopped not in (None, DEADLINE, OUTAGE, WRONG_SERVICE):
         return night_of(collected, collected.summary, None, started)
-    normalized = publish(settings, collected.path)
+    try:
+        normalized = publish(settings, collected.path)
+    except PublicationError as error:
+        raise PublicationError(f"{error}. {_SAFE}") from error
     catch_up(settings, collected.path)
     coverage, is_behind = None, False
     try:

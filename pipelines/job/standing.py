@@ -1,4 +1,4 @@
-"""How a storage root stands: its runs, by the lake and the landing stores; who is at work; what the history lacks."""
+"""The state of a storage root: its runs, by the lake and the landing stores; who is at work; what the history lacks."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,10 @@ class Standing:
                 )
             if run.finished and not run.published:
                 said.append(f"run {run.run_id} is not published: `ecgrid-stats normalize`")
-        said += [f"{path} is damaged and set aside" for path in self.damaged]
+        said += [
+            f"{path} is damaged and set aside; put a good copy back or remove it"
+            for path in self.damaged
+        ]
         if self.unread:
             said.append(f"the history cannot be read: {self.unread}")
         if self.history is not None and self.history.missed:
@@ -157,7 +160,8 @@ class Standing:
         if self.history is None and self.runs and self.runs[-1].lacks:
             last = self.runs[-1]
             said.append(
-                f"{last.lacks} of {last.counts['planned']} calls of run {last.run_id} brought nothing"
+                f"{last.lacks} of {last.counts['planned']} calls of run {last.run_id} brought nothing;"
+                " `ecgrid-stats report` says why"
             )
         return said
 

@@ -1,4 +1,4 @@
-"""A run as it is watched from outside: who is told that it began and how it ended. What fails here fails no run."""
+"""Tells who watches from outside (ping, metrics) that a run began and how it ended. What fails here fails no run."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ class Watched:
         try:
             url = ping_url(alert, config.parent)
         except ConfigError as error:
-            _LOG.warning("nobody is pinged", said=str(error))
+            _LOG.warning("nobody is pinged: mend alert.ping_url", said=str(error))
             return
         if url is None:
             return

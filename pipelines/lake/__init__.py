@@ -1,4 +1,4 @@
-"""The published tables: partitions, atomic changes, manifests, on a disk or a store. Knows nothing of replies."""
+"""The published tables: partitions, atomic changes, manifests, on disk or object storage. Knows nothing of replies."""
 
 from pipelines.lake.addresses import S3Options, open_filesystem
 from pipelines.lake.compaction import Compacted
@@ -11,7 +11,7 @@ from pipelines.lake.partition import COMPACTED, DERIVED, PartitionFile, Partitio
 from pipelines.lake.publication import Publication
 from pipelines.lake.retention import Pruned
 from pipelines.lake.state import LAKE_VERSION, Entry, Published, TableFile
-from pipelines.lake.verified_files import is_whole, open_verified
+from pipelines.lake.verified_files import is_whole, open_verified, publish_again
 
 __all__ = [
     "COMPACTED",
@@ -38,4 +38,5 @@ __all__ = [
     "is_whole",
     "open_filesystem",
     "open_verified",
+    "publish_again",
 ]

@@ -1,4 +1,4 @@
-"""The one way in which a lake changes: for a run, many runs, compaction and pruning, on a disk or a store of objects.
+"""The one way in which a lake changes: for a run, many runs, compaction and pruning, on a disk or object storage.
 
 1. The state is written with the paths that are about to come, as files that go: a kill from here on is undone.
 2. Files and manifests are placed. Each has a name that nothing had before, so nobody sees them.
@@ -111,7 +111,7 @@ def settle(storage: Storage) -> None:
 
     Raises:
         OSError: the place cannot be written.
-        PublicationError: the store of objects does not answer or refuses.
+        PublicationError: object storage does not answer or refuses.
     """
     state = State()
     try:

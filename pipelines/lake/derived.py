@@ -1,4 +1,4 @@
-"""Tables that are made of all runs: the files of some days are written anew, those of others stay."""
+"""Publishes tables that are derived from all runs: files of some days are written anew, those of others stay."""
 
 import calendar
 import contextlib
@@ -220,7 +220,7 @@ class DerivedPublication:
 
 
 def _groups(tables: Iterable[pa.Table], count: int) -> Iterator[pa.Table]:
-    """The same rows, so many in each table but the last."""
+    """The rows of all tables, `count` in each new table but the last."""
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)

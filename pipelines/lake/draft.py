@@ -21,6 +21,8 @@ from pipelines.lake.partition import PartitionFile, PartitionKey
 
 __all__ = ["DEFAULT_SIZES", "DraftTable", "Sizes"]
 
+_DISK: Final = "is the disk sound? What was published stays; run again"
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -137,10 +139,10 @@ class DraftTable:
             with pq.ParquetFile(draft) as written:
                 found, schema = written.metadata.num_rows, written.schema_arrow
         except pa.ArrowException as error:
-            raise PublicationError(f"{draft} does not read back: {error}") from error
+            raise PublicationError(f"{draft} does not read back ({error}): {_DISK}") from error
         if found != rows or not schema.equals(self._schema, check_metadata=True):
             raise PublicationError(
-                f"{draft} reads back as {found} rows of {schema.names}, not as the {rows} rows written"
+                f"{draft} reads back as {found} rows of {schema.names}, not as the {rows} rows written: {_DISK}"
             )
         with draft.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()

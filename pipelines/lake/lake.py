@@ -1,4 +1,4 @@
-"""The lake as its users see it: what is published, and the doors to change it."""
+"""The lake as its users see it: what is published, and the functions that change it."""
 
 import tempfile
 import uuid
@@ -42,7 +42,7 @@ class Lake:
         """The lake of an address, a local folder or for instance `s3://bucket/prefix`.
 
         Args:
-            drafts: a local folder, for this alone, where files for a store of objects are written before they are
+            drafts: a local folder, for this alone, where files for object storage are written before they are
                 sent; one of its own below the system's folder for temporary files if it is None.
 
         Raises:
@@ -95,7 +95,7 @@ class Lake:
 
         Raises:
             LakeVersionError: another version wrote it.
-            StorageError: the store of objects does not answer or refuses.
+            StorageError: object storage does not answer or refuses.
             PublicationError: its version cannot be read.
         """
         state.check_version(self.storage)
@@ -185,7 +185,7 @@ class Lake:
         """What the run published; None if nothing.
 
         Raises:
-            StorageError: the store of objects does not answer or refuses.
+            StorageError: object storage does not answer or refuses.
             PublicationError: its manifest cannot be read.
         """
         published = self.published(lambda each, _entry: each == run_id)
@@ -257,7 +257,7 @@ class Lake:
         if TABLES[table].is_derived and published.derived_damage:
             raise PublicationError(published.derived_damage)
         derived = {DERIVED: published.derived} if published.derived else {}
-        for run_id, manifest in {**published.manifests, **derived}.items():
+        for manifest in {**published.manifests, **derived}.values():
             for file in manifest.files:
                 if file.table != table:
                     continue
@@ -265,6 +265,5 @@ class Lake:
                     with named_errors(self.storage.address):
                         open_verified(self.storage, file, published.state.pending).close()
                 except PublicationError as error:
-                    which = "" if run_id == DERIVED else f" --run {run_id}"
-                    return f"{error}: `ecgrid-stats normalize{which}`"
+                    return str(error)
         return None

@@ -1,4 +1,4 @@
-"""A lake on a store of objects: no rename and no folders, so files are seen by name as soon as they are sent."""
+"""A lake in object storage: no rename and no folders, so files are seen by name as soon as they are sent."""
 
 import contextlib
 import errno

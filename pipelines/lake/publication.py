@@ -1,4 +1,4 @@
-"""A run's files into the lake: all of them or none, in place of what the run had published."""
+"""Publishes a run's files: all of them or none, in place of those it had published before."""
 
 import contextlib
 from collections.abc import Mapping, Sequence

@@ -136,7 +136,9 @@ def split_shared(
         except StorageError:
             raise
         except PublicationError as error:
-            _LOG.error("other runs' rows stay where they are", runs=staying, said=str(error))
+            _LOG.error(
+                "other runs' rows stay where they are", runs=", ".join(staying), said=str(error)
+            )
             continue
         come.append(new.file.path)
         go += paths

@@ -208,7 +208,7 @@ def check_version(storage: Storage) -> None:
 
     Raises:
         LakeVersionError: another version wrote it.
-        StorageError: the store of objects does not answer or refuses.
+        StorageError: object storage does not answer or refuses.
         PublicationError: its version cannot be read.
     """
     path = f"{storage.base}/{VERSION}"
@@ -270,7 +270,7 @@ def read_state(storage: Storage) -> State:
     """What is live now; nothing, where nothing was ever published.
 
     Raises:
-        StorageError: the store of objects does not answer or refuses.
+        StorageError: object storage does not answer or refuses.
         StateDamagedError: it is lost or damaged.
         PublicationError: it cannot be read now.
     """
@@ -294,7 +294,7 @@ def read_published(
     """The live runs, those that are wanted, with their manifests.
 
     Raises:
-        StorageError: the store of objects does not answer or refuses.
+        StorageError: object storage does not answer or refuses.
         PublicationError: the state cannot be read.
     """
     found = _manifests(storage, read_state(storage), wanted)
@@ -326,7 +326,7 @@ def _manifests(storage: Storage, state: State, wanted: Callable[[str, Entry], bo
             again = (
                 "`ecgrid-stats normalize` makes it anew"
                 if run_id == DERIVED
-                else "publish the run again"
+                else f"publish the run again: `ecgrid-stats normalize --run {run_id}`"
             )
             damaged[run_id] = f"{storage.base}/{path}: {error}; {again}"
     derived, derived_damage = found.pop(DERIVED, None), damaged.pop(DERIVED, None)

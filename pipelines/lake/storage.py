@@ -1,4 +1,4 @@
-"""What the lake asks of the place that it is in, and how errors of that place are told."""
+"""The interface between the lake and where it is kept (a folder, object storage), and that place's errors as ours."""
 
 import contextlib
 import errno
@@ -41,7 +41,7 @@ _STORE_ADVICE: Final = (  # what the store says -> what to do
 
 
 class Storage(Protocol):
-    """A folder of this machine, or a prefix in a store of objects. Paths are in the lake, with `/`.
+    """A folder of this machine, or a prefix in object storage. Paths are in the lake, with `/`.
 
     Every method raises an OSError that says what went wrong, unless it says otherwise.
 

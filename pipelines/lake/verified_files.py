@@ -3,22 +3,30 @@
 import contextlib
 import errno
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
 from pipelines.errors import PublicationError
 from pipelines.lake.manifest import PublishedFile
+from pipelines.lake.partition import DERIVED
 from pipelines.lake.state import Pending
 from pipelines.lake.storage import Storage
 
-__all__ = ["MissingFileError", "is_whole", "open_verified"]
+__all__ = ["MissingFileError", "is_whole", "open_verified", "publish_again"]
 
 _CHUNK: Final = 1 << 20
 
 
 class MissingFileError(PublicationError):
     """A file is not there: it is lost, or a change took it away since its manifest was read."""
+
+
+def publish_again(runs: Sequence[str]) -> str:
+    """What to do about a file of these runs; several, and the history, are made again with everything else."""
+    which = f" --run {runs[0]}" if len(runs) == 1 and runs[0] != DERIVED else ""
+    return f"publish run {', '.join(runs)} again: `ecgrid-stats normalize{which}`"
 
 
 def open_verified(
@@ -34,7 +42,7 @@ def open_verified(
         PublicationError: its bytes are others.
         OSError: it cannot be read.
     """
-    path, again = f"{storage.base}/{file.path}", f"publish run {', '.join(file.runs)} again"
+    path, again = f"{storage.base}/{file.path}", publish_again(file.runs)
     content = None
     is_coming = pending is not None and file.path in pending.come
     # it may have been shown since it was looked for

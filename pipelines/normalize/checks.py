@@ -188,8 +188,9 @@ def service_clock(answers: pd.DataFrame, clock_seconds: float) -> pd.DataFrame:
         (ahead.abs() > clock_seconds) & (ahead.abs() < _DAY_SECONDS),
         lambda wrong: (
             "the service's clock is "
-            + wrong["clock_ahead_seconds"].round().astype(INTEGER).astype(TEXT)
-            + " s ahead of this machine's"
+            + wrong["clock_ahead_seconds"].abs().round().astype(INTEGER).astype(TEXT)
+            + (wrong["clock_ahead_seconds"] > 0).map({True: " s ahead of", False: " s behind"})
+            + " this machine's"
         ),
     )
 

@@ -79,10 +79,10 @@ class Rungs:
 
 
 def rungs(answers: Answers) -> Rungs:
-    """The ladder of every session and metric.
+    """Buckets between neighbouring trailing windows, of every session and metric.
 
-    Windows are taken from the shortest up. One is a rung if it reaches further back than those before it; where two
-    answers counted the same window, the second one counts as the same rung if it says the same.
+    Windows are taken from the shortest up. One makes a bucket if it reaches further back than those before it. Where
+    two answers counted the same window, the second one belongs to the same bucket if it says the same.
     """
     ladder = _Ladder(answers)
     steps = [ladder.step(at) for at in range(2 * answers.sent.shape[1])]
@@ -169,11 +169,11 @@ class _Ladder:
         order[~answers.present] = np.iinfo(np.int64).max
         self._order = np.argsort(order.reshape(sessions, 2 * most), axis=1, kind="stable")
         shape = sessions, answers.counts.shape[1]
-        self._at = np.full(shape, -1)  # the answer of the last rung
+        self._at = np.full(shape, -1)  # the answer of the last window that made a bucket
         self._twin = np.full(shape, -1)  # another one that counted the same there
         self._minutes = np.zeros(shape, np.int64)
         self._count = np.zeros(shape)
-        self._edge = np.zeros(shape, np.int64)  # where the last rung begins, in time
+        self._edge = np.zeros(shape, np.int64)  # where that window begins, in time
 
     def step(self, number: int) -> tuple[npt.NDArray[np.generic], ...]:
         """Which have a bucket here, and its columns as in `Rungs`."""

@@ -51,7 +51,8 @@ class Spool:
             self._writer.write_table(pa.Table.from_pandas(counted, COUNTED, preserve_index=False))
         except OSError as error:
             raise PublicationError(
-                f"cannot write a temporary file in {self._folder}: {error.strerror or error}"
+                f"cannot write a temporary file in {self._folder}: {error.strerror or error};"
+                " must be a folder with room that this user may write"
             ) from error
 
     def sessions(self) -> Iterator[pd.DataFrame]:

@@ -137,7 +137,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, pool: ThreadPoolExecutor, sql
 
 
 def _named(sql: str) -> list[str]:
-    """The tables that the SQL speaks of, all if of none: a manifest is a request to a store of objects."""
+    """The tables that the SQL speaks of, all if of none: a manifest is a request to object storage."""
     named = {name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)}
     if any(re.search(rf"\b{view}(_in)?\b", sql, re.IGNORECASE) for view in VIEWS):
         named.add(_HISTORY)
@@ -164,7 +164,7 @@ def _register(
 def _register_files(
     connection: duckdb.DuckDBPyConnection, lake: OpenLake, name: str, parts: Sequence[Part]
 ) -> None:
-    """The same over files of this machine, if there are any and all are of this version."""
+    """The table as a view over files of this machine, read by DuckDB, if there are any and all are of this version."""
     if not parts or any(part.version != TABLES[name].version for part in parts):
         _register(connection, lake, name, parts)
         return

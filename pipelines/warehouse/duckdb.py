@@ -154,9 +154,9 @@ class DuckDbSession:
         try:
             yield
         except duckdb.Error as error:
-            said = " ".join(str(error).split())[:300]
+            said = " ".join(str(error).partition("\nLINE ")[0].split())[:300]
             advice = next(
                 (text for words, text in _ADVICE if re.search(words, said)),
                 "what was committed stays; load again",
             )
-            raise WarehouseError(f"warehouse duckdb: {self._path}: {said}; {advice}") from error
+            raise WarehouseError(f"warehouse duckdb: {self._path}: {advice} ({said})") from error

@@ -340,8 +340,8 @@ class IcebergWarehouse:
             said = " ".join(str(error).partition("\n")[0].split()) or type(error).__name__
             shown = mask(said.encode(), self._secrets)[0].decode(errors="replace")[:300]
             raise WarehouseError(
-                f"warehouse iceberg (warehouse.iceberg.catalog_uri): {shown}: is the catalog there, and may it be"
-                " written? What was committed stays, load again"
+                "warehouse iceberg: is the catalog of warehouse.iceberg.catalog_uri there, and may it be written?"
+                f" What was committed stays, load again ({shown})"
             ) from None
 
 

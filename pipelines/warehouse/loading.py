@@ -162,7 +162,7 @@ class _Loading:
             _LOG.debug("unexpected", exc_info=True)
             said = " ".join(str(error).split())[:300]
             self.errors.append(
-                f"warehouse {target.name}: {type(error).__name__}: {said}; load again"
+                f"warehouse {target.name}: an error that is not foreseen ({type(error).__name__}: {said}); load again"
             )
         for said in self.errors:
             _LOG.error(

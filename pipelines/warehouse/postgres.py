@@ -71,11 +71,11 @@ _ADVICE: Final = (
     ("55P03|57014", "another transaction holds its tables: end it, then load again"),
     (
         "connection to server|translate host name|timeout expired",
-        "is it running, and reachable from here?",
+        "is the server running, and reachable from here?",
     ),
     (
         "server closed the connection|terminating connection|no connection|57P01|SSL SYSCALL",
-        "it went away",
+        "the server went away",
     ),
 )
 
@@ -205,7 +205,7 @@ class PostgresSession:
             "see what the server says",
         )
         return WarehouseError(
-            f"warehouse postgres (warehouse.postgres.dsn): {said}: {advice}; what was committed stays, load again"
+            f"warehouse postgres: {advice} (warehouse.postgres.dsn: {said}); what was committed stays, load again"
         )
 
 

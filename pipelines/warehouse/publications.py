@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 from pipelines.contract import TABLES, Column, Table
 from pipelines.contract.evolution import check_file
 from pipelines.errors import PublicationError
-from pipelines.lake import DERIVED, Days, Lake, Manifest, PublishedFile, open_verified
+from pipelines.lake import (
+    DERIVED,
+    Days,
+    Lake,
+    Manifest,
+    PublishedFile,
+    open_verified,
+    publish_again,
+)
 from pipelines.warehouse.shape import is_wider
 
 __all__ = [
@@ -82,7 +90,7 @@ class PublishedRun:
         return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
     def digest_of(self, table: str) -> str:
-        """The same for the files of one table, which compaction changes, too."""
+        """A digest of the files of one table, which compaction changes, too."""
         return _digest(table, sorted(f"{file.path} {file.sha256}" for file in self.files[table]))
 
 
@@ -104,7 +112,7 @@ def is_local(lake: Lake) -> bool:
 
 
 def address(lake: Lake) -> str:
-    """The lake's address, likewise."""
+    """The lake's address for readers of other programs."""
     return f"file://{lake.folder.absolute()}" if is_local(lake) else lake.storage.address
 
 
@@ -178,8 +186,8 @@ def _parquet(lake: Lake, file: PublishedFile) -> Iterator[pq.ParquetFile]:
     except OSError as error:
         said = " ".join(str(error).split())[:300]
         raise PublicationError(
-            f"{lake.storage.base}/{file.path}: its manifest names it, but it cannot be read ({said}): publish run"
-            f" {', '.join(file.runs)} again"
+            f"{lake.storage.base}/{file.path} cannot be read ({said}), though its manifest names it:"
+            f" {publish_again(file.runs)}"
         ) from error
     with source, pq.ParquetFile(source) as parquet:
         yield parquet
@@ -206,6 +214,7 @@ def _conformed(
             columns.append(column if column.type == each.type else column.cast(each.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise PublicationError(
-                f"{file.path}: column {each.name!r} is {column.type}, must be {each.type}: {error}"
+                f"{file.path}: column {each.name!r} is {column.type}, must be {each.type} ({error}):"
+                f" {publish_again(file.runs)}"
             ) from error
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,4 +1,4 @@
-"""A table as it is there, beside the contract -> what must change, or why it is refused. Pure.
+"""A table as a target has it, beside the contract -> what must change, or why it is refused. Pure.
 
 The rules are those of `evolution`: a new column is added and may be null, a wider type widens its column, a column that
 the contract no longer has stays and is left null. Nothing is dropped, narrowed or renamed.

@@ -114,6 +114,25 @@ def test_problems_are_named_in_order(tmp_path: Path) -> None:
     assert "more)" not in refusal(tmp_path, three)
 
 
+@pytest.mark.parametrize(
+    ("windows", "said"),
+    [
+        ('every = "7m"', "windows.every = '7m': must divide a day, as 15m, 30m, 1h or 6h do"),
+        ('every = "1h"\nsince = "40d"', "windows.since = '40d': must be whole minutes from 1m to"),
+        ('every = "1h"\nsince = "4x"', "windows.since = '4x': must be a whole number and a unit"),
+    ],
+)
+def test_a_value_is_shown_once(windows: str, said: str, tmp_path: Path) -> None:
+    """Before what would be right, and not again in it."""
+    assert f": {said}" in refusal(tmp_path, text_of(windows=windows))
+
+
+def test_a_bound_is_written_as_its_author_would(tmp_path: Path) -> None:
+    """A whole number without a decimal point."""
+    said = refusal(tmp_path, text_of(limits="requests_per_second = 0"))
+    assert said.endswith("limits.requests_per_second = 0: must be more than 0")
+
+
 @pytest.mark.parametrize("entry", ["5", '"x"', "[]", "true"])
 def test_a_session_that_is_no_table(entry: str, tmp_path: Path) -> None:
     """It is named by its place: it has no label."""
@@ -458,7 +477,9 @@ def test_a_private_authority_is_found_beside_the_configuration(tmp_path: Path) -
     """Its path is relative to the file; what is there must hold certificates."""
     text = text_of(service=f'{GOOD["service"]}\nca_file = "ca/x.pem"')
     said = refusal(tmp_path, text)
-    assert "service.ca_file = 'ca/x.pem': No such file or directory; must be a readable" in said
+    assert (
+        "service.ca_file = 'ca/x.pem': cannot be read (No such file or directory); must be" in said
+    )
     (tmp_path / "ca").mkdir()
     (tmp_path / "ca" / "x.pem").write_text("no certificate")
     assert "service.ca_file = 'ca/x.pem': must hold certificates" in refusal(tmp_path, text)
@@ -468,11 +489,14 @@ def test_a_private_authority_is_found_beside_the_configuration(tmp_path: Path) -
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """An absent file, a folder and bytes that are no text are named."""
+    """An absent file, a folder and bytes that are no text are named, with what would be right."""
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "absent.toml", tmp_path, tmp_path / "bytes.toml"):
-        with pytest.raises(ConfigError, match=re.escape(f"configuration {path}: ")):
+        with pytest.raises(ConfigError, match=re.escape(f"configuration {path}: ")) as refused:
             load(path)
+        is_text = path.name != "bytes.toml"
+        wanted = "`ecgrid-stats init` writes one" if is_text else "not TOML in UTF-8 ('utf-8' codec"
+        assert wanted in str(refused.value)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:

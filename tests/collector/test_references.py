@@ -194,11 +194,12 @@ def test_every_session_has_a_credential_or_a_reason(
     assert list(found) == ["a", "b", "c", "d"]
     assert found["a"] == ApiKey(Secret("fake-key-0001"))
     assert found["b"] == Unreadable(
-        "api_key = 'env:NONE_1': the environment variable NONE_1 is not set"
+        "api_key = 'env:NONE_1': the environment variable NONE_1 is not set where this command runs"
     )
     assert found["c"] == Unreadable(
-        "login_name = 'env:NONE_2': the environment variable NONE_2 is not set;"
-        f" password = 'file:absent': {tmp_path / 'absent'}: No such file or directory"
+        "login_name = 'env:NONE_2': the environment variable NONE_2 is not set where this command runs;"
+        f" password = 'file:absent': {tmp_path / 'absent'} cannot be read (No such file or directory); must be a"
+        " file that this user may read"
     )
     assert isinstance(found["d"], Unreadable)
     assert "login_name" not in found["d"].reason
@@ -349,13 +350,19 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "columns (none), separated by commas: must be label and any of api_key, login_name,"),
+        (
+            "",
+            "s.csv, line 1: columns (none), separated by commas: must be label and any of api_key,",
+        ),
+        ("", "commas, semicolons or tabs; is the line of columns missing?"),
+        ("a,file:fake\n", "commas, semicolons or tabs; is the line of columns missing?"),
+        ("Label,API_Key\na,env:A", "columns Label, API_Key, separated by commas: must be label"),
         ("\nlabel,api_key\n", "columns (none)"),
         ("api_key\nenv:A", "columns api_key, separated by commas: must be label"),
         ("label,apikey\na,env:A", "columns label, apikey, separated by commas: must be label"),
         ("label;apikey\na;env:A", "columns label, apikey, separated by semicolons: must be label"),
-        ("word-0001\tenv:A\n", "columns (unknown), separated by commas: must be label"),
-        ("label,api_key\na,env:A,env:B", "line 2: too many cells; must be at most 2"),
+        ("word-0001\tenv:A\n", "columns (not shown), separated by commas: must be label"),
+        ("label,api_key\na,env:A,env:B", "line 2: 3 cells; must be at most 2, one for each"),
         ("label,api_key\na,env:A\na,env:B", "label 'a' stands twice"),
         ("label,api_key\na,fake-key-0001", "must be env:NAME or file:PATH"),
         ("label,api_key\n,env:A", "s.csv, line 2: label is missing: must be the session's name"),
@@ -373,7 +380,7 @@ def test_thousands_of_sessions(tmp_path: Path) -> None:
             'label,api_key\n\n"a",env:A\nb,fake-key-0002',
             "s.csv, line 4): api_key: must be env:NAME",
         ),
-        ('label,api_key\n"a,env:A', "not a CSV file"),
+        ('label,api_key\n"a,env:A', "not a CSV file (unexpected end of data); is a quote opened"),
         (b"label,api_key\n\xff,env:A", "not a CSV file"),
         ("label,api_key\n", "there are none"),
     ],
@@ -416,5 +423,7 @@ def test_a_row_is_named_by_its_line(tmp_path: Path) -> None:
 def test_absent_sessions_file(tmp_path: Path) -> None:
     """It is named with its whole path."""
     (tmp_path / "x.toml").write_text(f'sessions_file = "absent.csv"\n{BASE}')
-    with pytest.raises(ConfigError, match=r"sessions_file .*absent\.csv: No such file"):
+    with pytest.raises(
+        ConfigError, match=r"sessions_file .*absent\.csv: cannot be read \(No such file"
+    ):
         load(tmp_path / "x.toml")

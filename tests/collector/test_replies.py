@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -223,6 +224,20 @@ def test_html(body: str, content_type: str, status: int) -> None:
     """A page is no answer whatever its status and type, and what it says is quoted without markup."""
     with pytest.raises(NotServiceError, match=r"Maintenance\W+Back at\W+six"):
         opened(plain(status, body, content_type))
+
+
+@pytest.mark.parametrize("body", ["", "<html>Moved</html>", "Moved"])
+def test_a_redirect(body: str) -> None:
+    """It is called one whatever stands in it, and the key is named that may be wrong."""
+    with pytest.raises(NotServiceError, match=r"^a redirect \(HTTP 302\), .*service\.url right\?"):
+        opened(plain(302, body, "text/html"))
+
+
+def test_broken_xml_in_one_line() -> None:
+    """In the parser's words, without its name for where a text came from."""
+    with pytest.raises(WireError) as refused:
+        opened(plain(200, "<a>\x01</a>", "text/xml"))
+    assert re.fullmatch(r"not well-formed XML: [^\n<>]+, line 1, column \d+", str(refused.value))
 
 
 @pytest.mark.parametrize("body", ["hello", '{"success": true}', "\x00\x01"])

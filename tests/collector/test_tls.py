@@ -1,6 +1,7 @@
 """TLS with real sockets: what is right is let through, what is wrong is refused in one sentence that says which."""
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 
@@ -91,9 +92,16 @@ async def test_no_tls_where_tls_is_expected(tmp_path: Path) -> None:
         await peer.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with serving(speak_plainly) as served, transport(path) as sender:
-        for url in (served.url, f"http://127.0.0.1:{closed_port()}"):
-            with pytest.raises(ConnectError):
+        for url, said in (
+            (
+                served.url,
+                "does not speak it; is the port in service.url right? (WRONG_VERSION_NUMBER)",
+            ),
+            (f"http://127.0.0.1:{closed_port()}", "(Connection refused)"),
+        ):
+            with pytest.raises(ConnectError, match=re.escape(said) + "$") as refused:
                 await sender.send(get(url.replace("http:", "https:")))
+            assert str(refused.value).startswith("cannot connect to 127.0.0.1:")
 
 
 def configured(folder: Path, ca_file: str) -> Settings:

@@ -61,6 +61,7 @@ def test_every_client_error_is_translated(kind: type[Exception]) -> None:
         ours = translated(made(kind), sending)
         assert type(ours).__name__ in collector.errors.__all__
         assert KEY not in str(ours)
+        assert kind.__name__ not in str(ours), "a class of the library is no word for what happened"
         str(ours).encode()
         if isinstance(ours, DroppedError):
             assert (sending.reused, sending.answered) == (True, False)

@@ -11,7 +11,7 @@ from pipelines.history import reconcile
 from tests.history.worlds import MINUTE_US, SECOND_US, SERIES, buckets_of, world
 
 STAMP_US = 10_000
-SOME, MANY = (*range(10), 146), range(10, 2_000)
+SOME, MANY = (*range(10), 146, 912, 1_764), range(10, 2_000)
 
 
 class Instants:

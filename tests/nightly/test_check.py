@@ -38,6 +38,22 @@ async def test_everything_is_good(ground: MakeGround) -> None:
     assert open_sessions(night) == {}
 
 
+async def test_what_is_bad_says_what_to_look_at(ground: MakeGround) -> None:
+    """A clock that is off, a key that is refused, a password that is; and how many are to be mended."""
+    night = await ground(population(2, 2), CONFIG, switches=switches(clock_offset_seconds=7200))
+    night.environment |= {"T_KEY_0": "fake-and-wrong", "T_PASSWORD_1": "fake-and-wrong"}
+    process = await night.shell(f"{' '.join(night.program)} check -c {night.config}")
+    ended = await night.ended(process)
+    assert ended.code == 1, ended.err
+    clock, key, password, summary = ended.out.splitlines()[-4:]
+    assert clock.startswith(
+        "BAD clock: the service's clock is 7200 s ahead of this machine's; must be"
+    )
+    assert key.endswith("; is its api_key right?")
+    assert password.endswith("; are its login_name and password right?")
+    assert "3 bad: mend what each names" in summary
+
+
 @pytest.mark.parametrize(
     "more",
     [

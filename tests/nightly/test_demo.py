@@ -1,11 +1,14 @@
-"""`demo --nights`: a fortnight in a minute, with its holes, and how they are healed."""
+"""`demo`: nights in a minute, with their holes, how they are healed, and lines to copy that show numbers."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pipelines import open_lake
 from tests.architecture.sources import ROOT
@@ -40,6 +43,62 @@ def test_a_missed_night_and_a_mailbox_that_is_out_are_healed(tmp_path: Path) -> 
     assert int(healed[1]) == found["history"]["healed"]
     days = open_lake(tmp_path / "data").traffic_days()
     assert days.groupby("day")["complete"].all().tolist().count(True) == 3
-    again, refused, _ = demo("--nights", "4", "--root", str(tmp_path / "data"))
-    assert again == 2
-    assert "has 3 runs already" in refused["error"]
+
+
+@pytest.mark.extended
+def test_its_lines_can_be_copied(tmp_path: Path) -> None:
+    """Each line below "Look at it" is one for a shell; the sums of SQL and of pandas are the same."""
+    line = [sys.executable, "-m", "pipelines.cli", "demo", "--nights", "1", "--root", "its data"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=55, check=True
+    )
+    status, days, frame, page = (
+        each.strip() for each in done.stdout.partition("Look at it:\n")[2].splitlines()
+    )
+
+    def copied(text: str) -> str:
+        return subprocess.run(  # noqa: S602  # what a user would paste
+            text,
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=55,
+            check=True,
+        ).stdout
+
+    assert "650 planned, 650 ok" in copied(status)
+    assert (tmp_path / page.removesuffix(" in a browser")).is_file()
+    by_day = [row.split() for row in copied(days).splitlines()[1:]]
+    by_sql = {(day, direction): float(parcels) for day, direction, parcels, _ in by_day}
+    by_pandas = {
+        (day, direction): float(value)
+        for day, *values in (row.split() for row in copied(frame).splitlines()[2:])
+        for direction, value in zip(("in", "out"), values, strict=True)
+    }
+    assert by_sql == by_pandas
+    assert len(by_sql) >= 2
+    assert min(by_sql.values()) > 0
+
+
+def test_a_lake_that_no_demo_left_is_not_touched(tmp_path: Path) -> None:
+    """The demo would remove it, or mix its own into it."""
+    (tmp_path / "lake" / "calls").mkdir(parents=True)
+    code, refused, _ = demo("--root", str(tmp_path))
+    assert code == 2
+    assert "has a lake that no demo left there" in refused["error"]
+    assert (tmp_path / "lake" / "calls").is_dir()
+
+
+@pytest.mark.extended
+def test_an_earlier_demo_is_played_again(tmp_path: Path) -> None:
+    """What it left is removed, and nothing else."""
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    for _ in range(2):
+        code, found, said = demo("--nights", "1", "--root", str(tmp_path))
+        assert code == 0, said
+        assert found["history"]["spans"] == 50 * 24
+    assert len(list((tmp_path / "landing").glob("*.db"))) == 1
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"

@@ -140,6 +140,7 @@ async def test_a_missing_bucket_and_refused_keys_are_named(
     ran = await night.run("run")
     assert ran.code == 5
     assert "there is no bucket 'no-such-bucket': make it" in ran.json["error"]
+    assert ran.json["error"].endswith("safe in landing; `ecgrid-stats run` again publishes it")
     store.let_nobody_in()
     night = await ground_on(store, ground)
     ran = await night.run("run", "-v")

@@ -13,7 +13,10 @@ per_session_per_second = 200
 [windows]
 minutes = [60, 120, 180]
 """
-UNSET = "api_key = 'env:NO_SUCH_VARIABLE': the environment variable NO_SUCH_VARIABLE is not set"
+UNSET = (
+    "api_key = 'env:NO_SUCH_VARIABLE': the environment variable NO_SUCH_VARIABLE is not set where this"
+    " command runs"
+)
 
 
 async def with_bad_ones(ground: MakeGround, bad: int) -> Ground:

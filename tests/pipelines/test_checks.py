@@ -138,7 +138,7 @@ DAY_US = 86_400_000_000
         (299_000_000, None),
         (302_000_000, ("service_clock", "the service's clock is 302 s ahead of this machine's")),
         (-299_000_000, None),
-        (-302_000_000, ("service_clock", "the service's clock is -300 s ahead of this machine's")),
+        (-302_000_000, ("service_clock", "the service's clock is 300 s behind this machine's")),
         (
             2 * DAY_US,
             (
