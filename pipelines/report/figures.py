@@ -123,23 +123,42 @@ GROUP BY ROLLUP (CAST(span_start AS DATE))
 ORDER BY day NULLS LAST"""  # noqa: S608
 
 
-def _mailboxes(period: Period) -> str:
+def _known(period: Period) -> str:
+    """How many hours of the last week are unseen, by mailbox.
+
+    The history of a mailbox ends with its last known edge. Hours after it are unseen, too, where the newest run asked
+    for the mailbox and others are known further, by an hour at least: answers of one night have edges minutes apart.
+    """
     return f"""\
-WITH series AS (
-  SELECT session, sum({_SECONDS}) FILTER (state = 'unseen') AS seconds
+WITH asked AS (
+  SELECT DISTINCT session, true AS is_asked FROM calls
+  WHERE run_date = DATE '{_run_date(period)}' AND run_id = '{period.run_id}'
+), series AS (
+  SELECT session, sum({_SECONDS}) FILTER (state = 'unseen') AS seconds, max(span_end) AS ends
   FROM traffic_history
   WHERE {_within(period.until - WEEK, period.until)}
   GROUP BY session, traffic, direction
+), sums AS (
+  SELECT session, coalesce(max(seconds), 0) AS seconds, min(ends) AS ends FROM series GROUP BY session
+), newest AS (
+  SELECT date_trunc('hour', least(max(ends), {_time(period.until)})) AS edge FROM sums
+), behind AS (
+  SELECT sums.*, edge, is_asked IS NOT NULL AND ends <= edge - INTERVAL 1 HOUR AS is_behind
+  FROM sums CROSS JOIN newest LEFT JOIN asked USING (session)
 ), known AS (
-  SELECT session, coalesce(max(seconds), 0) / 3600 AS hours FROM series GROUP BY session
-), asked AS (
-  SELECT DISTINCT session FROM calls
-  WHERE run_date = DATE '{_run_date(period)}' AND run_id = '{period.run_id}'
-), ranked AS (
-  SELECT hours, row_number() OVER (ORDER BY hours DESC, session) AS place FROM known
+  SELECT *, (seconds + CASE WHEN is_behind THEN epoch(edge) - epoch(ends) ELSE 0 END) / 3600 AS hours FROM behind
+)"""  # noqa: S608
+
+
+def _mailboxes(period: Period) -> str:
+    return f"""\
+{_known(period)}, ranked AS (
+  SELECT *, row_number() OVER (ORDER BY hours DESC, session) AS place FROM known
 )
 SELECT count(*) AS mailboxes,
   count(*) FILTER (hours > 0) AS with_unseen,
+  count(*) FILTER (is_behind) AS behind,
+  min(ends) FILTER (is_behind) + INTERVAL {MAX_WINDOW_MINUTES} MINUTE AS answerable_until,
   round(coalesce(sum(hours), 0), 2) AS unseen_hours,
   count(*) FILTER (place > {MAILBOXES}) AS others,
   round(coalesce(sum(hours) FILTER (place > {MAILBOXES}), 0), 2) AS unseen_hours_of_others,
@@ -151,30 +170,26 @@ def _worst(period: Period) -> str:
     """A row for each mailbox; `hours` has a letter for each hour: exact, bounded, unseen, or . for no row."""
     since, until = period.until - WEEK, period.until
     return f"""\
-WITH series AS (
-  SELECT session, sum({_SECONDS}) FILTER (state = 'unseen') AS seconds
-  FROM traffic_history
-  WHERE {_within(since, until)}
-  GROUP BY session, traffic, direction
-), worst AS (
-  SELECT session, round(coalesce(max(seconds), 0) / 3600, 2) AS unseen_hours
-  FROM series GROUP BY session ORDER BY unseen_hours DESC, session LIMIT {MAILBOXES}
+{_known(period)}, worst AS (
+  SELECT session, round(hours, 2) AS unseen_hours, CASE WHEN is_behind THEN ends END AS unseen_from, edge
+  FROM known ORDER BY unseen_hours DESC, session LIMIT {MAILBOXES}
 ), spans AS (
   SELECT session, span_start, span_end, CASE state WHEN 'unseen' THEN 2 WHEN 'bounded' THEN 1 ELSE 0 END AS rank
   FROM traffic_history
   WHERE {_within(since, until)} AND session IN (SELECT session FROM worst)
 ), grid AS (
-  SELECT session, unseen_hours, hour
+  SELECT worst.*, hour
   FROM worst CROSS JOIN generate_series({_time(since)}, {_time(until)} - INTERVAL 1 HOUR, INTERVAL 1 HOUR) AS g(hour)
 ), cells AS (
-  SELECT grid.session, unseen_hours, hour, CASE WHEN count(rank) = 0 THEN '.' ELSE {_LETTER} END AS letter
+  SELECT grid.session, unseen_hours, hour,
+    CASE WHEN hour >= unseen_from AND hour < edge THEN 'u' WHEN count(rank) = 0 THEN '.' ELSE {_LETTER} END AS letter
   FROM grid LEFT JOIN spans
     ON spans.session = grid.session AND span_start < hour + INTERVAL 1 HOUR AND span_end > hour
-  GROUP BY ALL
+  GROUP BY grid.session, unseen_hours, hour, unseen_from, edge
 )
 SELECT session AS mailbox, unseen_hours, string_agg(letter, '' ORDER BY hour) AS hours
 FROM cells
-GROUP BY ALL
+GROUP BY session, unseen_hours
 ORDER BY unseen_hours DESC, mailbox"""  # noqa: S608
 
 

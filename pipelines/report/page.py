@@ -238,14 +238,17 @@ def _todo(content: Content) -> Iterable[str]:
             f"Calls that were not made: `ecgrid-stats run` again. It resumes this run until {shown(until)} UTC; later"
             " it begins a new one, which asks for them too where windows.every is set."
         )
-    if content.missing:
+    known = content.figures["mailboxes"].rows[0]
+    is_unseen = sums["unseen"] > sums["lost"] or known["behind"]
+    if content.missing and (is_unseen or content.nights[-2].is_missing):
         yield "Nights without a run: see whether cron or the timer starts it; `ecgrid-stats status` says who works."
     is_on_grid = any(row["on_grid"] for row in content.figures["runs"].rows)
-    if sums["unseen"] > sums["lost"]:
+    if is_unseen:
         if is_on_grid:
+            until = [each["answerable_until"] for each in (sums, known) if each["answerable_until"]]
             yield (
                 "Unseen hours: the next `ecgrid-stats run` asks for them again; the service can answer for the oldest"
-                f" until {shown(sums['answerable_until'])} UTC. Those that it answered twice without a count stay so."
+                f" until {shown(min(until))} UTC. Those that it answered twice without a count stay so."
             )
         else:
             yield "Unseen hours: with windows.minutes no run asks for them again; windows.every does."

@@ -84,7 +84,7 @@ async def test_redirects_are_never_followed(ground: MakeGround, status: int) -> 
     assert ended.json["ok"] == 0
     calls = night.table("calls")
     assert set(calls["fault_class"].dropna()) == {"not_service"}
-    assert calls["fault_text"].str.contains(f"status {status}").any()
+    assert calls["fault_text"].str.contains(f"HTTP {status}").any()
 
 
 @pytest.mark.parametrize("how", ["cut_body", "truncated", "close_after_reply", "drop_connection"])

@@ -201,6 +201,33 @@ def test_a_good_night_has_nothing_to_do(tmp_path: Path) -> None:
     assert "Nothing: all is well." in said
 
 
+def test_hours_after_the_last_known_edge_are_unseen(tmp_path: Path) -> None:
+    """A mailbox that was refused for two nights has no rows of them; the page knows that others have."""
+
+    def call(night: int, session: str) -> Call:
+        return Call("failed", "authentication") if session == "beta" and night >= 2 else Call()
+
+    def span(night: int, session: str, hour: int) -> Span | None:
+        return None if session == "beta" and night >= 2 else Span(hour)
+
+    lay(tmp_path, [0, 1, 2, 3], ["acme", "beta"], call, span)
+    html = page_of(OpenLake(Lake(tmp_path / "lake"))).html
+    drawn = lxml.html.fromstring(html).xpath("//table[@data-figure='worst']//tr[th = 'beta']//rect")
+    assert [(each.get("class"), each.get("width")) for each in drawn] == [("u", f"{4 * 48}")]
+    said = words(lxml.html.fromstring(html))
+    assert "No: in the last seven days, 48 hours of 1 of 2 mailboxes are unseen." in said
+    assert "the service can answer for the oldest until 2026-01-24 20:07 UTC" in said
+
+
+def test_a_missed_night_that_was_healed_is_nothing_to_do(tmp_path: Path) -> None:
+    """It is told as long as it is on the page; what to do is to look why the last night had no run."""
+    lay(tmp_path, [0, 1, 3, 4], ["acme"])
+    assert "No run in the night of 2026-01-03." in made(tmp_path)
+    assert "Nothing: all is well." in made(tmp_path)
+    lay(tmp_path / "other", [0, 1, 3], ["acme"])
+    assert "Nights without a run: see whether" in made(tmp_path / "other")
+
+
 def test_a_lake_without_runs(tmp_path: Path) -> None:
     """It says so, and what to do."""
     (tmp_path / "lake").mkdir()
