@@ -141,7 +141,7 @@ def _lake_address(value: str) -> str:
     """A folder, or the address of one in object storage, without a credential."""
     scheme, separator, rest = value.partition("://")
     if not separator:
-        if not value.strip():
+        if not value.strip() or re.match(r"[a-z0-9]+:[/\\]", value, re.IGNORECASE):
             raise ValueError("must be a folder, or an address such as s3://bucket/prefix")
         return value
     names = [name.lower() for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)]

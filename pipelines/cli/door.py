@@ -87,7 +87,7 @@ def opened(door: Door, work: Callable[[], object]) -> object:
     try:
         return work()
     except KeyboardInterrupt:
-        _fail(door, "stopped by a signal; `ecgrid-stats run` again goes on", ExitCode.STOPPED)
+        _fail(door, "stopped by a signal; the same command again goes on", ExitCode.STOPPED)
     except (ConfigError, QueryError) as error:
         _fail(door, str(error), ExitCode.USAGE)
     except LockHeldError as error:

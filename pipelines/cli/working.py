@@ -205,7 +205,10 @@ def _failed_said(night: Night) -> list[str]:
 
     faults = night.faults or {}
     classes = ", ".join(f"{count} {name}" for name, count in faults.items())
-    advice = [f"  {name}: {for_fault(name)}" for name in faults]
+    named: dict[str, list[str]] = {}  # classes by what is to be done about them
+    for name in [FaultClass.NOT_FOUND] if _is_elsewhere(night) else faults:
+        named.setdefault(for_fault(name), []).append(name)
+    advice = [f"  {', '.join(names)}: {what}" for what, names in named.items()]
     if not night.files:
         return [f"failed: {classes}; the log says which and why", *advice]
     query = _FAILED_CALLS.format(night.run_id)
@@ -241,8 +244,10 @@ def _end_said(night: Night, settings: Settings) -> str:
 
 
 def _is_elsewhere(night: Night) -> bool:
-    """Whether the service knows none of what was asked: then the calls fail for one reason, in the configuration."""
-    return FaultClass.NOT_FOUND in (night.faults or {})
+    """Whether the service knows nothing that was asked, Login included: the address is wrong then, and no password."""
+    faults = set(night.faults or {})
+    is_unheard = not night.ok + night.empty and FaultClass.NOT_FOUND in faults
+    return is_unheard and faults <= {FaultClass.NOT_FOUND, FaultClass.CREDENTIAL}
 
 
 def _lacking(night: Night) -> str:

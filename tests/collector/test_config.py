@@ -243,6 +243,11 @@ BAD = [  # section, line, what must be said besides the key
     ("storage", 'lake = " "', "must be a folder, or an address such as s3://bucket/prefix"),
     (
         "storage",
+        'lake = "s3:/bucket"',
+        "must be a folder, or an address such as s3://bucket/prefix",
+    ),
+    (
+        "storage",
         'lake = "s3://user:word@bucket/x"',
         "'s3://********@bucket/x': must have no credential",
     ),

@@ -74,6 +74,14 @@ def test_each_class_of_fault_has_its_advice(settings: Settings) -> None:
     assert "FROM calls" not in night_said(replace(night, files=0), settings)
 
 
+def test_what_one_advice_is_for(settings: Settings) -> None:
+    """Two classes that are mended in the same way have it once; a wrong address is no wrong password."""
+    said = night_said(replace(NONE, faults={"authentication": 3, "credential": 9}), settings)
+    assert "\n  authentication, credential: Mend the key or password" in said
+    said = night_said(replace(NONE, faults={"credential": 6, "not_found": 6}), settings)
+    assert "password" not in said
+
+
 def test_a_warehouse_is_named_once(settings: Settings) -> None:
     """With what is wrong there."""
     night = replace(GOOD, behind=True, loads={"postgres": BEHIND})
