@@ -245,10 +245,10 @@ def _todo(content: Content) -> Iterable[str]:
     is_on_grid = any(row["on_grid"] for row in content.figures["runs"].rows)
     if is_unseen:
         if is_on_grid:
-            until = [each["answerable_until"] for each in (sums, known) if each["answerable_until"]]
+            oldest = [each["answerable_until"] for each in (sums, known)]
             yield (
                 "Unseen hours: the next `ecgrid-stats run` asks for them again; the service can answer for the oldest"
-                f" until {shown(min(until))} UTC. Those that it answered twice without a count stay so."
+                f" until {shown(min(filter(None, oldest)))} UTC. Those that it answered twice without a count stay so."
             )
         else:
             yield "Unseen hours: with windows.minutes no run asks for them again; windows.every does."

@@ -172,6 +172,7 @@ def _explained(found: dict[str, float]) -> None:
     assert set(re.findall(rf"{PREFIX}([a-z_]+)", RULES.read_text())) <= names
 
 
+@pytest.mark.extended
 async def test_a_failed_run_leaves_what_it_does_not_know(ground: MakeGround) -> None:
     """Exit code and end are its own; the history and the last success stay, of its calls nothing is said."""
     night = await night_of(ground, 3, HISTORY)

@@ -103,6 +103,7 @@ def test_a_closed_month_is_healed(tmp_path: Path) -> None:
     assert (open_lake(lake.folder).traffic_history()["state"] == "exact").all()
 
 
+@pytest.mark.extended
 def test_what_came_last_is_gone(tmp_path: Path) -> None:
     """The last run is published again without a row: January may change again, and is a file a day."""
     lake = Lake(tmp_path / "lake")
@@ -170,7 +171,7 @@ def heal(lake: Lake) -> None:
 @pytest.mark.parametrize(
     "every",
     [
-        pytest.param(17, id="few"),
+        pytest.param(17, id="few", marks=pytest.mark.extended),
         pytest.param(1, id="every", marks=[pytest.mark.extended, pytest.mark.soak]),
     ],
 )

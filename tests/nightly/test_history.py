@@ -56,6 +56,7 @@ def spans(history: pd.DataFrame) -> Counter[str]:
     return Counter(one["state"])
 
 
+@pytest.mark.extended
 async def test_what_failed_is_asked_for_by_the_next_run_and_then_nothing_is(
     ground: MakeGround,
 ) -> None:
@@ -122,6 +123,7 @@ async def test_the_most_calls_of_a_run(ground: MakeGround) -> None:
     assert spans(true(night)) == {"exact": sum(planned)}
 
 
+@pytest.mark.extended
 async def test_collecting_twice_asks_for_nothing_twice(ground: MakeGround) -> None:
     """What is landed is not asked for again before it is published; what failed is."""
     night = await ground(population(6, 2), CONFIG, switches=switches(fault_system="every:3"))
@@ -180,6 +182,7 @@ async def test_answers_that_are_not_believed_are_asked_for_twice(ground: MakeGro
     assert (await night.run("plan")).json["answered_without_a_count"] > 0
 
 
+@pytest.mark.extended
 async def test_pruning_loses_nothing_that_is_no_history_yet(ground: MakeGround) -> None:
     """The buckets of a run whose history was not made: they become history before they go."""
     night = await ground(population(2, 0), CONFIG)
@@ -208,6 +211,7 @@ async def test_a_damaged_file_of_the_history_is_mended(ground: MakeGround) -> No
     assert path.read_bytes() == whole
 
 
+@pytest.mark.extended
 async def test_a_resumed_run_asks_for_the_same_hours(ground: MakeGround) -> None:
     """Stopped by a signal after some calls: the run is resumed, and every hour is there once."""
     config = CONFIG.replace("requests_per_second = 500", "requests_per_second = 40")

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from collector.config import load
 from tests.nightly.conftest import MakeGround
 from tests.nightly.ground import population
 
 
+@pytest.mark.extended
 async def test_from_nothing_to_a_night(ground: MakeGround, tmp_path: Path) -> None:
     """The file is accepted as it is once the secrets are there; what it collects is beside it, wherever one stands."""
     night = await ground(population(2, 0), "")

@@ -50,6 +50,7 @@ async def test_nothing_ever_ran(ground: MakeGround) -> None:
     assert "no runs here" in await told(night)
 
 
+@pytest.mark.extended
 async def test_a_good_night_and_what_is_left_undone_after_it(ground: MakeGround) -> None:
     """Times and ages; a run that was collected only, and a warehouse that is behind, are not complete."""
     night = await ground(population(3, 0), CONFIG + DUCKDB)
@@ -160,6 +161,7 @@ async def test_a_run_at_work(ground: MakeGround) -> None:
     assert (await night.run("status")).json["at_work"] is None
 
 
+@pytest.mark.extended
 async def test_a_restored_lake_has_runs(ground: MakeGround) -> None:
     """Also without a landing store: of each run what its manifest says."""
     night = await ground(population(2, 0), CONFIG)
@@ -175,6 +177,7 @@ async def test_a_restored_lake_has_runs(ground: MakeGround) -> None:
     assert "published, landing store dropped: " in await told(night)
 
 
+@pytest.mark.extended
 async def test_an_age_that_is_none(ground: MakeGround) -> None:
     """Usage: it names what was written and what would be right."""
     night = await ground(population(1, 0), CONFIG)

@@ -107,6 +107,7 @@ async def test_a_run_that_could_not_be_published_is_resumed(ground: MakeGround) 
     assert (await night.run("run")).json["resumed"] is False
 
 
+@pytest.mark.extended
 async def test_a_deadline_publishes_what_is_there(ground: MakeGround) -> None:
     """Exit code 4, the missing calls are in the ledger, and the next run completes the same files."""
     night = await ground(population(40), CONFIG)
@@ -151,6 +152,7 @@ async def test_a_second_signal_ends_at_once(ground: MakeGround) -> None:
         assert await process.wait() == 4
 
 
+@pytest.mark.extended
 async def test_what_was_landed_gives_the_same_bytes_again(ground: MakeGround) -> None:
     """`normalize` rebuilds a deleted lake byte for byte, without the service."""
     night = await ground(population(10), CONFIG, switches=switches(extra_columns="every:4"))
@@ -165,6 +167,7 @@ async def test_what_was_landed_gives_the_same_bytes_again(ground: MakeGround) ->
     assert {path: path.read_bytes() for path in night.lake.rglob("*") if path.is_file()} == files
 
 
+@pytest.mark.extended
 async def test_what_was_frozen_is_asked(ground: MakeGround) -> None:
     """Other windows in the configuration change nothing by then, and the calls of a session that is gone end."""
     night = await ground(population(20), CONFIG, switches=switches(latency_ms=30))

@@ -130,6 +130,7 @@ async def shell(night: Ground, line: str) -> tuple[int, str, str]:
     return ended.code, ended.out, ended.err
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", "<&- 2>&-"])
 @pytest.mark.few(1)
 async def test_no_log_line_is_worth_a_night(night: Ground, end: str) -> None:
@@ -150,6 +151,7 @@ async def test_nobody_listens(night: Ground, end: str) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.extended
 async def test_a_result_that_could_not_be_written(night: Ground) -> None:
     """A full disk below standard output: it is said, and nobody is told that all is well."""
     code, _, err = await shell(night, "RUN >/dev/full")

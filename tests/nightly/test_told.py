@@ -57,7 +57,7 @@ async def at_a_terminal(night: Ground, columns: int) -> str:
     return shown.decode()
 
 
-@pytest.mark.parametrize("columns", [40, 120])
+@pytest.mark.parametrize("columns", [40, pytest.param(120, marks=pytest.mark.extended)])
 async def test_the_bar_keeps_its_numbers(ground: MakeGround, columns: int) -> None:
     """Also where there is little room: the bar gives way."""
     night = await ground(population(4, 0), CONFIG, switches=switches(latency_ms=150))

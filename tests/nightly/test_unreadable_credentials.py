@@ -101,6 +101,7 @@ async def test_check_names_them_where_there_is_no_service(ground: MakeGround) ->
     assert bad == [*(f"session mailbox-000{number}" for number in (3, 4, 5, 6)), "service"]
 
 
+@pytest.mark.extended
 async def test_mended_it_is_asked_for_by_the_next_run(ground: MakeGround) -> None:
     """Nothing of the failure stays."""
     night = await with_bad_ones(ground, 1)

@@ -71,6 +71,7 @@ async def with_group(ground: MakeGround, root: Path, group: str = GROUP) -> Grou
     return night
 
 
+@pytest.mark.extended
 @needs_root
 async def test_a_member_reads_and_others_do_not(ground: MakeGround, root: Path) -> None:
     """What was there before and what came since, also after compaction; not the replies, not the credentials' store."""

@@ -63,6 +63,7 @@ async def shell(night: Ground, text: str) -> str:
     return out.decode()
 
 
+@pytest.mark.extended
 @needs("rsync")
 async def test_backup_beside_a_run_and_restore(ground: MakeGround, tmp_path: Path) -> None:
     """Copied again and again while runs publish: every copy, restored, is a whole lake."""
@@ -107,6 +108,7 @@ async def test_backup_beside_a_run_and_restore(ground: MakeGround, tmp_path: Pat
         assert len(open_lake(restored).traffic_history()) >= 6 * 12 * 4
 
 
+@pytest.mark.extended
 @needs("rsync")
 async def test_the_root_is_moved(ground: MakeGround, tmp_path: Path) -> None:
     """Runs, history and what is asked for next are as before."""

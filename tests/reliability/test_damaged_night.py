@@ -82,6 +82,7 @@ async def test_a_resumed_run_asks_again_for_what_is_damaged(ground: MakeGround) 
     assert counts_sent(night.table("instant_stats")) == counts_told(night.simulator, states)
 
 
+@pytest.mark.extended
 async def test_a_damaged_answer_is_failed_and_the_rest_is_used(ground: MakeGround) -> None:
     """Nobody asks again once a run has ended: the ledger says `damaged`, the other answers are published."""
     night = await ground(population(5, 0), CONFIG)

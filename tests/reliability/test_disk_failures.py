@@ -65,6 +65,7 @@ async def test_full_while_landing(ground: MakeGround) -> None:
         await assert_resumed(night, before)
 
 
+@pytest.mark.extended
 async def test_full_before_anything(ground: MakeGround) -> None:
     """A night that begins on a full disk sends nothing and leaves no half store."""
     night = await ground(population(2, 0), CONFIG)
@@ -112,6 +113,7 @@ async def test_read_only_before_the_night(ground: MakeGround) -> None:
         assert (await night.run("run")).code == 0
 
 
+@pytest.mark.extended
 @needs_strace
 @pytest.mark.parametrize(
     ("calls", "error", "first"),

@@ -130,6 +130,7 @@ async def assert_bounded(
     return done.peak
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(not MEASURES, reason="memory is read from /proc")
 @pytest.mark.parametrize("binding", ALL_BINDINGS)
 @pytest.mark.few(1)

@@ -109,6 +109,7 @@ async def test_a_name_that_does_not_resolve(ground: MakeGround) -> None:
     assert accounted(night, ended) == {"transport": 2}
 
 
+@pytest.mark.extended
 async def test_refused_is_no_attempt(ground: MakeGround) -> None:
     """A port that refuses all the while: what was held back is not attempted, and can be resumed."""
     night = await ground(population(20, 0), CONFIG)

@@ -15,6 +15,7 @@ CONCURRENCY = 8
 PAIRS = 11  # calls of a session with twelve windows, chained
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("down_by", ["refusal", "503"])
 @pytest.mark.few(1)
 async def test_a_run_waits_out_an_outage(ground: MakeGround, down_by: str) -> None:
@@ -99,6 +100,7 @@ async def test_a_whole_night(ground: MakeGround) -> None:
     assert everything <= 2 * (FAILURES + CONCURRENCY) + 6 + 8 * 60
 
 
+@pytest.mark.extended
 async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
     """The bound of an outage is the deadline, where there is one."""
     night = await ground(population(20, 0), CONFIG, switches=switches(html_503="always"))

@@ -116,6 +116,7 @@ def hanging(night: Ground, what: str) -> None:
     night.program = (sys.executable, "-m", "tests.reliability.hanging", what)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("what", ["lookups", "landing"])
 @pytest.mark.few(1)
 async def test_a_thread_that_hangs_does_not_hold_the_exit(ground: MakeGround, what: str) -> None:

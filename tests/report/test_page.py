@@ -212,9 +212,10 @@ def test_hours_after_the_last_known_edge_are_unseen(tmp_path: Path) -> None:
 
     lay(tmp_path, [0, 1, 2, 3], ["acme", "beta"], call, span)
     html = page_of(OpenLake(Lake(tmp_path / "lake"))).html
-    drawn = lxml.html.fromstring(html).xpath("//table[@data-figure='worst']//tr[th = 'beta']//rect")
+    tree: Any = lxml.html.fromstring(html)
+    drawn = tree.xpath("//table[@data-figure='worst']//tr[th = 'beta']//rect")
     assert [(each.get("class"), each.get("width")) for each in drawn] == [("u", f"{4 * 48}")]
-    said = words(lxml.html.fromstring(html))
+    said = words(tree)
     assert "No: in the last seven days, 48 hours of 1 of 2 mailboxes are unseen." in said
     assert "the service can answer for the oldest until 2026-01-24 20:07 UTC" in said
 

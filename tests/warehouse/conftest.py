@@ -13,7 +13,11 @@ from pipelines.lake import Lake
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
 from tests.warehouse.ground import Look
 
-KINDS = ["duckdb", "postgres", "iceberg"]
+KINDS = [
+    "duckdb",
+    pytest.param("postgres", marks=pytest.mark.extended),  # needs a server
+    "iceberg",
+]
 
 
 @pytest.fixture

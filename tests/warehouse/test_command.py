@@ -36,6 +36,7 @@ def secret(folder: Path, dsn: str) -> None:
     path.write_text(dsn + "\n")
 
 
+@pytest.mark.extended
 async def test_a_night_and_every_warehouse(
     tmp_path: Path, postgres: PostgresServer, iceberg: IcebergCatalog, dsn: str
 ) -> None:

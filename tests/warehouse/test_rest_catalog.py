@@ -26,6 +26,7 @@ def over_http(iceberg: IcebergCatalog, rest: RestCatalog) -> IcebergCatalog:
     return replace(iceberg, uri=Secret(rest.uri), properties={"token": Secret(TOKEN)})
 
 
+@pytest.mark.extended
 def test_it_holds_what_a_sql_catalog_holds(
     lake: Lake, tmp_path: Path, iceberg: IcebergCatalog, over_http: IcebergCatalog
 ) -> None:
