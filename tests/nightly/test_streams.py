@@ -93,7 +93,7 @@ def test_a_deadline_that_is_none(deadline: str, said: str) -> None:
 def test_a_deadline_is_a_duration_or_a_number_of_seconds(deadline: str) -> None:
     """It is taken as it is: what is wrong is only that there is no such configuration."""
     done = command("run", "-c", "absent.toml", "--deadline", deadline)
-    assert "absent.toml: No such file" in done.stderr
+    assert "absent.toml: cannot be read (No such file" in done.stderr
 
 
 def _answered(path: Path) -> int:

@@ -110,7 +110,7 @@ def test_where_it_cannot_be_written_the_command_says_so(
     code, found, _ = program("report", "-c", config)
     assert code == found["exit_code"] == 1
     assert found["error"].startswith(
-        f"the page cannot be written to {settings.storage.root}/reports (File exists)"
+        f"the page cannot be written to {settings.storage.root}/reports ("
     )
     assert program("report", "-c", config, "--nights", "0")[0] == 2
 
