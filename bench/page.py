@@ -21,12 +21,18 @@ _LIST: Final = (
     "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in %r}))"
 )
 _THEIRS: Final = ("aiohttp", "httpx", "requests", "zeep", "uvloop")
+_NOT_SHOWN: Final = (
+    "hostile",
+    "starting",
+    "profile",
+    "steps",
+)  # whose tables only the terminal has
 _HEAD: Final = """# Benchmarks
 
 Speed and memory, beside other programs and a floor, for those who size a machine or change the code. Every figure is
 written by `python -m bench --write` (`make bench`; `make bench-full` measures larger sizes). Peers and floors run
-beside the product, in rounds, against one neutral server on the same machine (`bench/server.py`). Ratios are taken
-within a round; figures are medians. Peers have an environment of their own (`bench/environment`).
+beside the product, in rounds, against one neutral server on the same machine. Ratios are taken within a round; figures
+are medians. `python -m bench WORK` prints one work with all its tables; `--help` has their names.
 
 | # | work | measured | bar | ambition | |
 |---|---|---|---|---|---|
@@ -46,18 +52,13 @@ def circumstances(*, full: bool) -> dict[str, Any]:
 
 
 def section(document: Mapping[str, Any]) -> str:
-    """The figures of one work, as Markdown."""
-    found, around = Found.from_json(document["found"]), document["circumstances"]
-    parts = [f"## {found.title}", _table(found.rows)] if found.rows else [f"## {found.title}"]
-    notes = [f"Bar {line.number}, {line.work}: {line.note}." for line in found.lines if line.note]
-    parts += notes
-    parts.append(
-        f"`{around['command']}`, {around['when']}, {around['cores']} cores, Python {around['python']},"
+    """The figures of one work and how they came about, as Markdown."""
+    around = document["circumstances"]
+    return (
+        f"{_figures(Found.from_json(document['found']))}\n\n`{around['command']}`, {around['when']},"
+        f" {around['cores']} cores, Python {around['python']},"
         f" load of the machine {around['load']} at the end."
     )
-    if found.curves:
-        parts.append(f"![{found.title}]({_plot_name(found)})")
-    return "\n\n".join(parts)
 
 
 def write(documents: Mapping[str, Mapping[str, Any]]) -> None:
@@ -67,22 +68,32 @@ def write(documents: Mapping[str, Mapping[str, Any]]) -> None:
     ]
     table = "\n".join(_row(line) for line in sorted(lines, key=lambda line: line.number))
     text = _HEAD + table + "\n\n" + _REMARKS.read_text().strip() + "\n"
-    for document in documents.values():
-        text += f"\n{section(document)}\n"
+    for name, document in documents.items():
         found = Found.from_json(document["found"])
+        if name not in _NOT_SHOWN:
+            text += f"\n{_figures(found)}\n"
         if found.curves:
             _plot(found)
-    text += "\n## Versions\n\n" + _versions(documents) + "\n"
+    text += f"\n## Machine and versions\n\n{_measured(documents)} {_versions(documents)}\n"
     _PAGE.write_text(text, encoding="utf-8")
 
 
-def _row(line: Line) -> str:
-    def shown(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3g} {line.unit}".strip()
+def _figures(found: Found) -> str:
+    """Title, table, notes and plot."""
+    parts = [f"## {found.title}"]
+    if found.rows:
+        parts.append(_table(found.rows))
+    parts += [f"Bar {line.number}, {line.work}: {line.note}." for line in found.lines if line.note]
+    if found.curves:
+        parts.append(f"![{found.title}]({_plot_name(found)})")
+    return "\n\n".join(parts)
 
+
+def _row(line: Line) -> str:
+    measured = "-" if line.measured is None else f"{line.measured:.3g} {line.unit}".strip()
     sign = "≥" if line.at_least else "≤"
-    limits = f"{sign} {shown(line.bar)} | {sign} {shown(line.ambition)}"
-    return f"| {line.number} | {line.work} | {shown(line.measured)} | {limits} | {line.verdict} |"
+    limits = f"{sign} {line.bar:.3g} | {sign} {line.ambition:.3g}"
+    return f"| {line.number} | {line.work} | {measured} | {limits} | {line.verdict} |"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -101,6 +112,21 @@ def _plot(found: Found) -> None:
     text = json.dumps(found.to_json())
     command = [PEERS, str(program), str(target)]
     subprocess.run(command, input=text, text=True, check=True, timeout=120)
+
+
+def _measured(documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """By which commands, when and where: all that is different from work to work is listed."""
+    around = [document["circumstances"] for document in documents.values()]
+    commands, cores, pythons = (
+        " and ".join(sorted({str(one[name]) for one in around}))
+        for name in ("command", "cores", "python")
+    )
+    first, last = min(one["when"] for one in around), max(one["when"] for one in around)
+    most = max(one["load"] for one in around)
+    return (
+        f"`{commands}`, {first} to {last}, {cores} cores, Python {pythons};"
+        f" load of the machine at the end of a work: {most} at most."
+    )
 
 
 def _versions(documents: Mapping[str, Mapping[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 A span that lies in one hour counts there. One that lies in several, as trailing windows do that were asked for at a
 quarter past, is shared out between them: nothing of it is certain to have happened in any of them (`low`), all of it
 may have (`high`), and `estimate` goes by the time. So sums of `estimate` over hours, days and the history are the same.
+A day begins where the one before ends, also where clocks change at midnight.
 """
 
 from dataclasses import dataclass
