@@ -128,10 +128,14 @@ def ping_url(alert: Alert, beside: Path) -> Secret | None:
     try:
         url = urlsplit(found)
         is_address = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        is_address &= url.username is None
     except ValueError:
         is_address = False
     if not is_address or not found.isascii() or " " in found:
-        raise ConfigError(f"{what}: what it refers to must be an https:// address without spaces")
+        raise ConfigError(
+            f"{what}: what it refers to must be an https:// address, without spaces, and without a name and password"
+            " before an @"
+        )
     return Secret(found)
 
 

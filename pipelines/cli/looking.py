@@ -18,7 +18,7 @@ from collector.runs.preflight import Finding, preflight
 from collector.runs.run import Stop
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.streams import printed, said
-from pipelines.cli.working import looked_at, ready
+from pipelines.cli.working import looked_at
 from pipelines.errors import PublicationError
 from pipelines.job.collecting import until_stopped
 from pipelines.job.exit_code import ExitCode
@@ -92,7 +92,7 @@ async def _ask(
 @shared_options
 def plan(door: Door, config: Path) -> None:
     """What would be called, how many calls, and how long the limit makes it take. Sends nothing."""
-    settings, _ = ready(door, config)
+    settings, _ = looked_at(door, config)
     planned = plan_now(settings)
     cost = estimate(settings, planned.calls())
     why, reasons = _trailing(settings, cost) if planned.grid is None else _on_grid(planned, cost)

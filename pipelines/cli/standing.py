@@ -51,6 +51,7 @@ def status(door: Door, config: Path, max_age: float | None, complete: bool) -> N
     standing = standing_of(settings)
     warehouses, unread = _warehouses(settings, config)
     problems = _problems(standing, warehouses, max_age, complete=complete)
+    problems += unread if complete else []
     code = ExitCode.CALLS_FAILED if problems else ExitCode.DONE
     last = standing.last_success
     result = {
@@ -75,7 +76,7 @@ def status(door: Door, config: Path, max_age: float | None, complete: bool) -> N
         *(_history_said(standing.history) if standing.history else []),
         *([f"the history cannot be read: {standing.unread}"] if standing.unread else []),
         *(_lag_said(name, each) for name, each in warehouses.items()),
-        *unread,
+        *([] if complete else unread),
         *(f"BAD {said}" for said in problems),
     ]
     finish(door, result, "\n".join(lines), code)
@@ -112,6 +113,11 @@ def _problems(
             f"warehouse {name} is behind: `ecgrid-stats load`"
             for name, each in warehouses.items()
             if each.is_behind
+        ]
+        found += [
+            f"warehouse {name} cannot be asked: {each.error}"
+            for name, each in warehouses.items()
+            if each.error
         ]
     return found
 

@@ -228,18 +228,20 @@ def _end_said(night: Night, settings: Settings) -> str:
             " begins a new run"
         )
     unheard = f"not one of the {night.planned} planned calls brought an answer to use"
-    if night.exit_code == ExitCode.FAILED:
-        hint = "; are service.url and service.namespace right?" if _is_elsewhere(night) else ";"
-        return f"{unheard}{hint} `ecgrid-stats check` looks closer"
     if night.stopped is not None:
         said = f"stopped early ({night.stopped})"
         if night.faults and not night.ok + night.empty:
             said += f", and {unheard}: `ecgrid-stats check` looks closer"
         return f"{said}; `ecgrid-stats run` again resumes it"
+    if night.exit_code == ExitCode.FAILED:
+        hint = "; are service.url and service.namespace right?" if _is_elsewhere(night) else ";"
+        return f"{unheard}{hint} `ecgrid-stats check` looks closer"
     if night.exit_code == ExitCode.CALLS_FAILED:
         return f"not all good: {_lacking(night)}"
     if night.checks:
         return "all calls were answered, but not all is well: see the checks above"
+    if night.history is not None and night.history.next_expiry_us is not None:
+        return "all calls were answered, but not every hour is known yet: `ecgrid-stats run` again asks for the rest"
     return "all good" if night.planned else "all good: there was nothing to ask for"
 
 

@@ -33,10 +33,12 @@ class Asked:
 
     Attributes:
         first: the youngest edge that the first run asked for; microseconds since 1970.
+        last: the youngest one that any run asked for.
         answered: what the service answered, often enough not to ask again.
     """
 
     first: int
+    last: int
     answered: Stretches = NOTHING
 
 
@@ -68,7 +70,8 @@ def asked_of(
     """
     calls = pd.concat([_frame(published), _landed(landed)], ignore_index=True)
     # run ids begin with the time of their start
-    first = calls.groupby(["session", "run"], sort=True)["end"].max().groupby("session").first()
+    youngest = calls.groupby(["session", "run"], sort=True)["end"].max().groupby("session")
+    first, last = youngest.first(), youngest.max().to_dict()
     spans = _with_seams(calls[calls["is_answered"]])
     by_span = spans.groupby(["session", "start", "end"], as_index=False).agg(
         answers=("run", "nunique"), is_published=("is_published", "all")
@@ -76,7 +79,7 @@ def asked_of(
     enough = by_span[(by_span["answers"] >= _ANSWERS) | ~by_span["is_published"]]
     answered = stretches_of(enough["session"], enough["start"].to_numpy(), enough["end"].to_numpy())
     return {
-        str(session): Asked(int(edge), answered.get(str(session), NOTHING))
+        str(session): Asked(int(edge), int(last[session]), answered.get(str(session), NOTHING))
         for session, edge in first.items()
     }
 
@@ -105,7 +108,7 @@ def _landed(outcomes: Iterable[tuple[str, Outcome]]) -> pd.DataFrame:
     for run_id, outcome in outcomes:
         call = Call.of_id(outcome.call_id)
         span = call.arguments[-1]
-        if isinstance(span, Span):
+        if isinstance(span, Span) and outcome.attempts:
             is_answered = outcome.state in _ANSWERED
             rows.append((call.session, run_id, span.start_us, span.end_us, is_answered, False))
     columns = ["session", "run", "start", "end", "is_answered", "is_published"]

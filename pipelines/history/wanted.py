@@ -141,7 +141,7 @@ def _wanted(
         if asked is not None and asked.answered.covers(span.start_us, span.end_us):
             answered.append(span)
             continue
-        could = frontier if known is not None else (asked.first if asked else 0)
+        could = max(frontier if known is not None else 0, asked.last if asked is not None else 0)
         is_missed = span.end_us <= could or (span.start_us < grid.day and could > 0)
         (missed if is_missed else new).append(span)
     return Wanted(session, tuple(new), tuple(missed), tuple(answered))

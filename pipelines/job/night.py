@@ -3,11 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.domain.outcomes import FaultClass
 from collector.domain.run import RunSummary
-from collector.runs.run import WRONG_SERVICE, Collected
+from collector.runs.run import OUTAGE, WRONG_SERVICE, Collected
+from pipelines.job.collecting import DEADLINE
 from pipelines.job.exit_code import ExitCode
 
 __all__ = ["Night", "night_of"]
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pipelines.history import Coverage
     from pipelines.normalize import Normalized
     from pipelines.warehouse.loading import Load
+
+_NO_SIGNAL: Final = (None, DEADLINE, OUTAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,8 @@ def night_of(
         }
     is_behind = any(not load.caught_up for load in (loads or {}).values())
     answered = counts["ok"] + counts["empty"]
-    if collected.stopped == WRONG_SERVICE or not (
-        collected.stopped or answered or not counts["planned"]
-    ):
+    is_unheard = counts["planned"] and not answered
+    if collected.stopped == WRONG_SERVICE or (is_unheard and collected.stopped in _NO_SIGNAL):
         exit_code = ExitCode.FAILED
     elif collected.stopped is not None:
         exit_code = ExitCode.STOPPED

@@ -126,7 +126,9 @@ class Plan:
             for span in each.missed
         )
         # who was neither known nor asked before is asked for the first time by now
-        first = {label: Asked(self.grid.last) for label in labels if label not in self.known}
+        first = {
+            label: Asked(*2 * (self.grid.last,)) for label in labels if label not in self.known
+        }
         wanted = wanted_of(self.grid, labels, known, {**first, **self.asked})
         return coverage_of(lake, self.grid, wanted, known, healed)
 

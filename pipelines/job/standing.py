@@ -146,6 +146,9 @@ class Standing:
                 )
             if run.finished and not run.published:
                 said.append(f"run {run.run_id} is not published: `ecgrid-stats normalize`")
+            is_at_work = self.at_work is not None and self.at_work.run_id == run.run_id
+            if not (run.finished or run.published or is_at_work):
+                said.append(f"run {run.run_id} is {run.standing}: `ecgrid-stats run`")
         said += [
             f"{path} is damaged and set aside; put a good copy back or remove it"
             for path in self.damaged

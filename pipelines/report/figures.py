@@ -127,12 +127,14 @@ def _known(period: Period) -> str:
     """How many hours of the last week are unseen, by mailbox.
 
     The history of a mailbox ends with its last known edge. Hours after it are unseen, too, where the newest run asked
-    for the mailbox and others are known further, by an hour at least: answers of one night have edges minutes apart.
+    for the mailbox, and for later hours of any, by an hour at least: without a grid, the edges of one night are minutes
+    apart.
     """
     return f"""\
 WITH asked AS (
-  SELECT DISTINCT session, true AS is_asked FROM calls
+  SELECT session, max(span_end) AS until FROM calls
   WHERE run_date = DATE '{_run_date(period)}' AND run_id = '{period.run_id}'
+  GROUP BY session
 ), series AS (
   SELECT session, sum({_SECONDS}) FILTER (state = 'unseen') AS seconds, max(span_end) AS ends
   FROM traffic_history
@@ -141,10 +143,11 @@ WITH asked AS (
 ), sums AS (
   SELECT session, coalesce(max(seconds), 0) AS seconds, min(ends) AS ends FROM series GROUP BY session
 ), newest AS (
-  SELECT date_trunc('hour', least(max(ends), {_time(period.until)})) AS edge FROM sums
+  SELECT date_trunc('hour', least(greatest((SELECT max(ends) FROM sums), (SELECT max(until) FROM asked)),
+    {_time(period.until)})) AS edge
 ), behind AS (
-  SELECT sums.*, edge, is_asked IS NOT NULL AND ends <= edge - INTERVAL 1 HOUR AS is_behind
-  FROM sums CROSS JOIN newest LEFT JOIN asked USING (session)
+  SELECT sums.*, edge, asked.session IS NOT NULL AND ends <= edge - INTERVAL 1 HOUR AS is_behind
+  FROM sums CROSS JOIN newest LEFT JOIN asked ON asked.session = sums.session
 ), known AS (
   SELECT *, (seconds + CASE WHEN is_behind THEN epoch(edge) - epoch(ends) ELSE 0 END) / 3600 AS hours FROM behind
 )"""  # noqa: S608
@@ -194,7 +197,7 @@ ORDER BY unseen_hours DESC, mailbox"""  # noqa: S608
 
 
 def _healed(period: Period) -> str:
-    """A row for each run that healed: spans of mailboxes asked before, that the run before could have brought.
+    """A row for each run that healed: hours of mailboxes asked before, that the run before could have brought.
 
     Those end before that one began, or are older than a day: the night between the two had no run.
     """
@@ -208,11 +211,14 @@ WITH asked AS (
     date_trunc('hour', CAST(strptime(left(run_id, 16), '%Y%m%dT%H%M%SZ') AS TIMESTAMPTZ)) - INTERVAL 1 DAY AS yesterday
   FROM asked
 )
-SELECT run_id, count(DISTINCT (session, span_start)) AS healed
-FROM traffic_history JOIN earlier USING (session, run_id)
-WHERE {_within(first - timedelta(days=23), period.until)}
-  AND run_id >= '{period.first_night:%Y%m%d}'
-  AND (span_end <= before OR (before IS NOT NULL AND span_start < yesterday))
+SELECT run_id, round(sum(seconds) / 3600, 2) AS healed
+FROM (
+  SELECT DISTINCT session, run_id, span_start, {_SECONDS} AS seconds
+  FROM traffic_history JOIN earlier USING (session, run_id)
+  WHERE {_within(first - timedelta(days=23), period.until)}
+    AND run_id >= '{period.first_night:%Y%m%d}'
+    AND (span_end <= before OR (before IS NOT NULL AND span_start < yesterday))
+)
 GROUP BY run_id
 ORDER BY run_id"""  # noqa: S608
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from collector.domain.durations import format_duration
+from pipelines.errors import PublicationError, QueryError
 from pipelines.read import OpenLake
 from pipelines.read.sql import of_one_state
 from pipelines.report import drawing, figures
@@ -133,11 +134,17 @@ def page_of(
         return Page(None, 0, _template("empty.html.j2").render())
     run_id = published.runs[-1]
     counts = {each: manifest.counts for each, manifest in published.manifests.items()}
-    content = of_one_state(
-        lake,
-        figures.TABLES,
-        lambda ask: _content(ask, published.runs, run_id, nights, deadline_seconds, resume_seconds),
-    )
+    try:
+        content = of_one_state(
+            lake,
+            figures.TABLES,
+            lambda ask: _content(
+                ask, published.runs, run_id, nights, deadline_seconds, resume_seconds
+            ),
+        )
+    except QueryError as error:  # the queries are ours, so it is the files
+        damage = (lake.lake.damage(name) for name in figures.TABLES)
+        raise PublicationError(next(filter(None, damage), str(error))) from error
     state, level = _state(content, counts.get(content.period.run_id, {}))
     todo = list(_todo(content))
     if todo and level == "good":
