@@ -24,6 +24,8 @@ __all__ = ["Clusters", "clusters_of"]
 
 _NEAR_US: Final = EDGE_US + SECOND_US
 _NEVER: Final = -(1 << 62)
+_NEAR: Final = 48  # observations on each side that bound a row; what is farther away costs more than it ever said
+_AT_ONCE: Final = 500  # questions, whose graphs are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,16 @@ class Clusters:
     def bounds(self, places: Integers) -> tuple[Numbers, Numbers]:
         """At least and at most, for some observations, by all that count in their clusters."""
         known = self._instants
-        return self._bounds(places, known.start[places], known.end[places], self.of[places])
+        between = known.start[places], known.end[places]
+        own = self.found.low[places].copy(), self.found.high[places].copy()
+        return self._bounds((places, places), between, own)
 
     def bounds_between(self, before: Integers, after: Integers) -> tuple[Numbers, Numbers]:
         """At least and at most, from the end of some observations to the start of others in the same clusters."""
         known = self._instants
-        return self._bounds(None, known.end[before], known.start[after], self.of[before])
+        between = known.end[before], known.start[after]
+        nothing = np.zeros(len(before)), np.full(len(before), np.inf)
+        return self._bounds((before, after), between, nothing)
 
     def covers(self, before: Integers, after: Integers) -> Flags:
         """Whether observations that are no rows cover all that lies between two rows."""
@@ -93,28 +99,53 @@ class Clusters:
         return result
 
     def _bounds(
-        self, places: Integers | None, first: Integers, last: Integers, cluster: Integers
+        self,
+        places: tuple[Integers, Integers],
+        between: tuple[Integers, Integers],
+        known: tuple[Numbers, Numbers],
     ) -> tuple[Numbers, Numbers]:
-        low = np.zeros(len(first)) if places is None else self.found.low[places].copy()
-        high = np.full(len(first), np.inf) if places is None else self.found.high[places].copy()
-        asked = np.flatnonzero(self._sizes[cluster] > 1)
-        if not len(asked):
-            return low, high
-        # each question has a graph of its own: that of its cluster
-        members = _members(self.of, self.counts, cluster[asked])
+        """At least and at most between instants.
+
+        Args:
+            places: the first and the last observation that each question is about, of one cluster.
+            between: its two instants.
+            known: at least and at most, without what other observations say; is changed.
+        """
+        asked = np.flatnonzero(self._sizes[self.of[places[0]]] > 1)
+        for begin in range(0, len(asked), _AT_ONCE):
+            self._ask(asked[begin : begin + _AT_ONCE], places, between, known)
+        return known
+
+    def _ask(
+        self,
+        asked: Integers,
+        places: tuple[Integers, Integers],
+        between: tuple[Integers, Integers],
+        known: tuple[Numbers, Numbers],
+    ) -> None:
+        """The bounds of some questions; each has a graph of its own, of what is near it in its cluster."""
+        low, high = known
+        cluster = self.of[places[0][asked]]
+        members = [
+            _near(each, first, last)
+            for each, first, last in zip(
+                _members(self.of, self.counts, cluster),
+                places[0][asked].tolist(),
+                places[1][asked].tolist(),
+                strict=True,
+            )
+        ]
         question = np.repeat(np.arange(len(asked)), [len(each) for each in members])
         graphs, nodes = _graphs(self.found, self._instants, np.concatenate(members), question)
-        start = nodes.place(np.arange(len(asked)), first[asked])
-        end = nodes.place(np.arange(len(asked)), last[asked])
+        start, end = (nodes.place(np.arange(len(asked)), each[asked]) for each in between)
         is_there = (start >= 0) & (end >= 0)
         start, end, asked = start[is_there], end[is_there], asked[is_there]
         if not len(asked):
-            return low, high
+            return
         there = graphs.distances(start, len(members))
         back = graphs.distances(end, len(members))
         high[asked] = np.minimum(high[asked], there[end])
         low[asked] = np.maximum(low[asked], -back[start])
-        return low, high
 
 
 def clusters_of(found: Observations, is_row: Flags) -> Clusters:
@@ -247,6 +278,12 @@ def _members(of: Integers, counts: Flags, clusters: Integers) -> list[Integers]:
     first = np.searchsorted(of[places], clusters)
     last = np.searchsorted(of[places], clusters, "right")
     return [places[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+
+
+def _near(members: Integers, first: int, last: int) -> Integers:
+    """Those of a cluster from so many before an observation to so many after another one."""
+    begin, end = np.searchsorted(members, (first, last + 1)).tolist()
+    return members[max(0, begin - _NEAR) : end + _NEAR]
 
 
 @dataclass(frozen=True, slots=True)
