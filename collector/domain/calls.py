@@ -127,6 +127,11 @@ class Call:
         call_id = call_id_of(session, operation, arguments_text(arguments))
         return cls(call_id, session, operation, arguments)
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The network, mailbox and ECGridID that it names; none where it asks about the session's own mailbox."""
+        return tuple(each for each in self.arguments if isinstance(each, int))
+
     @classmethod
     def of_id(cls, call_id: str) -> Self:
         """The call that has this id.

@@ -22,7 +22,8 @@ def queue(
 ) -> SessionQueue:
     """A session with so many calls, and steps for the end."""
     planned = deque((stats_call(name, n + 1, n + 1), Tries()) for n in range(calls))
-    return SessionQueue(name, SessionGate(rate), planned, deque(steps))
+    labels = deque([name] if calls else [])
+    return SessionQueue(name, SessionGate(rate), labels, lambda _: planned, deque(steps))
 
 
 @dataclass
@@ -72,7 +73,9 @@ class Crew:
 
 def everything(queues: list[SessionQueue]) -> Counter[object]:
     """What a crew has to settle: each item of each queue once."""
-    calls = Counter((one.session, call) for one in queues for call, _ in one.calls)
+    calls = Counter(
+        (one.session, call) for one in queues for each in one.labels for call, _ in one.start(each)
+    )
     return Counter(calls) + Counter((one.session, e) for one in queues for e in one.closing_steps)
 
 
