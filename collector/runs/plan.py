@@ -59,7 +59,7 @@ def repeated(minutes: Iterable[int]) -> list[int]:
 
 
 def same_mailbox(entries: Iterable[SessionEntry]) -> Iterator[tuple[str, str]]:
-    """Labels that ask for what an earlier one asks for, each after that one: the same ids, or none and one credential."""
+    """Labels that ask for what an earlier one asks for, after that one: the same ids, or none and one credential."""
     first_of: dict[tuple[object, ...], str] = {}
     for entry in entries:
         ids = entry.network_id, entry.mailbox_id or 0, entry.ecgrid_id or 0

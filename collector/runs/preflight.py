@@ -63,7 +63,8 @@ async def preflight(
 ) -> AsyncIterator[Finding]:
     """Credentials that cannot be read; every known namespace; the clock; Login, WhoAmI and Logout with each credential.
 
-    With each, a minute of up to 500 mailboxes that its labels name is asked for. A refused credential is asked for once. When `stop` is asked nothing more is sent but Logout.
+    With each, a minute of up to 500 mailboxes that its labels name is asked for. A refused credential is asked for
+    once. When `stop` is asked nothing more is sent but Logout.
     """
     readable = {}
     for label, credential in credentials.items():

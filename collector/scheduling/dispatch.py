@@ -164,7 +164,9 @@ class Dispatch:
         if self._out >= self._most_out or (self._held_until or 0.0) > now:
             return None
         while self._timed and self._timed[0][0] <= now:
-            self._place_anew(heapq.heappop(self._timed)[2])
+            instant, _, queue = heapq.heappop(self._timed)
+            if queue.standing is Standing.TIMED and queue.due_at == instant:
+                self._place_anew(queue)
         while (ready := self._next_ready(now)) is not None:
             queue = ready.popleft()
             # by the clock of this moment, as `_place` does: by an older one the same queue could come again for ever
@@ -231,11 +233,13 @@ class Dispatch:
 
     def _place(self, queue: SessionQueue) -> None:
         """Put the queue where it belongs after something about it changed."""
-        if queue.standing is not Standing.BLOCKED:
+        if queue.standing not in (Standing.BLOCKED, Standing.TIMED):
             return
         if queue.unsent or queue.in_flight >= self._cap(queue):
             return
         instant = self._earliest(queue)
+        if queue.standing is Standing.TIMED and (instant is None or instant >= queue.due_at):
+            return
         if instant is None:
             if not queue.in_flight:
                 queue.standing = Standing.DONE
@@ -246,7 +250,7 @@ class Dispatch:
             (self._ready_slow if queue.slow else self._ready).append(queue)
             self._wake_one()
         else:
-            queue.standing = Standing.TIMED
+            queue.standing, queue.due_at = Standing.TIMED, instant
             self._number += 1
             heapq.heappush(self._timed, (instant, self._number, queue))
             if self._idle and self._timed[0][2] is queue:

@@ -108,6 +108,7 @@ class SessionQueue:
         unsent: those of them whose request was not written yet.
         has_answered: a reply came since its last Login; before that it has one request in flight at a time.
         slow: its replies take much longer than is typical.
+        due_at: when it may give an item, where that is what it waits for (monotonic seconds).
     """
 
     session: str
@@ -124,6 +125,7 @@ class SessionQueue:
     has_answered: bool = False
     slow: bool = False
     standing: Standing = Standing.FRESH
+    due_at: float = 0.0
     _unstarted: deque[str] = field(init=False)
     _turns: deque[Label] = field(default_factory=deque)
     _slow_turns: deque[Label] = field(default_factory=deque)
