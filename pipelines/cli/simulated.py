@@ -74,7 +74,13 @@ path = {database}
     "--login-every",
     default=5,
     type=click.IntRange(min=0),
-    help="Every Nth session logs in; 0: none.",
+    help="Every Nth session (or key) logs in; 0: none.",
+)
+@click.option(
+    "--keys",
+    default=0,
+    type=click.IntRange(0, 1_000_000),
+    help="So many credentials see all mailboxes, each those of one network; 0: each mailbox has its own.",
 )
 @click.option("--seed", default=0, help="The traffic, and which calls a switch hits.")
 @click.option(
@@ -101,6 +107,7 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
     port: int,
     sessions: int,
     login_every: int,
+    keys: int,
     seed: int,
     texts: tuple[str, ...],
     credentials_file: Path | None,
@@ -108,8 +115,9 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 ) -> None:
     """Serve the simulator until SIGTERM or Ctrl-C; prints one JSON line with its url when ready."""
     try:
-        switches = Switches.parse(dict(_pair(text) for text in texts))
-        population = Population(sessions, login_every)
+        named = {"ex_scope": "network"} if keys else {}
+        switches = Switches.parse({**named, **dict(_pair(text) for text in texts)})
+        population = Population(sessions, login_every, keys=keys)
         simulator = Simulator(population, switches, seed=seed, host=host, port=port)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -271,14 +279,17 @@ def _write_config(  # what stands in it
     secrets = config.with_suffix(".secrets")
     try:
         secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        rows = ["label,api_key,login_name,password"]
-        for label, known in population.credentials().items():
+        ids = ",network_id,mailbox_id" if population.keys else ""
+        rows, written = [f"label,api_key,login_name,password{ids}"], dict[tuple[str, str], str]()
+        for user in population.users():
+            known = user.credentials
             values = (known.api_key, known.login_name, known.password)
             references = [
-                _secret_file(secrets, f"{label}.{name}", value)
+                _secret_file(secrets, written, user.label, name, value)
                 for name, value in zip(("key", "login", "password"), values, strict=True)
             ]
-            rows.append(",".join((label, *references)))
+            named = (user.network_id, user.mailbox_id) if population.keys else ()
+            rows.append(",".join((user.label, *references, *map(str, named))))
         sessions_file = config.with_suffix(".sessions.csv")
         sessions_file.write_text("\n".join(rows) + "\n", encoding="utf-8")
         text = _CONFIG.format(
@@ -295,11 +306,16 @@ def _write_config(  # what stands in it
         raise ConfigError(f"{config}: cannot be written: {error.strerror}") from error
 
 
-def _secret_file(folder: Path, name: str, value: str | None) -> str:
-    """A reference to a new private file that holds `value`; empty for none."""
+def _secret_file(
+    folder: Path, written: dict[tuple[str, str], str], label: str, name: str, value: str | None
+) -> str:
+    """A reference to a private file that holds `value`, new unless one was written; empty for none."""
     if value is None:
         return ""
-    path = folder / name
-    path.touch(mode=0o600)
-    path.write_text(value, encoding="utf-8")
-    return f"file:{folder.name}/{name}"
+    reference = written.get((name, value))
+    if reference is None:
+        path = folder / f"{label}.{name}"
+        path.touch(mode=0o600)
+        path.write_text(value, encoding="utf-8")
+        reference = written[name, value] = f"file:{folder.name}/{path.name}"
+    return reference
