@@ -47,8 +47,9 @@ timeout_seconds = 10
 
 [limits]
 requests_per_second = {rate}
-per_session_per_second = 50
+per_session_per_second = {session_rate}
 concurrency = 16
+per_session_concurrency = {session_concurrency}
 
 [windows]
 {windows}
@@ -155,16 +156,16 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 )
 @shared_options
 def demo(door: Door, root: Path, nights: int) -> None:
-    """A fortnight of the nightly job against the built-in simulator: 50 mailboxes, hour by hour; needs nothing.
+    """A fortnight of the nightly job against the built-in simulator: one key, 50 mailboxes, by the hour; needs nothing.
 
-    One night nobody runs, and a mailbox is refused in the two before it; the next run asks for their hours again.
+    One night nobody runs, and a mailbox is denied in the two before it; the next run asks for their hours again.
     The simulator runs as a process of its own on a free port of this machine and ends with the demo.
     """
     config = root / "demo.toml"
     with storage_lock(root, "demo"):
         _remove_earlier(root, config)
         with _simulator() as url:
-            _write_config(config, "demo", url, Population(_SESSIONS), root)
+            _write_config(config, "demo", url, Population(_SESSIONS, keys=1), root)
             settings = door.settings(config)
             known, targets = credentials(settings, root), configured(settings, root)
             job = partial(run_night, settings, known, None, (), targets)
@@ -256,7 +257,8 @@ def _pair(text: str) -> tuple[str, str]:
 @contextlib.contextmanager
 def _simulator() -> Iterator[str]:
     """A simulator in a process of its own; its url."""
-    command = [sys.executable, "-m", "pipelines.cli", "simulate", "--sessions", str(_SESSIONS)]
+    options = ("--sessions", str(_SESSIONS), "--keys", "1")
+    command = [sys.executable, "-m", "pipelines.cli", "simulate", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
         line = process.stdout.readline() if process.stdout is not None else ""
@@ -298,6 +300,9 @@ def _write_config(  # what stands in it
             url=json.dumps(url),
             windows=_HISTORY if command == "demo" else _HOURS,
             rate=_RATE,
+            # one that many mailboxes share has the rate of many
+            session_rate=_RATE if population.keys else 50,
+            session_concurrency=16 if population.keys else 2,
             root=json.dumps(str(root)),
             database=json.dumps(str(root / "warehouse.duckdb")),
         )
