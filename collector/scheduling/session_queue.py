@@ -47,7 +47,7 @@ class Standing(Enum):
 
 
 NEVER_TRIED: Final = Tries()
-Calls = deque[tuple[Call, Tries]]
+_Calls = deque[tuple[Call, Tries]]
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +64,7 @@ class Label:
         has_turn: it stands among the labels that may give a call.
     """
 
-    calls: Calls
+    calls: _Calls
     left: int
     in_flight: int = 0
     is_settled: bool = False
@@ -114,7 +114,7 @@ class SessionQueue:
     session: str
     gate: SessionGate
     labels: deque[str]
-    start: Callable[[str], Calls]
+    start: Callable[[str], _Calls]
     closing_steps: deque[SessionStep]
     needs_login: bool = False
     delayed: list[tuple[float, int, WorkItem]] = field(default_factory=list)
