@@ -58,29 +58,19 @@ def product(  # the keys of a configuration
     concurrency: int = 64,
     rate: float = _FAST,
     session_rate: float = _FAST,
-    keys: int = 0,
 ) -> Iterator[Product]:
-    """A configuration for so many sessions with so many calls each; gone afterwards.
-
-    Args:
-        keys: so many keys are shared by all sessions, which then name their mailboxes; 0: each has its own.
-    """
+    """A configuration for so many sessions, each with a key of its own, with so many calls each; gone afterwards."""
     beside = ROOT / ".cache"
     beside.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as name:
         folder = Path(name)
         (folder / "keys").mkdir()
-        for n in range(keys or sessions):
+        for n in range(sessions):
             key = folder / "keys" / f"{n}"
             key.touch(mode=0o600)
             key.write_text(f"{_KEY[:-6]}{n:06}")
-        rows = "".join(
-            f"mailbox-{n:06},file:keys/{n % keys},300,{n}\n"
-            if keys
-            else f"mailbox-{n:06},file:keys/{n},,\n"
-            for n in range(sessions)
-        )
-        (folder / "sessions.csv").write_text(f"label,api_key,network_id,mailbox_id\n{rows}")
+        rows = "".join(f"mailbox-{n:06},file:keys/{n}\n" for n in range(sessions))
+        (folder / "sessions.csv").write_text(f"label,api_key\n{rows}")
         text = _CONFIG.format(
             url=url,
             rate=float(rate),
