@@ -40,7 +40,7 @@ class Product:
     ) -> Taken:
         """`ecgrid-stats COMMAND -c ... --json`, to its end."""
         words = [*self._under, PYTHON, "-m", "pipelines.cli", command, "-c", str(self._config)]
-        return finished([*words, "--json", *options], seconds=seconds, codes=codes, BENCH_KEY=_KEY)
+        return finished([*words, "--json", *options], seconds=seconds, codes=codes)
 
     def under(self, *program: str) -> "Product":
         """The same, but every command is started by a program."""
@@ -59,13 +59,18 @@ def product(  # the keys of a configuration
     rate: float = _FAST,
     session_rate: float = _FAST,
 ) -> Iterator[Product]:
-    """A configuration for so many sessions with so many calls each; gone afterwards."""
+    """A configuration for so many sessions, each with a key of its own, with so many calls each; gone afterwards."""
     beside = ROOT / ".cache"
     beside.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=beside, prefix="bench-") as name:
         folder = Path(name)
-        rows = "".join(f"mailbox-{n:06},env:BENCH_KEY,,\n" for n in range(sessions))
-        (folder / "sessions.csv").write_text(f"label,api_key,login_name,password\n{rows}")
+        (folder / "keys").mkdir()
+        for n in range(sessions):
+            key = folder / "keys" / f"{n}"
+            key.touch(mode=0o600)
+            key.write_text(f"{_KEY[:-6]}{n:06}")
+        rows = "".join(f"mailbox-{n:06},file:keys/{n}\n" for n in range(sessions))
+        (folder / "sessions.csv").write_text(f"label,api_key\n{rows}")
         text = _CONFIG.format(
             url=url,
             rate=float(rate),

@@ -18,11 +18,13 @@ from collector.domain.calls import CallId
 from collector.domain.outcomes import FaultClass, State
 
 __all__ = [
+    "AllDenied",
     "BreakerClosed",
     "BreakerOpened",
     "BreakerStillOpen",
     "Event",
     "EventStream",
+    "KeyRefused",
     "LoggedIn",
     "LoggedOut",
     "LoginFailed",
@@ -111,6 +113,27 @@ class LoginFailed:
 
     session: str
     said: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRefused:
+    """The service refuses this session's key, which is not sent any more in this run."""
+
+    session: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllDenied:
+    """Not one of the labels that share a credential may see what it asks for.
+
+    Attributes:
+        sessions: the first few labels.
+        of: how many labels there are.
+    """
+
+    sessions: tuple[str, ...]
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +230,8 @@ Event = (
     | Paused
     | LoggedIn
     | LoginFailed
+    | KeyRefused
+    | AllDenied
     | LoggedOut
     | LogoutFailed
     | StaysOpen

@@ -10,10 +10,12 @@ import structlog
 
 from collector.domain.outcomes import FaultClass, State
 from collector.events import (
+    AllDenied,
     BreakerClosed,
     BreakerOpened,
     BreakerStillOpen,
     Event,
+    KeyRefused,
     LoginFailed,
     LogoutFailed,
     OutageGaveUp,
@@ -109,7 +111,7 @@ class EventLog:
     def __init__(self, requests_per_second: float) -> None:
         self._rate = requests_per_second
         self._told: set[tuple[str, FaultClass | None]] = set()
-        self._without_login: dict[str, str] = {}  # session -> why
+        self._refusals: set[str] = set()  # why credentials are not sent any more; a line told each
         self._longest_pause = 0.0
         self._is_stopping = False
 
@@ -125,8 +127,8 @@ class EventLog:
             pass  # a Logout was answered, which brings no call back
         elif (line := _LINES.get(type(event))) is not None:
             self._is_stopping |= isinstance(event, RunStopping)
-            if isinstance(event, LoginFailed):
-                self._without_login[event.session] = event.said
+            if isinstance(event, LoginFailed | KeyRefused):
+                self._refusals.add(event.said)
             level, text = line
             _LOG.log(level, text, **_readable(event))
 
@@ -156,7 +158,7 @@ class EventLog:
         if event.state not in _SHORT:
             return
         kind = (event.session, event.fault_class)
-        is_known = kind in self._told or self._without_login.get(event.session, "") == event.said
+        is_known = kind in self._told or event.said in self._refusals
         level = logging.DEBUG if is_known else logging.WARNING
         self._told.add(kind)
         _LOG.log(
@@ -175,6 +177,11 @@ _SHORT: Final = {State.FAILED: "call failed", State.NOT_ATTEMPTED: "call given u
 # event -> level and text of its line; its fields follow
 _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     LoginFailed: (logging.ERROR, "no Login for this session: its calls fail"),
+    KeyRefused: (logging.ERROR, "the service refuses the key of this session: its calls fail"),
+    AllDenied: (
+        logging.ERROR,
+        "every mailbox behind one credential was denied: ask for the right to see them, or take these labels out",
+    ),
     LogoutFailed: (logging.WARNING, "Logout failed for now"),
     StaysOpen: (
         logging.ERROR,

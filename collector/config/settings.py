@@ -304,6 +304,11 @@ class SessionEntry(_Section):
     mailbox_id: _Id | None = None
     ecgrid_id: _Id | None = None
 
+    @property
+    def credential(self) -> tuple[str | None, ...]:
+        """The references to its credential: labels for which they are the same share it."""
+        return self.api_key, self.login_name, self.password
+
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
         has_login = self.login_name is not None or self.password is not None

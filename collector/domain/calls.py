@@ -23,6 +23,7 @@ __all__ = [
     "arguments_of",
     "arguments_text",
     "call_id_of",
+    "ids_of",
 ]
 
 MIN_WINDOW_MINUTES: Final = 1
@@ -127,6 +128,11 @@ class Call:
         call_id = call_id_of(session, operation, arguments_text(arguments))
         return cls(call_id, session, operation, arguments)
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The network, mailbox and ECGridID that it names; none where it asks about the session's own mailbox."""
+        return ids_of(self.arguments)
+
     @classmethod
     def of_id(cls, call_id: str) -> Self:
         """The call that has this id.
@@ -139,6 +145,11 @@ class Call:
             raise ValueError(f"{call_id!r} is no call's id: must be session:operation:arguments")
         operation, text = rest
         return cls(CallId(call_id), session, operation, arguments_of(text))
+
+
+def ids_of(arguments: tuple[Argument, ...]) -> tuple[int, ...]:
+    """The ids among a call's arguments."""
+    return tuple(each for each in arguments if isinstance(each, int))
 
 
 def call_id_of(session: str, operation: str, arguments: str) -> CallId:

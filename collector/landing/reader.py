@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from collector.domain.calls import Call, CallId
+from collector.domain.calls import Call, CallId, arguments_of, ids_of
 from collector.domain.outcomes import FaultClass, Outcome, State, Tries
 from collector.domain.replies import LandedReply
 from collector.domain.run import RunSummary
@@ -141,6 +141,15 @@ class LandedRun:
     def whoami(self) -> Iterator[WhoAmI]:
         """What WhoAmI said, by label."""
         return self._values("SELECT * FROM whoami ORDER BY session", whoami_of)
+
+    def named(self) -> dict[str, tuple[int, ...]]:
+        """The network, mailbox and ECGridID that the calls of a label name, by label; only of those that name any."""
+        query = "SELECT session, min(arguments) FROM calls WHERE instr(arguments, ',') > 0 GROUP BY session"
+        found = {}
+        for session, arguments in self._rows(query):
+            with possible_contents(self.path):
+                found[session] = ids_of(arguments_of(arguments))
+        return found
 
     def verify(self) -> None:
         """Read all of it, to find damage before anything is built on it.

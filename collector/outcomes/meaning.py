@@ -54,6 +54,14 @@ class Meaning(NamedTuple):
     retry_after_seconds: float | None = None
     was_sent: bool = True
 
+    @property
+    def is_denial(self) -> bool:
+        """The service itself says that the session may not see this; a proxy's 401 or 403 says nothing of the kind."""
+        return self.fault_class is FaultClass.AUTHORISATION and self.status not in _OF_PROXIES
+
+
+_OF_PROXIES: Final = (401, 403)
+
 
 def meaning_of_error(error: TransportError) -> Meaning:
     """What it means that no reply came."""

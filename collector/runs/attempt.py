@@ -19,7 +19,15 @@ from collector.domain.replies import LandedReply
 from collector.domain.secret import Secret
 from collector.domain.whoami import WhoAmI
 from collector.errors import CredentialError, DroppedError, TransportError
-from collector.events import EventStream, Paused, Replied, Retried, Sent, WrongServiceFound
+from collector.events import (
+    EventStream,
+    KeyRefused,
+    Paused,
+    Replied,
+    Retried,
+    Sent,
+    WrongServiceFound,
+)
 from collector.landing import Landing
 from collector.landing.redaction import redacted
 from collector.outcomes.classify_reply import classify_reply, unanswered_outcome, unsent_outcome
@@ -140,6 +148,9 @@ class SessionAttempts:
             LandingError: the reply could not be made durable.
         """
         credentials, landing = self._shared.credentials, self._shared.landing
+        if (denial := credentials.denial(self._session)) is not None:
+            outcome = unsent_outcome(call, tries, FaultClass.AUTHORISATION, denial)
+            return _result(outcome, tries.charged)
         try:
             session_id = credentials.session_id(self._session)
         except CredentialError as error:
@@ -158,11 +169,18 @@ class SessionAttempts:
         if outcome.state is not State.FAILED:
             credentials.accepted(self._session)
             return _result(outcome, tries.charged + 1)
+        if call.ids and meaning.is_denial:
+            credentials.accepted(self._session)
+            said = f"not asked, since another call of this session was denied: {meaning.text}"
+            credentials.denied(self._session, said)
         is_free, may_log_in = False, True
         if meaning.fault_class is FaultClass.AUTHENTICATION:
             # a session that many calls share ends for all of them: one of them pays for that with an attempt
             is_free = credentials.is_known_gone(self._session, session_id)
+            was_refused = credentials.key_refusal(self._session)
             may_log_in = credentials.gone(self._session, session_id)
+            if not was_refused and (refusal := credentials.key_refusal(self._session)):
+                self._shared.events.emit(KeyRefused(self._session, refusal))
         unproven, before = self._shared.service.unproven, tries.charged
         before += unproven[call.call_id]
         decision = self.decide(operation, meaning, before, is_free=is_free, may_log_in=may_log_in)

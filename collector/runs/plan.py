@@ -26,6 +26,7 @@ __all__ = [
     "pairs_of",
     "repeated",
     "run_id",
+    "same_mailbox",
     "spans_of",
 ]
 
@@ -37,13 +38,15 @@ class Estimate:
     """What a plan costs before anything is sent.
 
     Attributes:
-        sessions: those that are asked.
-        calls_per_session: of the one that is asked most.
-        requests: calls, plus one WhoAmI a session, plus Login and Logout for each login that is referred to.
+        sessions: labels that are asked about.
+        credentials: keys and logins that they are asked with.
+        calls_per_session: of the label that is asked about most.
+        requests: calls, plus one WhoAmI a credential, plus Login and Logout for each login that is referred to.
         seconds_at_limit: the least time the rate limits allow; latency comes on top.
     """
 
     sessions: int
+    credentials: int
     calls_per_session: int
     calls: int
     requests: int
@@ -53,6 +56,17 @@ class Estimate:
 def repeated(minutes: Iterable[int]) -> list[int]:
     """The windows that stand more than once, ascending."""
     return sorted(window for window, count in Counter(minutes).items() if count > 1)
+
+
+def same_mailbox(entries: Iterable[SessionEntry]) -> Iterator[tuple[str, str]]:
+    """Labels that ask for what an earlier one asks for, after that one: the same ids, or none and one credential."""
+    first_of: dict[tuple[object, ...], str] = {}
+    for entry in entries:
+        ids = entry.network_id, entry.mailbox_id or 0, entry.ecgrid_id or 0
+        asked = entry.credential if entry.network_id is None else ids
+        first = first_of.setdefault(asked, entry.label)
+        if first != entry.label:
+            yield first, entry.label
 
 
 def pairs_of(minutes: Iterable[int], pairing: Pairing) -> list[Trailing]:
@@ -130,18 +144,22 @@ def estimate(settings: Settings, planned: Iterable[Call] | None = None) -> Estim
         planned: its calls; None for all trailing windows of all sessions.
     """
     asked = Counter(call.session for call in (calls(settings) if planned is None else planned))
-    entries = [entry for entry in settings.sessions if entry.label in asked]
-    logins = len({(each.login_name, each.password) for each in entries if each.api_key is None})
-    most, total = max(asked.values(), default=0), asked.total()
-    requests = total + len(entries) + 2 * logins
-    limits = settings.limits
-    busiest = most + 1 + (2 if logins else 0)
+    # what goes out with each credential
+    sent: Counter[tuple[str | None, ...]] = Counter()
+    for entry in settings.sessions:
+        if entry.label in asked:
+            sent[entry.credential] += asked[entry.label]
+    for credential in sent:
+        has_login = credential[0] is None
+        sent[credential] += 3 if has_login else 1
+    requests, limits = sent.total(), settings.limits
     seconds = max(
         (requests - 1) / limits.requests_per_second,
-        (busiest - 1) / limits.per_session_per_second,
+        (max(sent.values(), default=0) - 1) / limits.per_session_per_second,
     )
+    total, most = asked.total(), max(asked.values(), default=0)
     seconds = math.ceil(seconds * (1 + MARGIN)) if total else 0
-    return Estimate(len(entries), most, total, requests, seconds)
+    return Estimate(len(asked), len(sent), most, total, requests, seconds)
 
 
 def _twos(values: list[int]) -> list[list[int]]:

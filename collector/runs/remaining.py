@@ -34,8 +34,9 @@ class Remaining:
         planned: calls of the plan.
         settled: those of them that an earlier invocation settled.
         has_spans: some of the others ask for what lies between instants, so the service's clock matters.
-        queues: the sessions that have something left to do.
-        gates: of the sessions with a login that were started; their Logout may come after everything else.
+        queues: the sessions that have something left to do, one for each credential.
+        gates: of the logins that were started, by the label that stands for each; their Logout may come after
+            everything else.
 
     Raises:
         LandingVersionError: the plan asks for a report that this program does not know.
@@ -57,9 +58,10 @@ class Remaining:
         self.has_spans = self._waiting.has_spans
         sessions = self._waiting.sessions
         self._gone = [session for session in sessions if session not in credentials]
-        # neighbours in a list of sessions are often neighbours in trouble
-        here = (session for session in sessions if session in credentials)
-        self.queues = Unstarted(sorted(here, key=_digest), self._queue)
+        # neighbours in a list of sessions are often neighbours in trouble; those with one credential stay together
+        here = sorted((each for each in sessions if each in credentials), key=_digest)
+        here.sort(key=lambda label: _digest(credentials.session_of(label)))
+        self.queues = Unstarted(here, credentials.session_of, self._queue)
 
     def given_up(self) -> Iterator[tuple[Call, Outcome]]:
         """The calls of sessions that are not in the configuration any more, each with the reason; once."""
@@ -69,17 +71,21 @@ class Remaining:
                 tries = self._tries.get(call.call_id, Tries())
                 yield call, unsent_outcome(call, tries, None, said)
 
-    def _queue(self, session: str) -> SessionQueue:
+    def _queue(self, labels: deque[str]) -> SessionQueue:
+        """The queue of the credential that these labels share."""
+        session = self._credentials.session_of(labels[0])
         has_login = self._credentials.has_login(session)
-        steps = deque([] if session in self._known else [SessionStep.WHO_AM_I])
+        steps = deque([] if self._known.issuperset(labels) else [SessionStep.WHO_AM_I])
         gate = SessionGate(self._per_second)
         if has_login:
             steps.append(SessionStep.LOGOUT)
             self.gates[session] = gate
-        calls = deque(
-            (call, self._tries.get(call.call_id, Tries())) for call in self._waiting.pop(session)
+        return SessionQueue(session, gate, labels, self._calls, steps, needs_login=has_login)
+
+    def _calls(self, label: str) -> deque[tuple[Call, Tries]]:
+        return deque(
+            (call, self._tries.get(call.call_id, Tries())) for call in self._waiting.pop(label)
         )
-        return SessionQueue(session, gate, calls, steps, needs_login=has_login)
 
 
 def _refuse_unknown_reports(landed: LandedRun, operations: set[str]) -> None:

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
 
 from collector.config import Settings
 from collector.domain.calls import Call, arguments_text
 from collector.domain.outcomes import Outcome, Tries
 from collector.errors import CertificateError, CredentialError
 from collector.events import (
+    AllDenied,
     EventStream,
     LoggedIn,
     LoggedOut,
@@ -24,11 +27,13 @@ from collector.runs.attempt import AttemptResult, Attempts, SessionAttempts
 from collector.runs.gates import PostponedError, QueueGates, SessionGates
 from collector.scheduling.dispatch import Dispatch
 from collector.scheduling.rate_gates import ServiceGate, SessionGate
-from collector.scheduling.session_queue import SessionStep, WorkItem
+from collector.scheduling.session_queue import SessionQueue, SessionStep, WorkItem
 from collector.sessions.credentials import Credentials
 from collector.wire.operations import LOGOUT, VERSION
 
 __all__ = ["WorkerPool", "settled_event"]
+
+_MOST_NAMED: Final = 5  # labels in one message
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class WorkerPool:
     """What the workers of one run share. Each task that runs `work` has at most one request in flight.
 
     Attributes:
-        session_gates: of the sessions with a login; their Logout may come after everything else.
+        session_gates: of the logins, by the label that stands for each; Logout may come after everything else.
         settled: calls that came to their end in this invocation.
     """
 
@@ -49,7 +54,6 @@ class WorkerPool:
     session_gates: Mapping[str, SessionGate]
     events: EventStream
     settled: int = 0
-    _waiting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def work(self) -> None:
         """Serve work items until there are none."""
@@ -87,7 +91,6 @@ class WorkerPool:
 
         async def work() -> None:
             for session in left:
-                # a label whose calls were settled earlier has no queue; it is listed where it shares its login
                 gate = self.session_gates.get(session) or SessionGate(
                     self.settings.limits.per_session_per_second
                 )
@@ -110,15 +113,14 @@ class WorkerPool:
             self.events.emit(StaysOpen(session))
 
     def _attempts(self, work: WorkItem) -> SessionAttempts:
-        return self.attempts.of(work.queue.session, QueueGates(self.gate, self.dispatch, work))
+        return self.attempts.of(work.session, QueueGates(self.gate, self.dispatch, work))
 
     async def _call(self, work: WorkItem, call: Call) -> None:
         queue = work.queue
-        if self.credentials.needs_login(queue.session):
-            # another label with the same login lost the session
-            queue.needs_login = True
-            raise PostponedError
+        was_denied = self.credentials.denial(work.session) is not None
         result = await self._attempts(work).call(call, work.tries)
+        if not was_denied and self.credentials.denial(work.session) is not None:
+            self._denied(queue)
         self.landing.settle(result.outcome, final=result.wait_seconds is None)
         queue.needs_login = self.credentials.needs_login(queue.session)
         if result.wait_seconds is not None:
@@ -128,54 +130,42 @@ class WorkerPool:
             self._settle(call, result)
             self.dispatch.done(work)
 
+    def _denied(self, queue: SessionQueue) -> None:
+        """One more label may not see what it asks for; where all that share a session may not, it is said once."""
+        queue.denied += 1
+        if queue.denied == len(queue.labels) > 1:
+            some = tuple(sorted(islice(queue.labels, _MOST_NAMED)))
+            self.events.emit(AllDenied(some, len(queue.labels)))
+
     def _settle(self, call: Call, result: AttemptResult) -> None:
         self.settled += 1
         self.events.emit(settled_event(call, result.outcome))
 
     async def _log_in(self, work: WorkItem) -> None:
         queue = work.queue
-        if self.credentials.is_logging_in(queue.session):
-            waiting = asyncio.create_task(self._wait_for_login(work))
-            self._waiting.add(waiting)
-            waiting.add_done_callback(self._waiting.discard)
-            return
-        ready_at = self.credentials.login_ready_at(queue.session)
-        if ready_at > time.monotonic():  # that of another label of this credential has failed
-            queue.gate.pause_until(ready_at)
-            self.dispatch.done(work)
-            return
         with contextlib.suppress(PostponedError):  # the queue asks for its Login again when it may
             try:
-                if await self.credentials.log_in(queue.session, self._attempts(work)):
-                    self.events.emit(LoggedIn(queue.session))
+                if await self.credentials.log_in(work.session, self._attempts(work)):
+                    self.events.emit(LoggedIn(work.session))
                 else:
-                    queue.gate.pause_until(self.credentials.login_ready_at(queue.session))
+                    queue.gate.pause_until(self.credentials.login_ready_at(work.session))
             except CredentialError as error:
-                self.events.emit(LoginFailed(queue.session, str(error)))
-        self._login_ended(work)
-
-    async def _wait_for_login(self, work: WorkItem) -> None:
-        """Another label of this credential is logging in: that may take long, and no worker waits for it."""
-        await self.credentials.login_ended(work.queue.session)
-        self._login_ended(work)
-
-    def _login_ended(self, work: WorkItem) -> None:
-        queue = work.queue
+                self.events.emit(LoginFailed(work.session, str(error)))
         queue.needs_login = self.credentials.needs_login(queue.session)
-        queue.has_answered = (
-            False  # one request at a time until the new SessionID has proved itself
-        )
+        # one request at a time until the new SessionID has proved itself
+        queue.has_answered = False
         self.dispatch.done(work)
 
     async def _who_am_i(self, work: WorkItem) -> None:
         queue = work.queue
         found, decision = await self._attempts(work).who_am_i(work.tries.charged)
-        self.landing.note(found)
+        for label in queue.labels:  # it is said of their session, whoever asks
+            self.landing.note(replace(found, session=label))
         queue.needs_login = self.credentials.needs_login(queue.session)
         self._again_or_done(work, decision.wait_seconds, decision.charged)
 
     async def _log_out(self, work: WorkItem) -> None:
-        session, attempts = work.queue.session, self._attempts(work)
+        session, attempts = work.session, self._attempts(work)
         failed = await self.credentials.log_out(session, attempts)
         if failed is None:
             self.events.emit(LoggedOut(session))

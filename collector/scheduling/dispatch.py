@@ -1,7 +1,8 @@
 """Which request goes next: fair between sessions, so that a slow, limited or failing one holds up no other.
 
-Each session has a queue, which gives its items one after the other, as the session's rate limit and concurrency and the
-waits of its retries allow. A queue that can give nothing now costs nothing. Sends nothing itself.
+Each session has a queue, in which the labels that share the session take turns. It gives its items one after the other,
+as the session's rate limit and concurrency and the waits of its retries allow. A queue that can give nothing now costs
+nothing. Sends nothing itself.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from typing import Final
 from collector.domain.calls import Call
 from collector.domain.outcomes import Tries
 from collector.scheduling.session_queue import (
-    NEVER_TRIED,
     SessionQueue,
     SessionStep,
     Standing,
@@ -42,6 +42,8 @@ class Dispatch:
         self._timed: list[tuple[float, int, SessionQueue]] = []
         self._number = 0
         self._open_queues = len(self._fresh)
+        fresh = (self._fresh,) if isinstance(self._fresh, Unstarted) else self._fresh
+        self._labels_left = sum(each.labels_left for each in fresh)
         self._in_flight: OrderedDict[int, float] = OrderedDict()  # id of work -> when sent
         self._out = 0  # work items in the hands of workers
         # slow start: one request first, and one more in flight for each that ended. A service that wakes up, and
@@ -84,6 +86,9 @@ class Dispatch:
     def done(self, work: WorkItem) -> None:
         """The work's item is settled."""
         self._release(work)
+        if work.label is not None:
+            self._labels_left -= work.queue.settled(work.label)
+            work.queue.ended(work.label)
         self._place(work.queue)
         self._pass_on()
 
@@ -91,8 +96,10 @@ class Dispatch:
         """The work's item is to be tried again, not before an instant (monotonic seconds)."""
         self._release(work)
         self._number += 1
-        entry = (not_before, self._number, work.item, tries)
-        heapq.heappush(work.queue.delayed, entry)
+        again = WorkItem(work.queue, work.session, work.item, tries, work.label)
+        heapq.heappush(work.queue.delayed, (not_before, self._number, again))
+        if work.label is not None:
+            work.queue.ended(work.label)
         self._place(work.queue)
         self._pass_on()
 
@@ -117,8 +124,8 @@ class Dispatch:
 
     @property
     def sessions_left(self) -> int:
-        """How many sessions have something left to do."""
-        return self._open_queues
+        """How many labels have calls left, in whatever sessions."""
+        return self._labels_left
 
     def _release(self, work: WorkItem) -> None:
         queue = work.queue
@@ -131,13 +138,16 @@ class Dispatch:
         if sent_at is None:
             queue.unsent -= 1  # it ended before it was sent
         elif isinstance(work.item, Call):
-            self._learn(queue, time.monotonic() - sent_at)
+            self._learn(work, time.monotonic() - sent_at)
 
-    def _learn(self, queue: SessionQueue, latency: float) -> None:
+    def _learn(self, work: WorkItem, latency: float) -> None:
         """Tell slow sessions from the others by what is typical of the others."""
+        queue = work.queue
         was_slow = queue.slow
         queue.has_answered = True
         queue.slow = latency > self._slow_after
+        if work.label is not None:
+            work.label.slow = queue.slow
         if queue.slow != was_slow:
             self._slow_in_flight += queue.in_flight if queue.slow else -queue.in_flight
         if not queue.slow:
@@ -154,12 +164,16 @@ class Dispatch:
         if self._out >= self._most_out or (self._held_until or 0.0) > now:
             return None
         while self._timed and self._timed[0][0] <= now:
-            self._place_anew(heapq.heappop(self._timed)[2])
+            instant, _, queue = heapq.heappop(self._timed)
+            if queue.standing is Standing.TIMED and queue.due_at == instant:
+                self._place_anew(queue)
         while (ready := self._next_ready(now)) is not None:
             queue = ready.popleft()
             # by the clock of this moment, as `_place` does: by an older one the same queue could come again for ever
             if ready is self._fresh or self._may_give(queue, time.monotonic()):
-                return self._take(queue)
+                work = self._take(queue)
+                if work is not None:
+                    return work
             self._place_anew(queue)
         return None
 
@@ -195,34 +209,37 @@ class Dispatch:
             count += 1
         return count
 
-    def _take(self, queue: SessionQueue) -> WorkItem:
-        item, tries = self._next_item(queue)
+    def _take(self, queue: SessionQueue) -> WorkItem | None:
+        """The queue's next item; None where it is a retry whose label waits for a reply."""
+        work = self._next_item(queue)
+        if work is None:
+            return None
+        work.holds = self._holds
         self._out += 1
         queue.in_flight += 1
         queue.unsent += 1
         self._slow_in_flight += queue.slow
         queue.standing = Standing.BLOCKED
-        return WorkItem(queue, item, tries, self._holds)
+        return work
 
-    def _next_item(self, queue: SessionQueue) -> tuple[Call | SessionStep, Tries]:
+    def _next_item(self, queue: SessionQueue) -> WorkItem | None:
         if queue.needs_login and queue.in_flight == 0:
-            return SessionStep.LOGIN, NEVER_TRIED
-        # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
-        by = time.monotonic() if self._held_until is None else 0.0
-        if queue.delayed and (queue.delayed[0][0] <= by or not queue.calls):
-            _, _, item, tries = heapq.heappop(queue.delayed)
-            return item, tries
-        if queue.calls:
-            return queue.calls.popleft()
-        return queue.closing_steps.popleft(), NEVER_TRIED
+            return queue.take_login()
+        now, work = time.monotonic(), None
+        if self._held_until is not None:
+            # a probe is a call that was not tried yet, if there is one: no call uses up its attempts in an outage
+            work = queue.take_call(0.0)
+        return work or queue.take_call(now) or queue.take_step()
 
     def _place(self, queue: SessionQueue) -> None:
         """Put the queue where it belongs after something about it changed."""
-        if queue.standing is not Standing.BLOCKED:
+        if queue.standing not in (Standing.BLOCKED, Standing.TIMED):
             return
         if queue.unsent or queue.in_flight >= self._cap(queue):
             return
         instant = self._earliest(queue)
+        if queue.standing is Standing.TIMED and (instant is None or instant >= queue.due_at):
+            return
         if instant is None:
             if not queue.in_flight:
                 queue.standing = Standing.DONE
@@ -233,7 +250,7 @@ class Dispatch:
             (self._ready_slow if queue.slow else self._ready).append(queue)
             self._wake_one()
         else:
-            queue.standing = Standing.TIMED
+            queue.standing, queue.due_at = Standing.TIMED, instant
             self._number += 1
             heapq.heappush(self._timed, (instant, self._number, queue))
             if self._idle and self._timed[0][2] is queue:
@@ -245,7 +262,7 @@ class Dispatch:
 
     def _earliest(self, queue: SessionQueue) -> float | None:
         """When the queue may give its next item; None if it has none for now."""
-        if queue.needs_login or queue.calls:
+        if queue.needs_login or queue.has_call:
             return queue.gate.ready_at
         if queue.delayed:
             return max(queue.gate.ready_at, queue.delayed[0][0])

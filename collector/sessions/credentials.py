@@ -1,13 +1,15 @@
 """From a session's label to its SessionID: API keys as they are, logins by Login, ended by Logout.
 
-One Login per credential, however many calls wait for it. A credential that the service refuses is not tried again in
-this run: account lock-out is real. Replies to Login hold credentials and are never landed.
+Labels with the same key, or the same login name and password, share a credential: its SessionID, and what the service
+has refused. A credential that the service refuses is not tried again in this run: account lock-out is real. What it may
+not see is remembered of each label, so that it is asked for once. Replies to Login hold credentials and are never
+landed.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from collector.config import ApiKey, Credential, Login, Unreadable
@@ -61,23 +63,47 @@ class LoginFailedError(CredentialError):
 
 
 @dataclass(slots=True)
+class _Key:
+    """An API key and what became of it.
+
+    Attributes:
+        label: the first that has it.
+        labels: how many have it.
+        strikes: faults in a row that say that it is not valid.
+    """
+
+    label: str
+    key: Secret
+    labels: int = 0
+    strikes: int = 0
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it is not sent any more; None while it is."""
+        if self.strikes < _STRIKES:
+            return None
+        others = self.labels - 1
+        shared = f", which {self.label!r} and {others} other labels share," if others else ""
+        return f"the API key{shared} was refused {_STRIKES} times in a row"
+
+
+@dataclass(slots=True)
 class _Account:
     """A login and what became of it.
 
     Attributes:
-        labels: the sessions that still use it; the last one to leave logs out.
+        label: the first that has it.
         failures: Logins in a row that failed.
         charged: those of them that count against `retry.attempts`.
         fruitless: SessionIDs in a row that were refused without one call having been answered.
-        ready_at: no label of this credential sends the next Login before this instant (monotonic seconds).
+        ready_at: the next Login is not sent before this instant (monotonic seconds).
         expired: a SessionID that a fault called gone. The service may still count the session as open: what only
             expired fills its place until it is logged out.
         stays_open: Logout was given up.
-        turn: held by the one label that sends Login or waits to.
     """
 
+    label: str
     login: Login
-    labels: set[str] = field(default_factory=set)
     session_id: Secret | None = None
     refusal: CredentialError | None = None
     failures: int = 0
@@ -86,35 +112,46 @@ class _Account:
     ready_at: float = 0.0
     expired: Secret | None = None
     stays_open: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A credential that could not be read; each label has its own."""
+
+    label: str
+    reason: str
 
 
 class Credentials:
     """The SessionIDs of all sessions of a run."""
 
     def __init__(self, credentials: Mapping[str, Credential]) -> None:
-        self._keys: dict[str, Secret] = {}
-        self._strikes: dict[str, int] = {}  # faults in a row that say a key is not valid
-        self._accounts: dict[str, _Account] = {}
-        self._unreadable: dict[str, Unreadable] = {}
-        shared: dict[Login, _Account] = {}
+        self._of: dict[str, _Key | _Account | _Unreadable] = {}
+        self._denials: dict[str, str] = {}  # label -> what the service said
+        keys: dict[ApiKey, _Key] = {}
+        accounts: dict[Login, _Account] = {}
         for label, credential in credentials.items():
-            if isinstance(credential, ApiKey):
-                self._keys[label] = credential.key
-            elif isinstance(credential, Unreadable):
-                self._unreadable[label] = credential
+            if isinstance(credential, Unreadable):
+                self._of[label] = _Unreadable(label, credential.reason)
+            elif isinstance(credential, ApiKey):
+                key = keys.setdefault(credential, _Key(label, credential.key))
+                self._of[label] = key
+                key.labels += 1
             else:
-                account = shared.setdefault(credential, _Account(credential))
-                account.labels.add(label)
-                self._accounts[label] = account
+                self._of[label] = accounts.setdefault(credential, _Account(label, credential))
+        self._accounts = tuple(accounts.values())
 
     def __contains__(self, label: str) -> bool:
         """There is a credential of that label."""
-        return label in self._keys or label in self._accounts or label in self._unreadable
+        return label in self._of
+
+    def session_of(self, label: str) -> str:
+        """The first of the labels that share this one's credential: it stands for all of them."""
+        return self._of[label].label
 
     def has_login(self, label: str) -> bool:
         """The session needs a Login (and a Logout)."""
-        return label in self._accounts
+        return isinstance(self._of[label], _Account)
 
     def session_id(self, label: str) -> Secret | None:
         """The SessionID in force; None where a Login is due.
@@ -122,36 +159,38 @@ class Credentials:
         Raises:
             CredentialError: the credential was refused, or could not be read.
         """
-        if label in self._unreadable:
-            raise CredentialError(self._unreadable[label].reason)
-        if label in self._keys:
-            if self._strikes.get(label, 0) >= _STRIKES:
-                raise CredentialError(f"the API key was refused {_STRIKES} times in a row")
-            return self._keys[label]
-        account = self._accounts[label]
-        if account.refusal:
-            raise account.refusal
-        return account.session_id
+        known = self._of[label]
+        if isinstance(known, _Unreadable):
+            raise CredentialError(known.reason)
+        if isinstance(known, _Key):
+            if known.refusal:
+                raise CredentialError(known.refusal)
+            return known.key
+        if known.refusal:
+            raise known.refusal
+        return known.session_id
 
     def needs_login(self, label: str) -> bool:
         """A Login is due before the next call, and may help."""
-        account = self._accounts.get(label)
-        return account is not None and account.session_id is None and account.refusal is None
+        account = self._of[label]
+        if not isinstance(account, _Account):
+            return False
+        return account.session_id is None and account.refusal is None
 
     def secrets(self, label: str) -> tuple[Secret, ...]:
         """What must not be kept of a reply to this session."""
-        if label in self._keys:
-            return (self._keys[label],)
-        account = self._accounts.get(label)
-        if account is None:  # it could not be read
+        known = self._of.get(label)
+        if isinstance(known, _Key):
+            return (known.key,)
+        if not isinstance(known, _Account):  # it could not be read
             return ()
-        known = (account.session_id, account.expired, account.login.password)
-        return tuple(each for each in known if each is not None)
+        every = (known.session_id, known.expired, known.login.password)
+        return tuple(each for each in every if each is not None)
 
     def unspoken(self, label: str) -> tuple[Secret, ...]:
         """What must not be said in a text: the login name too. In a reply it may be a table's or a column's name."""
-        own, account = self.secrets(label), self._accounts.get(label)
-        return own if account is None else (*own, account.login.name)
+        own, known = self.secrets(label), self._of.get(label)
+        return (*own, known.login.name) if isinstance(known, _Account) else own
 
     def masked(self, label: str, text: str, *more: Secret) -> str:
         """A text with the session's secrets, and more, masked; it may be unescaped, or quote the bytes of a reply."""
@@ -162,86 +201,85 @@ class Credentials:
 
     def accepted(self, label: str) -> None:
         """The service accepted this session's SessionID."""
-        if label in self._accounts:
-            self._accounts[label].fruitless = 0
-        else:
-            self._strikes.pop(label, None)
+        known = self._of[label]
+        if isinstance(known, _Account):
+            known.fruitless = 0
+        elif isinstance(known, _Key):
+            known.strikes = 0
+
+    def denied(self, label: str, said: str) -> None:
+        """The service does not let this label's session see what the label asks for."""
+        self._denials[label] = said
+
+    def denial(self, label: str) -> str | None:
+        """What the service said when it did not let the label see what it asks for; None if it never did."""
+        return self._denials.get(label)
+
+    def key_refusal(self, label: str) -> str | None:
+        """Why the label's key is not sent any more; None while it is, and for a login."""
+        known = self._of[label]
+        return known.refusal if isinstance(known, _Key) else None
 
     def is_known_gone(self, label: str, session_id: Secret) -> bool:
         """Another call has found out before that this SessionID is not valid any more."""
-        account = self._accounts.get(label)
-        return account is not None and account.session_id != session_id
+        account = self._of[label]
+        return isinstance(account, _Account) and account.session_id != session_id
 
     def gone(self, label: str, session_id: Secret) -> bool:
         """A fault says that `session_id` is not valid (any more). True if a Login may help."""
-        account = self._accounts.get(label)
-        if account is None:
-            self._strikes[label] = self._strikes.get(label, 0) + 1
+        known = self._of[label]
+        if isinstance(known, _Key):
+            known.strikes += 1
+        if not isinstance(known, _Account):
             return False
-        if account.session_id == session_id:
-            account.session_id, account.expired = None, session_id
-            account.fruitless += 1
-            if account.fruitless >= _STRIKES:
-                account.refusal = CredentialError("Login succeeds, but its SessionIDs are refused")
-        return account.refusal is None
+        if known.session_id == session_id:
+            known.session_id, known.expired = None, session_id
+            known.fruitless += 1
+            if known.fruitless >= _STRIKES:
+                known.refusal = CredentialError("Login succeeds, but its SessionIDs are refused")
+        return known.refusal is None
 
     async def log_in(self, label: str, asker: Asker) -> bool:
-        """Make sure there is a SessionID: one Login, whoever else waits for it; whether there is one now.
+        """Send Login, which only one label of a credential does at a time; whether there is a SessionID now.
 
         False: Login failed in a way that may pass, and the next one of this credential may be sent at `login_ready_at`.
 
         Raises:
             CredentialError: the service refuses this credential, or Login failed too often.
         """
-        account = self._accounts[label]
-        failures = account.failures
-        async with account.turn:
-            if account.refusal:
-                raise account.refusal
-            if account.session_id is not None or account.failures > failures:
-                return account.session_id is not None  # what was waited for has come to its end
-            if account.expired is not None:  # logged out once, whatever comes of it, to make room
-                made_room = await asker.ask(LOGOUT, {"SessionID": account.expired})
-                asker.decide(LOGOUT, made_room, 0)  # whoever is to pause does; it is not sent again
-                account.expired = None
-            arguments = {"LoginName": account.login.name, "Password": account.login.password}
-            meaning = await asker.ask(LOGIN, arguments)
-            if meaning.payload is not None:
-                self._open(account, meaning.payload)
-                return True
-            self._delay(account, meaning, asker)
-            return False
+        account = self._account(label)
+        if account.refusal:
+            raise account.refusal
+        if account.session_id is not None:
+            return True
+        if account.expired is not None:  # logged out once, whatever comes of it, to make room
+            made_room = await asker.ask(LOGOUT, {"SessionID": account.expired})
+            asker.decide(LOGOUT, made_room, 0)  # whoever is to pause does; it is not sent again
+            account.expired = None
+        arguments = {"LoginName": account.login.name, "Password": account.login.password}
+        meaning = await asker.ask(LOGIN, arguments)
+        if meaning.payload is not None:
+            self._open(account, meaning.payload)
+            return True
+        self._delay(account, meaning, asker)
+        return False
 
     def login_ready_at(self, label: str) -> float:
         """Before this instant (monotonic seconds) no Login may be sent: one of this credential has failed."""
-        return self._accounts[label].ready_at
-
-    def is_logging_in(self, label: str) -> bool:
-        """A Login of this credential is on its way."""
-        return self._accounts[label].turn.locked()
-
-    async def login_ended(self, label: str) -> None:
-        """Return when the Login that is on its way has ended, however it ended."""
-        async with self._accounts[label].turn:
-            pass
+        return self._account(label).ready_at
 
     def open_logins(self) -> list[str]:
-        """The labels whose credential has an open session at the service."""
-        return [
-            label
-            for label, account in self._accounts.items()
-            if account.session_id or account.expired
-        ]
+        """The labels that stand for credentials with an open session at the service."""
+        return [each.label for each in self._accounts if each.session_id or each.expired]
 
     async def log_out(self, label: str, asker: Asker) -> Meaning | None:
-        """End the session at the service once no label uses it any more; what stood in the way, None if nothing did.
+        """End the session at the service, for all labels that share it; what stood in the way, None if nothing did.
 
         Most faults are an end too: there is no such session any more.
         """
-        account = self._accounts[label]
-        account.labels.discard(label)
+        account = self._account(label)
         session_id = account.session_id or account.expired
-        if account.labels or session_id is None:
+        if session_id is None:
             return None
         meaning = await asker.ask(LOGOUT, {"SessionID": session_id})
         if not ends_session(meaning):
@@ -252,7 +290,7 @@ class Credentials:
     async def end(
         self, label: str, asker: Asker, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> bool:
-        """`log_out`, again as often and as late as the policy says; whether nothing of this label is open any more.
+        """`log_out`, again as often and as late as the policy says; whether nothing of the credential is open any more.
 
         While the service is down it is sent once: nobody waits for it.
         """
@@ -267,7 +305,13 @@ class Credentials:
 
     def stays_open(self, label: str) -> None:
         """Logout was given up: nobody needs to wait for the room that it would have made."""
-        self._accounts[label].stays_open = True
+        self._account(label).stays_open = True
+
+    def _account(self, label: str) -> _Account:
+        account = self._of[label]
+        if isinstance(account, _Account):
+            return account
+        raise LookupError(f"session {label!r} has no login")
 
     def _open(self, account: _Account, answer: Payload) -> None:
         session_id = answer.field("SessionID") or answer.text
@@ -297,7 +341,7 @@ class Credentials:
     def _others_are_in(self, account: _Account) -> bool:
         return any(
             other is not account and other.session_id is not None and not other.stays_open
-            for other in self._accounts.values()
+            for other in self._accounts
         )
 
 

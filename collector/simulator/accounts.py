@@ -30,7 +30,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user of the service; each has a mailbox of its own."""
+    """One user of the service; each has a mailbox of its own, and may share its credentials with others."""
 
     credentials: Credentials
     user_id: int
@@ -48,19 +48,24 @@ class Population:
     """The users there are.
 
     Attributes:
-        login_every: every Nth user logs in with name and password; 0 is none, 1 is all.
+        login_every: every Nth user (with `keys`, every Nth key) logs in with name and password; 0 is none, 1 is all.
         prefix: labels are `<prefix>-0001` and so on.
+        keys: so many credentials for all mailboxes, as administrators of networks have them: each for a network of
+            mailboxes that follow each other, the first of which is the session's own; 0: one for each mailbox.
     """
 
     sessions: int = 50
     login_every: int = 5
     prefix: str = "mailbox"
+    keys: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.sessions <= 1_000_000:
             raise ValueError(f"a population of {self.sessions} sessions: must be 1 to 1,000,000")
         if self.login_every < 0:
             raise ValueError(f"login_every = {self.login_every}: must be 0 (none) or more")
+        if not 0 <= self.keys <= self.sessions:
+            raise ValueError(f"keys = {self.keys}: must be 0 (one a mailbox) to {self.sessions}")
 
     def credentials(self) -> dict[str, Credentials]:
         """What each label calls with."""
@@ -73,26 +78,29 @@ class Population:
     def _user(self, number: int) -> User:
         """The user of that number; one network holds several mailboxes in a row."""
         label = f"{self.prefix}-{number:04d}"
-        if self.login_every and number % self.login_every == 0:
+        block = (number - 1) // _MAILBOXES_PER_NETWORK
+        if self.keys:
+            block = (number - 1) * self.keys // self.sessions
+        known = block + 1 if self.keys else number
+        if self.login_every and known % self.login_every == 0:
             credentials = Credentials(
-                label, None, f"fake-login-{number:04d}", f"fake-password-{number:04d}"
+                label, None, f"fake-login-{known:04d}", f"fake-password-{known:04d}"
             )
         else:
-            credentials = Credentials(label, f"fake-key-{number:04d}")
-        return User(
-            credentials,
-            _FIRST_USER_ID + number,
-            _FIRST_NETWORK_ID + (number - 1) // _MAILBOXES_PER_NETWORK,
-            _FIRST_MAILBOX_ID + number,
-        )
+            credentials = Credentials(label, f"fake-key-{known:04d}")
+        network_id = _FIRST_NETWORK_ID + block
+        return User(credentials, _FIRST_USER_ID + number, network_id, _FIRST_MAILBOX_ID + number)
 
     def write_credentials(self, path: Path) -> None:
-        """A CSV with the columns label, api_key, login_name, password."""
+        """A CSV with the columns label, api_key, login_name, password; with keys, network_id and mailbox_id too."""
         with path.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(("label", "api_key", "login_name", "password"))
-            for each in self.credentials().values():
-                rows.writerow((each.label, each.api_key, each.login_name, each.password))
+            ids = ("network_id", "mailbox_id") if self.keys else ()
+            rows.writerow(("label", "api_key", "login_name", "password", *ids))
+            for user in self.users():
+                each, named = user.credentials, (user.network_id, user.mailbox_id)
+                row = (each.label, each.api_key, each.login_name, each.password)
+                rows.writerow((*row, *named) if self.keys else row)
 
 
 class LoginRefusal(StrEnum):
@@ -121,11 +129,13 @@ class Accounts:
     def __init__(self, population: Population, seed: int) -> None:
         self._seed = seed
         self._users = population.users()
+        # of those that share a credential the first is the one that it is of
+        owners = self._users[::-1]
         self._by_key = {
-            user.credentials.api_key: user for user in self._users if user.credentials.api_key
+            user.credentials.api_key: user for user in owners if user.credentials.api_key
         }
         self._by_login = {
-            user.credentials.login_name: user for user in self._users if user.credentials.login_name
+            user.credentials.login_name: user for user in owners if user.credentials.login_name
         }
         self._by_mailbox = {user.mailbox_id: user for user in self._users}
         self._by_label = {user.label: user for user in self._users}

@@ -34,7 +34,8 @@ class Arrival:
         number: position in order of arrival, from 1.
         monotonic: the simulator's monotonic clock when the first byte had come, in seconds.
         wall_us: the machine's clock at that moment.
-        session: the label, "" where there is none; never the credential.
+        session: the label of the mailbox that is asked about, else of the caller, "" where there is none; never the
+            credential.
         status: 0 while it is being dealt with, and where nothing was answered.
         fault: what went wrong, "" for an answer.
         hits: the switches that hit it.

@@ -172,7 +172,8 @@ class Front:
             return self._down(arrival), frozenset(), switches
         hits = switches.hits(call, self._seed)
         arrival.hits = tuple(sorted(hits))
-        if self._over_limit(switches, call.label, arrival.monotonic) or hits & _THROTTLES:
+        caller = self._service.caller_of(wanted)
+        if self._over_limit(switches, caller, arrival.monotonic) or hits & _THROTTLES:
             return throttled(switches, self._service.now_us(switches)), hits, switches
         await self._wait(switches, call)
         if "never_answer" in hits:
@@ -184,8 +185,8 @@ class Front:
                 return None, hits, switches
         reply = canned(hits)
         if reply is None:
-            caller = Caller(call.label, request.remote or "", switches, hits, arrival)
-            reply = self._service.perform(wanted, caller)
+            asking = Caller(caller, request.remote or "", switches, hits, arrival)
+            reply = self._service.perform(wanted, asking)
         if hits:
             reply = tampered(reply, hits, wanted.strings.get("SessionID") or "")
         if "hostile" in hits:

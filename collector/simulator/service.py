@@ -86,6 +86,12 @@ class Service:
         }
 
     def label_of(self, asked: Asked) -> str:
+        """Whose mailbox the request is about: the one that it names, if there is one, else the caller's."""
+        named = asked.numbers.get("MailboxID")
+        user = None if named is None else self._accounts.user_of_mailbox(named)
+        return user.label if user else self.caller_of(asked)
+
+    def caller_of(self, asked: Asked) -> str:
         """Whose credential the request carries, valid or not; "" if nobody's."""
         if asked.operation.name == "Login":
             user = self._accounts.user_of_login(asked.strings.get("LoginName") or "")

@@ -158,7 +158,7 @@ class Switches:
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
     # which operations the selectors below apply to, with commas; * is all
-    operations: str = "ReportInstantStats"
+    operations: str = "ReportInstantStats,ReportInstantStatsEx"
     # Login, whatever `operations` says
     login_refused: Selector = NEVER
     login_throttled: Selector = NEVER

@@ -36,8 +36,9 @@ __all__ = ["check", "plan"]
 def check(door: Door, config: Path) -> None:
     """Configuration, storage, service, clock and every session: say what is wrong before the night does.
 
-    Sends Version in every known namespace, then Login, WhoAmI and Logout for each session, within the rate limit. A
-    refused credential is asked for once. One that cannot be read is named; exit code 2 if none can. Nobody is pinged.
+    Sends Version in every known namespace, then Login, WhoAmI and Logout with each credential, and asks in between for
+    a minute of the mailboxes that its labels name, at most 500, within the rate limit. A refused credential is asked
+    for once. One that cannot be read is named; exit code 2 if none can. Nobody is pinged.
     """
     settings, known = looked_at(door, config)
     findings = [*_storage(settings), *_watchers(settings, config.parent)]
@@ -78,11 +79,12 @@ async def _ask(
     stop: Stop,
 ) -> str | None:
     """Ask the service, telling and adding to the findings as they come; why it was stopped, if it was."""
-    sessions = 0
+    sessions, unreadable = 0, sum(isinstance(each, Unreadable) for each in known.values())
+    of = unreadable + len({each for each in known.values() if not isinstance(each, Unreadable)})
     async for finding in preflight(settings, known, stop):
         is_session = finding.about.startswith("session ")
         sessions += is_session
-        _tell(door, finding, f" ({sessions} of {len(known)})" if is_session else "")
+        _tell(door, finding, f" ({sessions} of {of})" if is_session else "")
         findings.append(finding)
     return stop.reason
 
@@ -100,13 +102,21 @@ def plan(door: Door, config: Path) -> None:
     minutes, seconds = divmod(int(cost.seconds_at_limit), 60)
     lines = [
         *reasons,
-        f"{cost.requests} requests with WhoAmI, Login and Logout",
+        f"{cost.requests} requests with WhoAmI, Login and Logout{_shared(cost)}",
         (
             f"at least {minutes} min {seconds} s at {settings.limits.requests_per_second:g}/s,"
-            f" {settings.limits.per_session_per_second:g}/s a session"
+            f" {settings.limits.per_session_per_second:g}/s a credential"
         ),
     ]
     finish(door, result, "\n".join(lines), ExitCode.DONE)
+
+
+def _shared(cost: Estimate) -> str:
+    """That labels share credentials, where they do."""
+    if cost.credentials == cost.sessions:
+        return ""
+    what = "one credential" if cost.credentials == 1 else f"{cost.credentials} credentials"
+    return f"; the {cost.sessions} labels share {what}"
 
 
 def _trailing(settings: Settings, cost: Estimate) -> tuple[dict[str, Any], list[str]]:

@@ -75,8 +75,7 @@ def played(
             continue
         ahead = start - datetime.now(UTC)
         seconds = {"clock_offset_seconds": str(ahead.total_seconds())}
-        refused = "always" if number in out else "never"
-        own = {**seconds, "fault_authentication": refused}
+        own = {**seconds, "ex_scope": "none" if number in out else "network"}
         set_service({"switches": seconds, "sessions": {_OUT: own}})
         with clock.moved(ahead // timedelta(microseconds=1)):
             before = plan_now(settings).coverage()

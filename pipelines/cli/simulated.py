@@ -47,8 +47,9 @@ timeout_seconds = 10
 
 [limits]
 requests_per_second = {rate}
-per_session_per_second = 50
+per_session_per_second = {session_rate}
 concurrency = 16
+per_session_concurrency = {session_concurrency}
 
 [windows]
 {windows}
@@ -74,7 +75,13 @@ path = {database}
     "--login-every",
     default=5,
     type=click.IntRange(min=0),
-    help="Every Nth session logs in; 0: none.",
+    help="Every Nth session (or key) logs in; 0: none.",
+)
+@click.option(
+    "--keys",
+    default=0,
+    type=click.IntRange(0, 1_000_000),
+    help="So many credentials see all mailboxes, each those of one network; 0: each mailbox has its own.",
 )
 @click.option("--seed", default=0, help="The traffic, and which calls a switch hits.")
 @click.option(
@@ -101,6 +108,7 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
     port: int,
     sessions: int,
     login_every: int,
+    keys: int,
     seed: int,
     texts: tuple[str, ...],
     credentials_file: Path | None,
@@ -108,8 +116,9 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 ) -> None:
     """Serve the simulator until SIGTERM or Ctrl-C; prints one JSON line with its url when ready."""
     try:
-        switches = Switches.parse(dict(_pair(text) for text in texts))
-        population = Population(sessions, login_every)
+        named = {"ex_scope": "network"} if keys else {}
+        switches = Switches.parse({**named, **dict(_pair(text) for text in texts)})
+        population = Population(sessions, login_every, keys=keys)
         simulator = Simulator(population, switches, seed=seed, host=host, port=port)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -147,16 +156,16 @@ def simulate(  # noqa: PLR0913, PLR0917  # click passes them by name
 )
 @shared_options
 def demo(door: Door, root: Path, nights: int) -> None:
-    """A fortnight of the nightly job against the built-in simulator: 50 mailboxes, hour by hour; needs nothing.
+    """A fortnight of the nightly job against the built-in simulator: one key, 50 mailboxes, by the hour; needs nothing.
 
-    One night nobody runs, and a mailbox is refused in the two before it; the next run asks for their hours again.
+    One night nobody runs, and a mailbox is denied in the two before it; the next run asks for their hours again.
     The simulator runs as a process of its own on a free port of this machine and ends with the demo.
     """
     config = root / "demo.toml"
     with storage_lock(root, "demo"):
         _remove_earlier(root, config)
         with _simulator() as url:
-            _write_config(config, "demo", url, Population(_SESSIONS), root)
+            _write_config(config, "demo", url, Population(_SESSIONS, keys=1), root)
             settings = door.settings(config)
             known, targets = credentials(settings, root), configured(settings, root)
             job = partial(run_night, settings, known, None, (), targets)
@@ -248,7 +257,8 @@ def _pair(text: str) -> tuple[str, str]:
 @contextlib.contextmanager
 def _simulator() -> Iterator[str]:
     """A simulator in a process of its own; its url."""
-    command = [sys.executable, "-m", "pipelines.cli", "simulate", "--sessions", str(_SESSIONS)]
+    options = ("--sessions", str(_SESSIONS), "--keys", "1")
+    command = [sys.executable, "-m", "pipelines.cli", "simulate", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
         line = process.stdout.readline() if process.stdout is not None else ""
@@ -271,14 +281,17 @@ def _write_config(  # what stands in it
     secrets = config.with_suffix(".secrets")
     try:
         secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        rows = ["label,api_key,login_name,password"]
-        for label, known in population.credentials().items():
+        ids = ",network_id,mailbox_id" if population.keys else ""
+        rows, written = [f"label,api_key,login_name,password{ids}"], dict[tuple[str, str], str]()
+        for user in population.users():
+            known = user.credentials
             values = (known.api_key, known.login_name, known.password)
             references = [
-                _secret_file(secrets, f"{label}.{name}", value)
+                _secret_file(secrets, written, user.label, name, value)
                 for name, value in zip(("key", "login", "password"), values, strict=True)
             ]
-            rows.append(",".join((label, *references)))
+            named = (user.network_id, user.mailbox_id) if population.keys else ()
+            rows.append(",".join((user.label, *references, *map(str, named))))
         sessions_file = config.with_suffix(".sessions.csv")
         sessions_file.write_text("\n".join(rows) + "\n", encoding="utf-8")
         text = _CONFIG.format(
@@ -287,6 +300,9 @@ def _write_config(  # what stands in it
             url=json.dumps(url),
             windows=_HISTORY if command == "demo" else _HOURS,
             rate=_RATE,
+            # one that many mailboxes share has the rate of many
+            session_rate=_RATE if population.keys else 50,
+            session_concurrency=16 if population.keys else 2,
             root=json.dumps(str(root)),
             database=json.dumps(str(root / "warehouse.duckdb")),
         )
@@ -295,11 +311,16 @@ def _write_config(  # what stands in it
         raise ConfigError(f"{config}: cannot be written: {error.strerror}") from error
 
 
-def _secret_file(folder: Path, name: str, value: str | None) -> str:
-    """A reference to a new private file that holds `value`; empty for none."""
+def _secret_file(
+    folder: Path, written: dict[tuple[str, str], str], label: str, name: str, value: str | None
+) -> str:
+    """A reference to a private file that holds `value`, new unless one was written; empty for none."""
     if value is None:
         return ""
-    path = folder / name
-    path.touch(mode=0o600)
-    path.write_text(value, encoding="utf-8")
-    return f"file:{folder.name}/{name}"
+    reference = written.get((name, value))
+    if reference is None:
+        path = folder / f"{label}.{name}"
+        path.touch(mode=0o600)
+        path.write_text(value, encoding="utf-8")
+        reference = written[name, value] = f"file:{folder.name}/{path.name}"
+    return reference

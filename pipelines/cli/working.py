@@ -10,7 +10,7 @@ import structlog
 from collector.config import Credential, Settings, Unreadable, credentials, require_readable
 from collector.domain.outcomes import FaultClass
 from collector.observers import Counts, EventLog, Progress
-from collector.runs.plan import repeated
+from collector.runs.plan import repeated, same_mailbox
 from collector.runs.run import WRONG_SERVICE
 from pipelines.cli.door import Door, config_option, finish, shared_options
 from pipelines.cli.duration import Duration
@@ -33,6 +33,7 @@ __all__ = ["collect", "history_said", "looked_at", "night_said", "normalize", "r
 _LOG = structlog.get_logger("ecgrid-stats")
 
 
+_MOST_NAMED: Final = 10  # pairs of labels in as many lines
 _FAILED_CALLS: Final = (
     "SELECT session, fault_class, fault_text FROM calls WHERE state = 'failed' AND run_id = '{}'"
 )
@@ -155,6 +156,14 @@ def looked_at(door: Door, config: Path) -> tuple[Settings, dict[str, Credential]
     settings = door.settings(config)
     for span in repeated(settings.windows.minutes or ()):
         _LOG.warning("windows.minutes names a window twice; it is asked for once", minutes=span)
+    twins = list(same_mailbox(settings.sessions))
+    for first, second in twins[:_MOST_NAMED]:
+        _LOG.warning(
+            "two labels ask for the same mailbox, whose traffic is there twice: take one of them out",
+            labels=f"{first}, {second}",
+        )
+    if len(twins) > _MOST_NAMED:
+        _LOG.warning("more labels ask for the same mailboxes", more=len(twins) - _MOST_NAMED)
     if settings.service.binding == "http-get":
         _LOG.warning("service.binding = http-get: credentials travel in the URL, where proxies log")
     return settings, credentials(settings, config.parent)

@@ -85,10 +85,16 @@ _CALL_ID: Final = Column(
 )
 _SESSION: Final = Column("session", _TEXT, "The session's label in the configuration.")
 _NETWORK_ID: Final = Column(
-    "network_id", _COUNT, "The session's network, from WhoAmI; null if it gave none.", True
+    "network_id",
+    _COUNT,
+    "The network asked for, or else the session's, from WhoAmI; null if it gave none.",
+    True,
 )
 _MAILBOX_ID: Final = Column(
-    "mailbox_id", _COUNT, "The session's mailbox, from WhoAmI; null if it gave none.", True
+    "mailbox_id",
+    _COUNT,
+    "The mailbox asked for, or else the session's, from WhoAmI; null if it gave none.",
+    True,
 )
 
 INSTANT_STATS: Final = Table(

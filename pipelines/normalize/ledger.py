@@ -3,7 +3,7 @@
 The index of calls and replies, `ordinal`, is the call's place in the plan.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -143,14 +143,19 @@ def with_results(calls: pd.DataFrame, results: Sequence[pd.DataFrame]) -> pd.Dat
     return pd.concat([calls[~is_answered], answered[calls.columns]]).sort_index()
 
 
-def sessions_of(whoami: Iterable[WhoAmI]) -> pd.DataFrame:
-    """What WhoAmI said: the columns of `sessions` but for `run_id`."""
+def sessions_of(whoami: Iterable[WhoAmI], named: Mapping[str, tuple[int, ...]]) -> pd.DataFrame:
+    """What WhoAmI said: the columns of `sessions` but for `run_id`.
+
+    Args:
+        named: by label, the network, mailbox and ECGridID that it asks for, in place of the credential's own.
+    """
     every = list(whoami)
+    ids = [named.get(each.session) or (each.network_id, each.mailbox_id) for each in every]
     return pd.DataFrame(
         {
             "session": column([each.session for each in every], TEXT),
-            "network_id": column([each.network_id for each in every], INTEGER),
-            "mailbox_id": column([each.mailbox_id for each in every], INTEGER),
+            "network_id": column([each[0] for each in ids], INTEGER),
+            "mailbox_id": column([each[1] for each in ids], INTEGER),
             "user_id": column([each.user_id for each in every], INTEGER),
             "timeout_seconds": column([each.timeout_seconds for each in every], INTEGER),
             "open_sessions": column([each.open_sessions for each in every], INTEGER),
@@ -163,10 +168,27 @@ def sessions_of(whoami: Iterable[WhoAmI]) -> pd.DataFrame:
     )
 
 
-def known_of(sessions: pd.DataFrame) -> pd.DataFrame:
-    """By label: `network_id, mailbox_id`, and `other_label`, another label that has the same mailbox; null if none."""
-    of_mailbox = sessions.groupby(["network_id", "mailbox_id"])["session"]
+def known_of(sessions: pd.DataFrame, named: Mapping[str, tuple[int, ...]]) -> pd.DataFrame:
+    """By label: `network_id, mailbox_id`, and `other_label`, another label that has the same mailbox; null if none.
+
+    Args:
+        named: by label, the ids that it asks for: they are known, whatever WhoAmI said.
+    """
+    asked = pd.DataFrame(
+        {
+            "session": column(named, TEXT),
+            "network_id": column([each[0] for each in named.values()], INTEGER),
+            "mailbox_id": column([each[1] for each in named.values()], INTEGER),
+        }
+    )
+    told = sessions[~sessions["session"].isin(asked["session"])]
+    known = pd.concat([told[asked.columns], asked], ignore_index=True)
+    # an ECGridID is a part of a mailbox
+    ecgrid_id = [(named.get(label) or (0, 0, 0))[2] for label in known["session"]]
+    of_mailbox = known.assign(ecgrid_id=ecgrid_id).groupby(
+        ["network_id", "mailbox_id", "ecgrid_id"]
+    )["session"]
     first, last = of_mailbox.transform("first"), of_mailbox.transform("last")
-    other = first.where(first != sessions["session"], last)
-    known = sessions.assign(other_label=other.where(other != sessions["session"]).astype(TEXT))
+    other = first.where(first != known["session"], last)
+    known = known.assign(other_label=other.where(other != known["session"]).astype(TEXT))
     return known.set_index("session")[["network_id", "mailbox_id", "other_label"]]

@@ -102,9 +102,10 @@ def normalize(
             info.run_id, publication, levels, {**_LIMITS, **(limits or {})}, spool
         )
         work.empty_share = summary.empty / answered if answered else 0.0
-        sessions = sessions_of(landed.whoami())
+        named = landed.named()
+        sessions = sessions_of(landed.whoami(), named)
         work.publish(SESSIONS.name, sessions)
-        work.known = known_of(sessions)
+        work.known = known_of(sessions, named)
         for calls in landed.call_columns(_CALLS):
             work.take(calls, landed.reply_columns(calls))
         return work.finish(landed.logins)

@@ -303,7 +303,8 @@ def night(seconds: float, hangs: float, longest: float = 1e9) -> Night:
             SessionQueue(
                 f"s{n}",
                 SessionGate(1_000),
-                deque((stats_call(f"s{n}", w, w), Tries()) for w in range(1, 13)),
+                deque([f"s{n}"]),
+                lambda label: deque((stats_call(label, w, w), Tries()) for w in range(1, 13)),
                 deque(),
             )
             for n in range(20)

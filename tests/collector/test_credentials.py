@@ -107,11 +107,13 @@ def test_api_key_is_the_session_id() -> None:
     assert credentials.secrets("a") == (Secret(GUID),)
 
 
-async def test_one_login_for_a_thousand_waiters() -> None:
-    """However many calls of however many labels wait for it, a credential is logged in once."""
+async def test_one_login_for_a_thousand_labels() -> None:
+    """However many labels share it, a credential is logged in once."""
     service, credentials = Service([text_answer(GUID)], attempts=4), Credentials(shared(1_000))
-    await asyncio.gather(*(credentials.log_in(f"s{n}", service) for n in range(1_000)))
+    for n in range(1_000):
+        assert await credentials.log_in(f"s{n}", service)
     assert service.asked == ["Login"]
+    assert {credentials.session_of(f"s{n}") for n in range(1_000)} == {"s0"}
     assert service.arguments[0] == {"LoginName": JANE.name, "Password": JANE.password}
     assert {credentials.session_id(f"s{n}") for n in range(1_000)} == {Secret(GUID)}
 
@@ -142,11 +144,10 @@ async def test_different_logins_do_not_wait_for_each_other() -> None:
 async def test_refusal_is_final(answer: Meaning) -> None:
     """A credential that the service refuses is asked for once and never again: account lock-out is real."""
     service, credentials = Service([answer, text_answer(GUID)], attempts=4), Credentials(shared(50))
-    told = await asyncio.gather(
-        *(credentials.log_in(f"s{n}", service) for n in range(50)), return_exceptions=True
-    )
+    for n in range(50):
+        with pytest.raises(CredentialError):
+            await credentials.log_in(f"s{n}", service)
     assert service.asked == ["Login"]
-    assert all(isinstance(error, CredentialError) for error in told)
     assert not credentials.needs_login("s7")
     with pytest.raises(CredentialError, match="Login was refused"):
         credentials.session_id("s7")
@@ -233,18 +234,13 @@ async def test_a_cap_that_a_failed_logout_fills_is_bounded() -> None:
     assert credentials.open_logins() == ["a"]
 
 
-async def test_waiters_share_a_failure() -> None:
-    """A thousand sessions of one login that wait for a Login which fails do not each send their own."""
+async def test_labels_share_a_failure() -> None:
+    """A Login that failed for one label has failed for all that share it: they wait for the same instant."""
     service = Service([fault("later", status=503, retry_after=9.0), text_answer(GUID)])
     credentials = Credentials(shared(1_000))
-    told = await asyncio.gather(
-        *(credentials.log_in(f"s{n}", service) for n in range(1_000)),
-        return_exceptions=True,
-    )
-    assert service.asked == ["Login"]
-    assert set(told) == {False}
+    assert not await credentials.log_in("s0", service)
     assert 8.0 < credentials.login_ready_at("s7") - time.monotonic() <= 9.0
-    await credentials.log_in("s0", service)
+    assert await credentials.log_in("s7", service)
     assert credentials.session_id("s999") == Secret(GUID)
 
 
@@ -252,12 +248,13 @@ async def test_cancelled_login_lets_the_next_one_try() -> None:
     """A worker that is cancelled in the middle of a Login leaves nobody locked out."""
     service, credentials = Service([text_answer(GUID)], attempts=4), Credentials(shared(2))
     first = asyncio.ensure_future(credentials.log_in("s0", service))
-    second = asyncio.ensure_future(credentials.log_in("s1", service))
     await asyncio.sleep(0)
     first.cancel()
-    await second
-    assert credentials.session_id("s0") == Secret(GUID)
+    await asyncio.wait((first,))
     assert first.cancelled()
+    assert credentials.needs_login("s1")
+    await credentials.log_in("s1", service)
+    assert credentials.session_id("s0") == Secret(GUID)
 
 
 async def logged_in(count: int = 2) -> tuple[Credentials, Service]:
@@ -276,7 +273,8 @@ async def test_session_that_is_gone_is_logged_in_again_once() -> None:
     assert credentials.gone("s1", Secret(GUID))
     assert credentials.needs_login("s0")
     assert credentials.needs_login("s1")
-    await asyncio.gather(*(credentials.log_in(f"s{n % 2}", service) for n in range(20)))
+    for n in range(20):
+        await credentials.log_in(f"s{n % 2}", service)
     assert service.asked == ["Login", "Logout", "Login"]
     assert service.arguments[1] == {"SessionID": Secret(GUID)}, "the old one: it may fill a place"
     assert credentials.gone("s1", Secret(GUID)), "a reply to the old SessionID: a retry may help"
@@ -309,9 +307,8 @@ async def test_login_that_does_not_help_is_not_repeated() -> None:
     with pytest.raises(CredentialError):
         await credentials.log_in("s1", service)
     assert service.asked == ["Login", "Logout", "Login", "Logout", "Login"]
-    for label in ("s0", "s1"):
-        assert credentials.open_logins()
-        await credentials.log_out(label, service)
+    assert credentials.open_logins() == ["s0"]
+    await credentials.log_out("s1", service)
     assert service.asked[-1] == "Logout", (
         "what Login gave may be open, whatever the calls were told"
     )
@@ -341,6 +338,30 @@ def test_an_api_key_that_is_refused() -> None:
             credentials.accepted("acme")
     with pytest.raises(CredentialError, match="refused 3 times in a row"):
         credentials.session_id("acme")
+
+
+def test_labels_share_the_strikes_against_their_key() -> None:
+    """A key that is refused is so for all labels that have it, by whomever it was sent, and for no other."""
+    own, other = ApiKey(Secret("a-fake-key")), ApiKey(Secret("another-fake-key"))
+    credentials = Credentials({"a": own, "x": other, "b": ApiKey(Secret("a-fake-key")), "c": own})
+    assert [credentials.session_of(each) for each in "abcx"] == ["a", "a", "a", "x"]
+    for label in "ab":
+        credentials.gone(label, Secret("a-fake-key"))
+    assert credentials.key_refusal("c") is None
+    credentials.gone("b", Secret("a-fake-key"))
+    with pytest.raises(CredentialError, match="'a' and 2 other labels share, was refused 3 times"):
+        credentials.session_id("c")
+    assert credentials.session_id("x") == Secret("another-fake-key")
+
+
+def test_a_denial_is_of_one_label() -> None:
+    """What a label may not see says nothing of its neighbours, nor of the key."""
+    credentials = Credentials(
+        {"a": ApiKey(Secret("a-fake-key")), "b": ApiKey(Secret("a-fake-key"))}
+    )
+    credentials.denied("a", "Access Denied")
+    assert (credentials.denial("a"), credentials.denial("b")) == ("Access Denied", None)
+    assert credentials.session_id("a") == Secret("a-fake-key")
 
 
 async def test_what_a_session_knows_is_masked_in_a_text() -> None:
@@ -396,17 +417,15 @@ async def test_who_knows_that_a_session_is_gone() -> None:
     assert ("acme" in keys, "s0" in credentials, "acme" in credentials) == (True, True, False)
 
 
-async def test_the_last_label_logs_out() -> None:
-    """A login that several labels share ends when the last of them leaves, once."""
+async def test_one_logout_for_all_labels() -> None:
+    """A login that several labels share is open once, and ends once, in whoever's name."""
     credentials, service = await logged_in(3)
-    assert credentials.open_logins() == ["s0", "s1", "s2"]
-    for label in ("s1", "s0", "s0", "s2"):
-        assert service.asked == ["Login"]
-        await credentials.log_out(label, service)
+    assert credentials.open_logins() == ["s0"]
+    await credentials.log_out("s2", service)
     assert service.asked == ["Login", "Logout"]
     assert service.arguments[-1] == {"SessionID": Secret(GUID)}
     assert credentials.open_logins() == []
-    await credentials.log_out("s2", service)
+    await credentials.log_out("s0", service)
     assert service.asked == ["Login", "Logout"]
 
 

@@ -22,7 +22,8 @@ def queue(
 ) -> SessionQueue:
     """A session with so many calls, and steps for the end."""
     planned = deque((stats_call(name, n + 1, n + 1), Tries()) for n in range(calls))
-    return SessionQueue(name, SessionGate(rate), planned, deque(steps))
+    labels = deque([name] if calls else [])
+    return SessionQueue(name, SessionGate(rate), labels, lambda _: planned, deque(steps))
 
 
 @dataclass
@@ -72,7 +73,9 @@ class Crew:
 
 def everything(queues: list[SessionQueue]) -> Counter[object]:
     """What a crew has to settle: each item of each queue once."""
-    calls = Counter((one.session, call) for one in queues for call, _ in one.calls)
+    calls = Counter(
+        (one.session, call) for one in queues for each in one.labels for call, _ in one.start(each)
+    )
     return Counter(calls) + Counter((one.session, e) for one in queues for e in one.closing_steps)
 
 
@@ -356,3 +359,100 @@ def test_a_queue_that_is_ready_a_moment_later(seconds: float) -> None:
         return await dispatch.next()
 
     assert run(main, TickingClock()) is not None
+
+
+def shared_queue(labels: int, calls: int, *, rate: float = FREE) -> SessionQueue:
+    """One credential that so many labels share, each with so many calls."""
+
+    def start(label: str) -> deque[tuple[Call, Tries]]:
+        return deque((stats_call(label, n + 1, n + 1), Tries()) for n in range(calls))
+
+    names = deque(f"label-{n}" for n in range(labels))
+    return SessionQueue("label-0", SessionGate(rate), names, start, deque([SessionStep.WHO_AM_I]))
+
+
+@settings(max_examples=40)
+@given(
+    labels=st.integers(1, 6),
+    calls=st.integers(1, 4),
+    per_session=st.integers(1, 4),
+    seed=st.randoms(use_true_random=False),
+)
+def test_labels_of_one_credential(labels: int, calls: int, per_session: int, seed: object) -> None:
+    """Each call is settled once, in the credential's concurrency; a label's first call is alone until it is settled."""
+    assert hasattr(seed, "random")
+    out, settled, wrong = Counter[str](), Counter[str](), list[str]()
+
+    def latency(work: WorkItem) -> float:
+        if isinstance(work.item, Call):
+            out[work.session] += 1
+            if out[work.session] > 1 and not settled[work.session]:
+                wrong.append(work.session)
+        return float(seed.random() ** 4 * 20)
+
+    def retries(work: WorkItem) -> float | None:
+        if isinstance(work.item, Call):
+            out[work.session] -= 1
+        if work.tries.sent < 3 and seed.random() < 0.4:
+            return float(seed.random() * 9)
+        settled[work.session] += 1
+        return None
+
+    async def main(clock: Clock) -> Crew:
+        dispatch = Dispatch([shared_queue(labels, calls)], concurrency=8, per_session=per_session)
+        assert dispatch.sessions_left == labels
+        crew = Crew(dispatch, clock, latency, retries)
+        await crew.all_work(8)
+        assert dispatch.sessions_left == 0
+        return crew
+
+    crew = run(main)
+    assert not wrong
+    assert len(crew.settled) == crew.settled.total() == labels * calls + 1
+    assert crew.most_out["label-0"] <= per_session
+
+
+@pytest.mark.parametrize("per_session", [1, 2])
+def test_a_slow_label_holds_up_no_neighbour(per_session: int) -> None:
+    """Nine labels behind one key are done long before the tenth, whose mailbox takes half a minute for each call."""
+
+    async def main(clock: Clock) -> dict[str, float]:
+        ended, start = dict[str, float](), clock()
+
+        def retries(work: WorkItem) -> None:
+            ended[work.session] = clock() - start
+
+        crew = Crew(
+            Dispatch([shared_queue(10, 5)], concurrency=8, per_session=per_session),
+            clock,
+            lambda work: 30.0 if work.session == "label-3" else 0.1,
+            retries,
+        )
+        await crew.all_work(8)
+        return ended
+
+    ended = run(main)
+    slow = ended.pop("label-3")
+    assert max(at for label, at in ended.items() if label != "label-0") < 40.0
+    assert slow > 74.0
+
+
+def test_a_retry_of_one_label_leaves_the_turn_to_others() -> None:
+    """While a call waits to be tried again, the other labels of its credential are served at the full rate."""
+
+    async def main(clock: Clock) -> float:
+        start = clock()
+        crew = Crew(
+            Dispatch([shared_queue(10, 3, rate=10.0)], concurrency=4, per_session=2),
+            clock,
+            retries=lambda work: (
+                60.0 if work.session == "label-1" and work.tries.sent == 0 else None
+            ),
+        )
+        await crew.all_work(4)
+        others = [
+            at for at, _, item in crew.log if isinstance(item, Call) and item.session != "label-1"
+        ]
+        return max(others) - start
+
+    assert run(main) < 4.0

@@ -31,7 +31,7 @@ def settings_of(
     document: dict[str, Any] = {
         "service": {"url": "https://host.invalid/x.asmx"},
         "windows": {"minutes": minutes, "pairing": pairing},
-        "sessions": [{"label": label, "api_key": "env:KEY"} for label in labels],
+        "sessions": [{"label": label, "api_key": f"env:KEY_{label}"} for label in labels],
     }
     return Settings.model_validate(document | more)
 
@@ -186,7 +186,11 @@ def test_estimate() -> None:
     assert cost.requests == 4, "Login, the call, WhoAmI, Logout"
     shared = [{**logins[0], "label": label} for label in "abc"]
     cost = estimate(settings_of([], [60], limits=limits, sessions=shared))  # type: ignore[arg-type]
-    assert cost.requests == 8, "one Login and one Logout for the three of them"
+    assert cost.requests == 6, "one Login, WhoAmI and Logout for the three of them"
+    assert (cost.sessions, cost.credentials) == (3, 1)
+    limits = {"requests_per_second": 100.0, "per_session_per_second": 0.1}
+    cost = estimate(settings_of([], [60], limits=limits, sessions=shared))  # type: ignore[arg-type]
+    assert 50 <= cost.seconds_at_limit <= 52, "a credential has one rate, whoever shares it"
     limits = {"requests_per_second": 100.0, "per_session_per_second": 0.1}
     cost = estimate(settings_of(["a", "b"], [60, 120, 180], limits=limits))
     assert 20 <= cost.seconds_at_limit <= 22

@@ -15,6 +15,8 @@ __all__ = ["Job", "sent_counts", "table_counts"]
 
 ROOT: Final = Path(__file__).parents[2]
 LIMIT_S: Final = 50
+_KEY: Final = 1
+_LOGIN: Final = 11
 SERIES: Final = (  # the service's order of counts -> the tidy table's words
     ("parcel", "in"),
     ("parcel", "out"),
@@ -28,7 +30,12 @@ Counts = Counter[tuple[str, int, str, str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One configured job; `by_key` and `by_login` are account numbers of the C# service."""
+    """One configured job; `by_key` and `by_login` are account numbers of the C# service.
+
+    Attributes:
+        behind_key: accounts whose mailboxes are asked for with the key of account 1.
+        behind_login: the same with the login of account 11.
+    """
 
     folder: Path
     url: str
@@ -36,6 +43,8 @@ class Job:
     windows: tuple[int, ...]
     by_key: tuple[int, ...] = ()
     by_login: tuple[int, ...] = ()
+    behind_key: tuple[int, ...] = ()
+    behind_login: tuple[int, ...] = ()
     pairing: str = "pairs"
     per_second: int = 400
 
@@ -76,13 +85,14 @@ class Job:
 
     def toml(self) -> str:
         """The configuration file."""
-        sessions = [
-            f'[[sessions]]\nlabel = "{label(n)}"\napi_key = "env:TEST_KEY_{n}"' for n in self.by_key
-        ] + [
-            f'[[sessions]]\nlabel = "{label(n)}"\nlogin_name = "env:TEST_LOGIN_{n}"\n'
-            f'password = "env:TEST_PASSWORD_{n}"'
-            for n in self.by_login
+        sessions = [f'[[sessions]]\nlabel = "{label(n)}"\n{_key(n)}' for n in self.by_key] + [
+            f'[[sessions]]\nlabel = "{label(n)}"\n{_login(n)}' for n in self.by_login
         ]
+        for known, behind in ((_key(_KEY), self.behind_key), (_login(_LOGIN), self.behind_login)):
+            sessions += [
+                f'[[sessions]]\nlabel = "{label(n)}"\n{known}\nnetwork_id = {300 + n}\nmailbox_id = {9000 + n}'
+                for n in behind
+            ]
         return (
             f'[service]\nurl = "{self.url}"\nbinding = "{self.binding}"\ntimeout_seconds = 20\n'
             f"[limits]\nrequests_per_second = {self.per_second}\n"
@@ -95,10 +105,19 @@ class Job:
 
     def credentials(self) -> dict[str, str]:
         """The environment that the configuration refers to."""
-        keys = {f"TEST_KEY_{n}": f"fake-key-{n:04d}" for n in self.by_key}
-        logins = {f"TEST_LOGIN_{n}": f"fake-login-{n:04d}" for n in self.by_login}
-        passwords = {f"TEST_PASSWORD_{n}": f"fake-password-{n:04d}" for n in self.by_login}
+        by_login = (*self.by_login, _LOGIN)
+        keys = {f"TEST_KEY_{n}": f"fake-key-{n:04d}" for n in (*self.by_key, _KEY)}
+        logins = {f"TEST_LOGIN_{n}": f"fake-login-{n:04d}" for n in by_login}
+        passwords = {f"TEST_PASSWORD_{n}": f"fake-password-{n:04d}" for n in by_login}
         return keys | logins | passwords
+
+
+def _key(account: int) -> str:
+    return f'api_key = "env:TEST_KEY_{account}"'
+
+
+def _login(account: int) -> str:
+    return f'login_name = "env:TEST_LOGIN_{account}"\npassword = "env:TEST_PASSWORD_{account}"'
 
 
 def label(account: int) -> str:

@@ -205,3 +205,30 @@ def test_a_stopped_run_is_resumed(real_stack: RealStack, tmp_path: Path) -> None
     assert operations(journal)["ReportInstantStats"] == 240
     assert table_counts(job.table("instant_stats")) == sent_counts(journal)
     assert real_stack.open_sessions() == 0
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+@pytest.mark.few(1)
+def test_one_key_sees_many_mailboxes(real_stack: RealStack, tmp_path: Path, binding: str) -> None:
+    """Behind a key and a login that ends every 25 calls: all counts of all mailboxes, and one denied request."""
+    real_stack.reset(expire_after=25)
+    behind_key, behind_login = (*range(1, 10), 24), tuple(range(11, 21))
+    job = Job(
+        tmp_path,
+        real_stack.url,
+        binding,
+        HOURS[:12],
+        behind_key=behind_key,
+        behind_login=behind_login,
+    )
+    said = job.run()
+    journal = real_stack.sent()
+
+    assert (said["planned"], said["ok"], said["faults"]) == (120, 114, {"authorisation": 6})
+    assert table_counts(job.table("instant_stats")) == sent_counts(journal)
+    denied = [each for each in journal if each["account"] == "real-0024"]
+    assert [each["fault"] for each in denied] == [True]
+    assert said["logins"] == operations(journal)["Login"] >= 3
+    assert operations(journal)["WhoAmI"] == 2
+    assert set(job.table("calls").operation) == {"ReportInstantStatsEx"}
+    assert real_stack.open_sessions() == 0

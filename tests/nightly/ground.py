@@ -134,10 +134,15 @@ class Ground:
         self.config.write_text(text + config, encoding="utf-8")
         with (self.folder / "sessions.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(("label", "api_key", "login_name", "password"))
-            for number, known in enumerate(self.simulator.population.credentials().values()):
+            shared = self.simulator.population.keys > 0
+            ids = ("network_id", "mailbox_id") if shared else ()
+            rows.writerow(("label", "api_key", "login_name", "password", *ids))
+            for number, user in enumerate(self.simulator.population.users()):
+                known = user.credentials
+                names = _names(user.network_id if shared else number)
                 values = (known.api_key, known.login_name, known.password)
-                rows.writerow((known.label, *map(self._reference, _names(number), values)))
+                named = (user.network_id, user.mailbox_id) if shared else ()
+                rows.writerow((known.label, *map(self._reference, names, values), *named))
 
     def _reference(self, name: str, value: str | None) -> str:
         if value is None:

@@ -122,7 +122,7 @@ async def test_hundreds_of_calls_lose_their_sessions_at_once(ground: MakeGround)
 requests_per_second = 1000
 per_session_per_second = 1000
 concurrency = 1000
-per_session_concurrency = 40
+per_session_concurrency = 400
 [windows]
 minutes = [{windows}]
 """

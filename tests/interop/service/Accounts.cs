@@ -80,6 +80,12 @@ namespace Interop
             }
         }
 
+        /// <summary>The account of a mailbox; null if that network has no such mailbox.</summary>
+        public static Account OfMailbox(int networkID, int mailboxID)
+        {
+            return Array.Find(all, a => a.NetworkID == networkID && a.MailboxID == mailboxID);
+        }
+
         public static bool Logout(string sessionID)
         {
             lock (guard) return sessionID != null && open.Remove(sessionID);

@@ -99,7 +99,22 @@ namespace Interop
                 Journal.Add("ReportInstantStats", account, "\"empty\": true");
                 return Shape();
             }
-            return Stats(account, Minutes1, Minutes2);
+            return Stats("ReportInstantStats", account, Minutes1, Minutes2);
+        }
+
+        /// <summary>Everybody may see every mailbox but one.</summary>
+        [WebMethod]
+        public DataSet ReportInstantStatsEx(
+            string SessionID, int NetworkID, int MailboxID, int ECGridID, short Minutes1, short Minutes2)
+        {
+            Admit("ReportInstantStatsEx", SessionID);
+            Account named = Accounts.OfMailbox(NetworkID, MailboxID);
+            if (named == null || named.Number == Odd.Denied)
+            {
+                Journal.Add("ReportInstantStatsEx", named, "\"fault\": true");
+                throw named == null ? Faults.NotFound("MailboxID") : Faults.Denied();
+            }
+            return Stats("ReportInstantStatsEx", named, Minutes1, Minutes2);
         }
 
         static Account Admit(string operation, string sessionID)
@@ -148,7 +163,7 @@ namespace Interop
             partners.Rows.Add("two", DBNull.Value);
         }
 
-        static DataSet Stats(Account account, short first, short second)
+        static DataSet Stats(string operation, Account account, short first, short second)
         {
             Counts one = Traffic.Of(account, first), two = Traffic.Of(account, second);
             DataSet set = Shape();
@@ -156,7 +171,7 @@ namespace Interop
                 one.ParcelsIn, one.ParcelsOut, one.InterchangesIn, one.InterchangesOut,
                 two.ParcelsIn, two.ParcelsOut, two.InterchangesIn, two.InterchangesOut);
             if (account.Number == Odd.SaysMore) AddMore(set);
-            Journal.AddStats(account, first, second, one, two);
+            Journal.AddStats(operation, account, first, second, one, two);
             return set;
         }
     }

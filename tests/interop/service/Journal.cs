@@ -22,9 +22,9 @@ namespace Interop
             lock (lines) if (lines.Count < Limit) lines.Add(line);
         }
 
-        public static void AddStats(Account account, int first, int second, Counts one, Counts two)
+        public static void AddStats(string operation, Account account, int first, int second, Counts one, Counts two)
         {
-            Add("ReportInstantStats", account,
+            Add(operation, account,
                 "\"minutes\": [" + first + ", " + second + "], \"counts\": [" + List(one) + ", " + List(two) + "]");
         }
 
