@@ -44,8 +44,8 @@ class SessionsFile(NamedTuple):
 def read_sessions_file(path: Path) -> SessionsFile:
     """The rows of a sessions file whose cells are separated by commas, semicolons or tabs, as its first line shows.
 
-    White space around a cell is not part of it. A row of empty cells is passed over, and so is a comment: a line that
-    begins with "# " (a label that does stands in quotes).
+    White space around a cell is not part of it. A row of empty cells is passed over, and so is a comment, also above
+    the first line: one that begins with "# " (a label that begins so stands in quotes).
 
     Raises:
         ConfigError: the file cannot be read, is not CSV in UTF-8, has an unknown column or none called `label`, or a
@@ -53,13 +53,12 @@ def read_sessions_file(path: Path) -> SessionsFile:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = _without_comments(file)
-            above, head = 0, next(lines, "")
-            while head and not head.strip():
-                above, head = above + 1, next(lines, "")
+            above, head = 0, file.readline()
+            while is_comment(head):
+                above, head = above + 1, file.readline()
             separator = separator_of(head)
             reader = csv.DictReader(
-                itertools.chain([head], lines),
+                itertools.chain([head], _without_comments(file)),
                 delimiter=separator,
                 strict=True,
                 skipinitialspace=True,

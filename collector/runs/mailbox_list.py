@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Coroutine
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from collector.config import ApiKey, Login, Settings
 from collector.domain.outcomes import FaultClass
@@ -22,7 +22,9 @@ from collector.scheduling.rate_gates import SessionGate
 from collector.sessions.credentials import Credentials
 from collector.sessions.mailboxes import Listed, listed
 from collector.wire.operations import MAILBOX_LIST, MAILBOX_LIST_EX
-from collector.wire.requests import Argument
+
+if TYPE_CHECKING:
+    from collector.wire.requests import Argument
 
 __all__ = ["mailbox_list"]
 

@@ -128,6 +128,9 @@ class Accounts:
             user.credentials.login_name: user for user in self._users if user.credentials.login_name
         }
         self._by_mailbox = {user.mailbox_id: user for user in self._users}
+        self._by_network: dict[int, list[User]] = {}
+        for user in self._users:
+            self._by_network.setdefault(user.network_id, []).append(user)
         self._by_label = {user.label: user for user in self._users}
         self._open: dict[str, OpenSession] = {}
         self._former: dict[str, User] = {}  # so that the log can name who used an ended session
@@ -148,6 +151,10 @@ class Accounts:
     def user_of_mailbox(self, mailbox_id: int) -> User | None:
         """The user that owns the mailbox."""
         return self._by_mailbox.get(mailbox_id)
+
+    def users_of_network(self, network_id: int) -> tuple[User, ...]:
+        """The users whose mailboxes the network has, by number; none if there is no such network."""
+        return tuple(self._by_network.get(network_id, ()))
 
     def owner(self, session_id: str) -> User | None:
         """Whose key or session this is, still valid or not."""

@@ -22,6 +22,9 @@ __all__ = [
     "ExScope",
     "FaultShape",
     "HostileKind",
+    "ListScope",
+    "MailboxNames",
+    "MailboxStates",
     "QuietMailbox",
     "RateScope",
     "Switches",
@@ -66,6 +69,28 @@ class ExScope(StrEnum):
     OWN = "own"
     NETWORK = "network"
     NONE = "none"
+
+
+class ListScope(StrEnum):
+    """Whose mailboxes MailboxList and MailboxListEx name."""
+
+    NONE = "none"
+    NETWORK = "network"
+    ALL = "all"
+
+
+class MailboxNames(StrEnum):
+    """What mailboxes are called."""
+
+    PLAIN = "plain"
+    ODD = "odd"
+
+
+class MailboxStates(StrEnum):
+    """Whether mailboxes are in use."""
+
+    ACTIVE = "active"
+    MIXED = "mixed"
 
 
 class DownBy(StrEnum):
@@ -157,6 +182,10 @@ class Switches:
     quiet_mailbox: QuietMailbox = QuietMailbox.ZEROS
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
+    # MailboxList and MailboxListEx
+    list_scope: ListScope = ListScope.NONE
+    mailbox_names: MailboxNames = MailboxNames.PLAIN
+    mailbox_states: MailboxStates = MailboxStates.ACTIVE
     # which operations the selectors below apply to, with commas; * is all
     operations: str = "ReportInstantStats"
     # Login, whatever `operations` says
