@@ -19,7 +19,8 @@ from collector.errors import ConfigError
 
 __all__ = ["MailboxRow", "MailboxRows", "Renamed", "mailbox_rows"]
 
-_LONGEST_NAME: Final = 100  # characters; also of the name's share in a label
+_LONGEST_NAME: Final = 100  # characters
+_LONGEST_WORDS: Final = 60  # characters of a label before the number
 _GONE: Final = "gone"
 _ASKED_ALREADY: Final = "asked already"
 _NOT_MANAGED: Final = "not managed"
@@ -381,7 +382,7 @@ def _words(name: str) -> str:
             kept.append(character)
         elif kept and kept[-1] != "-":
             kept.append("-")
-    return "".join(kept[:_LONGEST_NAME]).rstrip("-")
+    return "".join(kept[:_LONGEST_WORDS]).rstrip("-")
 
 
 def _shown(name: str) -> str:

@@ -24,6 +24,8 @@ namespace Interop
 
         public static SoapException Denied() { return Coded("Access Denied", "Authorization"); }
 
+        public static SoapException NotFound() { return Coded("Not Found", "ObjectNotFound"); }
+
         public static SoapException Parameter(string name)
         {
             return Coded("Invalid Parameter: " + name, "InvalidParameter");
