@@ -141,7 +141,7 @@ def test_what_is_new_is_added() -> None:
     found = rows(text, ORDERS, INVOICES, Mailbox(2720, 314, "Returns; EU"))
     assert found.text == f"{text}\r\n314;2720;returns-eu-2720;env:NET\r\n"
     assert [each.label for each in found.new] == ["returns-eu-2720"]
-    assert not (found.gone or found.renamed or found.left_out)
+    assert not any((found.gone, found.renamed, found.left_out))
     assert not rows(found.text, ORDERS, INVOICES, Mailbox(2720, 314, "Returns; EU")).differs
 
 

@@ -65,7 +65,7 @@ def test_no_mailboxes(real_stack: RealStack, binding: str) -> None:
 @pytest.mark.parametrize("binding", BINDINGS)
 @pytest.mark.few(1)
 def test_a_sessions_file(real_stack: RealStack, tmp_path: Path, binding: str) -> None:
-    """The command with a login: a row for each mailbox that is in use, the references in it, and nobody left logged in."""
+    """The command with a login: a row for each mailbox in use, with the references; nobody stays logged in."""
     real_stack.reset()
     job = Job(tmp_path, real_stack.url, binding, (60,), by_login=(20,))
     options = ("--key", "real-0020", "--network", ODD, "-o", str(tmp_path / "boxes.csv"))
