@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from collector.config import ApiKey, Login, Settings
 from collector.domain.outcomes import FaultClass
 from collector.domain.secret import Secret, mask
-from collector.errors import CredentialError, RefusedError, TransportError
+from collector.errors import CertificateError, CredentialError, RefusedError, TransportError
 from collector.events import EventStream
 from collector.outcomes.meaning import Meaning
 from collector.runs.attempt import Attempts, ServiceState, SessionAttempts, class_of
@@ -73,7 +73,7 @@ async def _log_out(
     known: Credentials, label: str, attempts: SessionAttempts, seconds: float
 ) -> None:
     """Logout of what is open, within so many seconds; one that fails changes nothing."""
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, CertificateError):
         async with asyncio.timeout(seconds):
             if label in known.open_logins():
                 await known.end(label, attempts)

@@ -44,11 +44,11 @@ FULL = (
 @pytest.mark.parametrize("binding", BINDINGS)
 def test_fields(binding: Binding) -> None:
     """Those of the mailbox, not those of its owner; what nobody knows is passed over."""
-    found = read(entry(2718, more=FULL) + "<Unheard />" + entry(7), binding)
+    found = read(entry(2**31 - 1, more=FULL) + "<Unheard />" + entry(7), binding)
     assert found == Listed(
         (
             Mailbox(7, 314),
-            Mailbox(2718, 314, "Acme & Co", "Suspended", is_managed=False),
+            Mailbox(2**31 - 1, 314, "Acme & Co", "Suspended", is_managed=False),
         ),
         0,
     )
