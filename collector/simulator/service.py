@@ -194,23 +194,6 @@ class Service:
             raise _Faulted(FaultKind.AUTHENTICATION)
         return user
 
-    def _stats(self, asked: Asked, caller: Caller) -> WireReply:
-        return self._statistics(asked, caller, self._admitted(asked, caller))
-
-    def _stats_ex(self, asked: Asked, caller: Caller) -> WireReply:
-        """The counts of a given mailbox, if the caller may see it."""
-        user = self._admitted(asked, caller)
-        target = self._accounts.user_of_mailbox(asked.numbers["MailboxID"])
-        if target is None or target.network_id != asked.numbers["NetworkID"]:
-            raise _Faulted(FaultKind.NOT_FOUND)
-        scope = caller.switches.ex_scope
-        allowed = scope is not ExScope.NONE and (
-            target is user or (scope is ExScope.NETWORK and target.network_id == user.network_id)
-        )
-        if not allowed:
-            raise _Faulted(FaultKind.AUTHORISATION)
-        return self._statistics(asked, caller, target)
-
     def _mailbox_list(self, asked: Asked, caller: Caller) -> WireReply:
         """The mailboxes of the caller's network or a given one, whose names contain what is asked for."""
         user, scope = self._admitted(asked, caller), caller.switches.list_scope
@@ -227,6 +210,23 @@ class Service:
             mailbox_records(owners, asked.strings.get("Name") or "", caller.switches),
         )
         return answer_reply(answer, asked.binding, _namespace(caller))
+
+    def _stats(self, asked: Asked, caller: Caller) -> WireReply:
+        return self._statistics(asked, caller, self._admitted(asked, caller))
+
+    def _stats_ex(self, asked: Asked, caller: Caller) -> WireReply:
+        """The counts of a given mailbox, if the caller may see it."""
+        user = self._admitted(asked, caller)
+        target = self._accounts.user_of_mailbox(asked.numbers["MailboxID"])
+        if target is None or target.network_id != asked.numbers["NetworkID"]:
+            raise _Faulted(FaultKind.NOT_FOUND)
+        scope = caller.switches.ex_scope
+        allowed = scope is not ExScope.NONE and (
+            target is user or (scope is ExScope.NETWORK and target.network_id == user.network_id)
+        )
+        if not allowed:
+            raise _Faulted(FaultKind.AUTHORISATION)
+        return self._statistics(asked, caller, target)
 
     def _statistics(self, asked: Asked, caller: Caller, user: User) -> WireReply:
         """The counts of a mailbox; remembers the truth before any switch alters the answer."""

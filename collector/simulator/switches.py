@@ -41,6 +41,28 @@ class FaultShape(StrEnum):
     FRAMEWORK = "framework"  # an exception nobody caught: empty detail
 
 
+class ListScope(StrEnum):
+    """Whose mailboxes MailboxList and MailboxListEx name."""
+
+    NONE = "none"
+    NETWORK = "network"
+    ALL = "all"
+
+
+class MailboxNames(StrEnum):
+    """What mailboxes are called."""
+
+    PLAIN = "plain"
+    ODD = "odd"
+
+
+class MailboxStates(StrEnum):
+    """Whether mailboxes are in use."""
+
+    ACTIVE = "active"
+    MIXED = "mixed"
+
+
 class Edges(StrEnum):
     """Which ends of a window count."""
 
@@ -69,28 +91,6 @@ class ExScope(StrEnum):
     OWN = "own"
     NETWORK = "network"
     NONE = "none"
-
-
-class ListScope(StrEnum):
-    """Whose mailboxes MailboxList and MailboxListEx name."""
-
-    NONE = "none"
-    NETWORK = "network"
-    ALL = "all"
-
-
-class MailboxNames(StrEnum):
-    """What mailboxes are called."""
-
-    PLAIN = "plain"
-    ODD = "odd"
-
-
-class MailboxStates(StrEnum):
-    """Whether mailboxes are in use."""
-
-    ACTIVE = "active"
-    MIXED = "mixed"
 
 
 class DownBy(StrEnum):
@@ -175,6 +175,10 @@ class Switches:
     namespace: str = ECGRID
     http_get: bool = True
     http_post: bool = True
+    # MailboxList and MailboxListEx
+    list_scope: ListScope = ListScope.NONE
+    mailbox_names: MailboxNames = MailboxNames.PLAIN
+    mailbox_states: MailboxStates = MailboxStates.ACTIVE
     # what nobody documents
     second_now_seconds: float = 0.0  # the second window ends this much later than the first
     window_edges: Edges = Edges.AFTER_START
@@ -182,10 +186,6 @@ class Switches:
     quiet_mailbox: QuietMailbox = QuietMailbox.ZEROS
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
-    # MailboxList and MailboxListEx
-    list_scope: ListScope = ListScope.NONE
-    mailbox_names: MailboxNames = MailboxNames.PLAIN
-    mailbox_states: MailboxStates = MailboxStates.ACTIVE
     # which operations the selectors below apply to, with commas; * is all
     operations: str = "ReportInstantStats"
     # Login, whatever `operations` says

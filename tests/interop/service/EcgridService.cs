@@ -120,7 +120,7 @@ namespace Interop
             bool may = account.Number == Odd.NetworkUser, exists = Mailboxes.Exists(networkID);
             Journal.Add(operation, account, "\"fault\": " + Json.Bool(!may || !exists));
             if (!may) throw Faults.Denied();
-            if (!exists) throw Faults.NotFound();
+            if (!exists) throw Faults.NotFound("NetworkID");
             return Mailboxes.Of(networkID, name);
         }
 

@@ -24,7 +24,7 @@ namespace Interop
 
         public static SoapException Denied() { return Coded("Access Denied", "Authorization"); }
 
-        public static SoapException NotFound() { return Coded("Not Found", "ObjectNotFound"); }
+        public static SoapException NotFound(string name) { return Coded("Object not found: " + name, "ObjectNotFound"); }
 
         public static SoapException Parameter(string name)
         {
