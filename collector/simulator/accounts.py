@@ -128,9 +128,6 @@ class Accounts:
             user.credentials.login_name: user for user in self._users if user.credentials.login_name
         }
         self._by_mailbox = {user.mailbox_id: user for user in self._users}
-        self._by_network: dict[int, list[User]] = {}
-        for user in self._users:
-            self._by_network.setdefault(user.network_id, []).append(user)
         self._by_label = {user.label: user for user in self._users}
         self._open: dict[str, OpenSession] = {}
         self._former: dict[str, User] = {}  # so that the log can name who used an ended session
@@ -153,8 +150,8 @@ class Accounts:
         return self._by_mailbox.get(mailbox_id)
 
     def users_of_network(self, network_id: int) -> tuple[User, ...]:
-        """The users whose mailboxes the network has, by number; none if there is no such network."""
-        return tuple(self._by_network.get(network_id, ()))
+        """The users whose mailboxes are in the network."""
+        return tuple(user for user in self._users if user.network_id == network_id)
 
     def owner(self, session_id: str) -> User | None:
         """Whose key or session this is, still valid or not."""
