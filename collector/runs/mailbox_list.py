@@ -150,11 +150,8 @@ class _Asker:
         network = {} if self._network_id is None else {"NetworkID": self._network_id}
         arguments: dict[str, Argument] = {"SessionID": session_id, "Name": "", **network}
         meaning = await self._attempts.ask(self._operation, arguments)
-        if meaning.fault_class is FaultClass.AUTHENTICATION:
-            return meaning, known.gone(label, session_id)
-        if meaning.payload is not None:
-            known.accepted(label)
-        return meaning, True
+        is_refused = meaning.fault_class is FaultClass.AUTHENTICATION
+        return meaning, not is_refused or known.gone(label, session_id)
 
     def _read(self, meaning: Meaning) -> Listed:
         """The mailboxes of an answer, secrets masked in what it says of them."""

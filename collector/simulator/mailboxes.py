@@ -21,7 +21,7 @@ ODD_NAMES: Final = (
     "<Straße> & Söhne",
     "Acme " * 40,
     None,
-    "../../etc/passwd\ttab",
+    "../../etc/\x07passwd\ttab",
 )
 _SUSPENDED_EVERY: Final = 5
 _UNMANAGED_EVERY: Final = 7

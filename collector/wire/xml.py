@@ -1,5 +1,6 @@
 """The one place where a reply becomes XML: hardened against entities, DTDs and size. Interprets nothing."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -21,6 +22,10 @@ _HARDENED: Final[dict[str, Any]] = {
     "remove_pis": True,
 }
 _PARSER: Final = etree.XMLParser(**_HARDENED)
+_NO_CHARACTER: Final = re.compile(
+    rb"&#(?:x0*(?:[0-8bcef]|1[0-9a-f]|fffe|ffff)|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]|6553[45]));",
+    re.IGNORECASE,
+)
 _LARGE_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 1 << 16
 
@@ -30,6 +35,8 @@ def parse(body: bytes, records: str = "") -> etree._Element:
 
     Args:
         records: the name of elements that are all wanted; of a large document, with their fields that are plain text.
+            A reference to a character that XML does not have is a space then: .NET writes them unchecked, and one odd
+            name is not to hide all others.
 
     Raises:
         WireError: empty, not well-formed, nested beyond 256 levels, or with a DTD.
@@ -39,6 +46,8 @@ def parse(body: bytes, records: str = "") -> etree._Element:
     # before the parser sees it: a DTD may cost time and memory without ever being used
     if any(doctype in body for doctype in _DOCTYPES):
         raise WireError("a document with a DTD")
+    if records:
+        body = _NO_CHARACTER.sub(b" ", body)
     try:
         if _is_many_elements(body):
             root = _outline(body, partial(_without_parts, records) if records else _drop_between)

@@ -97,6 +97,14 @@ def test_managed(said: str, is_managed: bool | None) -> None:
     assert found.is_managed is is_managed
 
 
+@pytest.mark.parametrize("code", [0, 1, 8, 11, 12, 14, 31, 0xFFFE, 0xFFFF])
+def test_names_that_are_no_xml(code: int) -> None:
+    """.NET writes a reference to any character; those that XML has stay what they are."""
+    name = f"a&#x{code:X};b&#{code};c&#x{code:04x};d&#9;&#xD;&#x10FFFF;&#x1F600;e"
+    (found,) = read(entry(7, more=f"<Name>{name}</Name>")).mailboxes
+    assert found.name == "a b c d\t\r\U0010ffff\U0001f600e"
+
+
 @pytest.mark.parametrize("binding", BINDINGS)
 def test_a_large_list_is_read_whole(binding: Binding) -> None:
     """Not only the first and the last of its entries; and of each what is needed."""

@@ -66,7 +66,7 @@ namespace Interop
             var names = new[]
             {
                 "Acme, \"Orders\"; Inc.", "Acme\nOrders\ttab", "Acme\r\nOrders", "", null, "   ", "\u202eredro \u0645",
-                "<b>&amp;", "\ud83d\ude80 rocket", new string('x', 5000),
+                "<b>&amp;", "\ud83d\ude80 rocket", "a\u0001b", new string('x', 5000),
             };
             for (int i = 0; i < names.Length; i++) yield return Made(Odd, 100 + i, names[i]);
             yield return null;
