@@ -15,6 +15,7 @@ CollectorError
 │   ├── DroppedError          a reused connection was closed before a byte came back
 │   ├── ReplyTimeoutError     the time limit passed after the request was sent
 │   └── UnaskedError          a reply was there before its request had been written
+├── RefusedError              exit 1: the service answers, and does not give what a command is about
 └── CredentialError           this credential is refused; only its sessions fail
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "LandingError",
     "LandingVersionError",
     "LockHeldError",
+    "RefusedError",
     "ReplyTimeoutError",
     "ReplyTooLargeError",
     "TransportError",
@@ -99,6 +101,10 @@ class UnaskedError(TransportError):
 
     def __init__(self) -> None:
         super().__init__("the server sent data before the request")
+
+
+class RefusedError(CollectorError):
+    """The service answers, but refuses what a command is about, or has none of it; the message says what to do."""
 
 
 class CredentialError(CollectorError):

@@ -25,9 +25,14 @@ ROOT: Final = Path(__file__).parents[1]
 OWN: Final = "tests/collector"
 ROOMS: Final = {  # folder or file below collector/ -> its own tests
     "domain": [f"{OWN}/test_{name}.py" for name in "calls durations secret tls".split()],
-    "config": [f"{OWN}/test_config.py", f"{OWN}/test_references.py", f"{OWN}/test_secret.py"],
+    "config": [
+        *(f"{OWN}/test_{name}.py" for name in "config mailboxes_file references secret".split()),
+    ],
     "wire": [
-        *(f"{OWN}/test_{name}.py" for name in "body http_dates replies requests xml".split()),
+        *(
+            f"{OWN}/test_{name}.py"
+            for name in "body http_dates mailbox_list replies requests xml".split()
+        ),
         f"{OWN}/test_hostile_replies.py",
     ],
     "scheduling": [
@@ -51,7 +56,7 @@ ROOMS: Final = {  # folder or file below collector/ -> its own tests
         f"{OWN}/test_hostile_replies.py",
     ],
     "sessions": [
-        *(f"{OWN}/test_{name}.py" for name in "credentials pauses whoami".split()),
+        *(f"{OWN}/test_{name}.py" for name in "credentials mailbox_list pauses whoami".split()),
     ],
     "runs": [
         *(f"{OWN}/test_{name}.py" for name in "attempts pauses plan reports service_clock".split()),

@@ -1,6 +1,7 @@
 """TOML, CSV and environment -> frozen settings and credentials, validated once. Knows nothing of the network."""
 
 from collector.config.loading import load, watchers
+from collector.config.mailboxes_file import MailboxRow, MailboxRows, Renamed, mailbox_rows
 from collector.config.references import (
     ApiKey,
     Credential,
@@ -13,6 +14,7 @@ from collector.config.references import (
     require_readable,
     s3_secrets,
 )
+from collector.config.sessions_file import read_sessions_file
 from collector.config.settings import (
     S3,
     Alert,
@@ -35,8 +37,11 @@ __all__ = [
     "Credential",
     "Limits",
     "Login",
+    "MailboxRow",
+    "MailboxRows",
     "Metrics",
     "Quality",
+    "Renamed",
     "Retry",
     "Run",
     "Service",
@@ -48,7 +53,9 @@ __all__ = [
     "credentials",
     "is_plain",
     "load",
+    "mailbox_rows",
     "ping_url",
+    "read_sessions_file",
     "referred",
     "require_readable",
     "s3_secrets",

@@ -4,15 +4,25 @@ import csv
 import difflib
 import itertools
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.errors import ConfigError
 
-__all__ = ["COLUMNS", "NUMBERS", "SessionsFile", "read_sessions_file"]
+__all__ = [
+    "COLUMNS",
+    "NAME",
+    "NUMBERS",
+    "SessionsFile",
+    "is_comment",
+    "read_sessions_file",
+    "separator_of",
+]
 
 NUMBERS: Final = ("network_id", "mailbox_id", "ecgrid_id")
-COLUMNS: Final = ("label", "api_key", "login_name", "password", *NUMBERS)
+NAME: Final = "name"  # of the mailbox, for those who read the file; not read
+COLUMNS: Final = ("label", "api_key", "login_name", "password", *NUMBERS, NAME)
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NOT_SHOWN: Final = "(not shown)"
 _MAX_DIGITS: Final = 20  # more than any number that is allowed; the rest stays text and is refused
@@ -34,7 +44,8 @@ class SessionsFile(NamedTuple):
 def read_sessions_file(path: Path) -> SessionsFile:
     """The rows of a sessions file whose cells are separated by commas, semicolons or tabs, as its first line shows.
 
-    White space around a cell is not part of it. A row of empty cells is passed over.
+    White space around a cell is not part of it. A row of empty cells is passed over, and so is a comment, also above
+    the first line: one that begins with "# " (a label that begins so stands in quotes).
 
     Raises:
         ConfigError: the file cannot be read, is not CSV in UTF-8, has an unknown column or none called `label`, or a
@@ -42,17 +53,19 @@ def read_sessions_file(path: Path) -> SessionsFile:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
-            separator = _separator_of(head)
+            above, head = 0, file.readline()
+            while is_comment(head):
+                above, head = above + 1, file.readline()
+            separator = separator_of(head)
             reader = csv.DictReader(
-                itertools.chain([head], file),
+                itertools.chain([head], _without_comments(file)),
                 delimiter=separator,
                 strict=True,
                 skipinitialspace=True,
             )
             reader.fieldnames = columns = [name.strip() for name in reader.fieldnames or ()]
-            _check_columns(path, columns, separator)
-            return _rows_of(path, reader, len(columns), separator)
+            _check_columns(path, above + 1, columns, separator)
+            return _rows_of(path, reader, above, separator)
     except OSError as error:
         raise ConfigError(
             f"sessions_file {path}: cannot be read ({error.strerror}); must be a CSV file that this user may read"
@@ -67,7 +80,17 @@ def read_sessions_file(path: Path) -> SessionsFile:
         ) from error
 
 
-def _separator_of(head: str) -> str:
+def is_comment(line: str) -> bool:
+    """Whether a line of the file is none of its rows."""
+    return line.startswith("# ") or line.rstrip("\r\n") == "#"
+
+
+def _without_comments(file: Iterable[str]) -> Iterator[str]:
+    """The lines, an empty one in the place of each comment, so that they can be counted."""
+    return ("\n" if is_comment(line) else line for line in file)
+
+
+def separator_of(head: str) -> str:
     """The separator by which the first line has the most known columns; the comma if that does not tell."""
 
     def known_columns(separator: str) -> int:
@@ -77,7 +100,7 @@ def _separator_of(head: str) -> str:
     return max(_SEPARATORS, key=known_columns)
 
 
-def _check_columns(path: Path, columns: list[str], separator: str) -> None:
+def _check_columns(path: Path, line: int, columns: list[str], separator: str) -> None:
     is_known = set(columns) <= set(COLUMNS) and "label" in columns
     if is_known and len(set(columns)) == len(columns):
         return
@@ -87,22 +110,24 @@ def _check_columns(path: Path, columns: list[str], separator: str) -> None:
     ]
     headless = "; is the line of columns missing?" if set(shown) <= {_NOT_SHOWN} else ""
     raise ConfigError(
-        f"sessions_file {path}, line 1: columns {', '.join(shown) or '(none)'}, separated by"
+        f"sessions_file {path}, line {line}: columns {', '.join(shown) or '(none)'}, separated by"
         f" {_SEPARATORS[separator]}: must be label and any of {', '.join(COLUMNS[1:])}, each once, in small letters,"
         f" separated by commas, semicolons or tabs{headless}"
     )
 
 
-def _rows_of(
-    path: Path, reader: "csv.DictReader[str]", columns: int, separator: str
-) -> SessionsFile:
+def _rows_of(path: Path, reader: "csv.DictReader[str]", above: int, separator: str) -> SessionsFile:
+    """The rows below the line of columns, which has so many lines above it."""
+    columns = len(reader.fieldnames or ())
     others = [each for each in _SEPARATORS if each != separator]
     found = SessionsFile(path, [], [])
     for row in reader:
-        where = f"sessions_file {path}, line {reader.line_num}"
+        line = above + reader.line_num
+        where = f"sessions_file {path}, line {line}"
         if None in row:
             raise ConfigError(
-                f"{where}: {columns + len(row[None])} cells; must be at most {columns}, one for each column of line 1"
+                f"{where}: {columns + len(row[None])} cells; must be at most {columns}, one for each column of line"
+                f" {above + 1}"
             )
         cells = {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
         if not cells:
@@ -113,8 +138,10 @@ def _rows_of(
             raise ConfigError(
                 f"{where}: must have its cells separated by {_SEPARATORS[separator]}, as the first line has"
             )
-        found.rows.append({name: _value(name, cell) for name, cell in cells.items()})
-        found.lines.append(reader.line_num)
+        found.rows.append(
+            {name: _value(name, cell) for name, cell in cells.items() if name != NAME}
+        )
+        found.lines.append(line)
     return found
 
 

@@ -4,7 +4,7 @@ What something means is said by `meaning`; the rest of the collector obeys the `
 
 | operation | made again after | at most |
 |---|---|---|
-| a report | faults that may pass; once after one that nobody documented | retry.attempts |
+| a report, a list of mailboxes | faults that may pass; once after one that nobody documented | retry.attempts |
 | Login | faults that may pass; never after a refusal, since accounts are locked for that | retry.attempts |
 | Logout | faults that may pass; any other says that there is no such session, as was wanted | retry.attempts |
 | WhoAmI | faults that may pass | twice, retry.attempts where it was told to slow down |

@@ -3,7 +3,20 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BY_NAME", "OPERATIONS", "SESSION_INFO", "STATS", "STATS_EX", "Operation", "Parameter"]
+__all__ = [
+    "ARRAY_OF",
+    "BY_NAME",
+    "MAILBOX_ID_INFO",
+    "OPERATIONS",
+    "OWNER",
+    "SESSION_INFO",
+    "STATS",
+    "STATS_EX",
+    "Operation",
+    "Parameter",
+]
+
+ARRAY_OF: Final = "ArrayOf"  # before the name of a type: how XmlSerializer calls an array of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +32,7 @@ class Operation:
     """One web method.
 
     Attributes:
-        result: a simple type of XML Schema, `DataSet` or `SessionInfo`.
+        result: a simple type of XML Schema, `DataSet`, `SessionInfo` or `ArrayOfMailboxIDInfo`.
         summary: one line for the help page and the WSDL.
     """
 
@@ -61,6 +74,18 @@ OPERATIONS: Final = (
     ),
     Operation("Logout", (_SESSION,), "int", "Closes a session."),
     Operation("WhoAmI", (_SESSION,), "SessionInfo", "Whose session this is."),
+    Operation(
+        "MailboxList",
+        (_SESSION, Parameter("Name")),
+        "ArrayOfMailboxIDInfo",
+        "The mailboxes of the caller's network.",
+    ),
+    Operation(
+        "MailboxListEx",
+        (_SESSION, Parameter("NetworkID", "int"), Parameter("Name")),
+        "ArrayOfMailboxIDInfo",
+        "The mailboxes of a given network.",
+    ),
 )
 
 BY_NAME: Final = {operation.name: operation for operation in OPERATIONS}
@@ -85,4 +110,30 @@ SESSION_INFO: Final = (
     ("NetworkID", "int"),
     ("MailboxID", "int"),
     ("ip", "string"),
+)
+
+# Fields of MailboxIDInfo in the order of the service's contract, and their types; the contract has more.
+MAILBOX_ID_INFO: Final = (
+    ("MailboxID", "int"),
+    ("NetworkID", "int"),
+    ("Name", "string"),
+    ("Created", "dateTime"),
+    ("Modified", "dateTime"),
+    ("Status", "tns:Status"),
+    ("Description", "string"),
+    ("OwnerUserID", "tns:UserIDInfo"),
+    ("Managed", "boolean"),
+    ("UseType", "tns:UseType"),
+    ("ECGridAccount", "boolean"),
+    ("DefaultAS2ID", "string"),
+)
+# Some of UserIDInfo likewise; two of them are called as fields of the mailbox are.
+OWNER: Final = (
+    ("UserID", "int"),
+    ("LoginName", "string"),
+    ("FirstName", "string"),
+    ("LastName", "string"),
+    ("NetworkID", "int"),
+    ("MailboxID", "int"),
+    ("Status", "tns:Status"),
 )

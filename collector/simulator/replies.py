@@ -1,7 +1,7 @@
 """Answers and faults in each binding's envelope, as an ASMX page writes them. Knows nothing of requests."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from collector.domain.binding import Binding
 from collector.simulator.dataset import DataSet
 from collector.simulator.dataset_writer import write_dataset
+from collector.simulator.operations import ARRAY_OF
 from collector.simulator.xml_text import XmlWriter
 from collector.wire.namespaces import ECGRID, SOAP11, SOAP12, XSD, XSI
 
@@ -18,6 +19,7 @@ __all__ = [
     "Fault",
     "FaultCode",
     "Record",
+    "Records",
     "WireReply",
     "answer_reply",
     "content_type",
@@ -80,19 +82,27 @@ class Record:
     """A class instance as XmlSerializer writes it: type name, then fields in order (None is left out)."""
 
     type_name: str
-    fields: tuple[tuple[str, str | None], ...]
+    fields: "tuple[tuple[str, str | Record | None], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """An array of class instances of one type."""
+
+    type_name: str
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation returned: a DataSet, a record, or a simple value with its schema type.
+    """What an operation returned: a DataSet, a record, an array of them, or a simple value with its schema type.
 
     Attributes:
         value: None is a null DataSet, record or string.
     """
 
     operation: str
-    value: DataSet | Record | str | None
+    value: DataSet | Record | Records | str | None
     type_name: str = "DataSet"
 
 
@@ -196,9 +206,9 @@ def _write_response(writer: XmlWriter, answer: Answer, namespace: str) -> None:
         writer.start(result)
         write_dataset(writer, answer.value, xsi_declared=True)
         writer.end()
-    elif isinstance(answer.value, Record):
+    elif isinstance(answer.value, Record | Records):
         writer.start(result)
-        _write_fields(writer, answer.value)
+        _write_content(writer, answer.value)
         writer.end()
     elif answer.value is not None:
         writer.leaf(result, answer.value)  # nothing at all for null: minOccurs is 0
@@ -209,27 +219,40 @@ def _plain_body(answer: Answer, namespace: str) -> bytes:
     """The bare result of GET and POST: no envelope, indented, its root named after the type."""
     writer = XmlWriter(indented=True)
     writer.declaration()
-    root = answer.value.type_name if isinstance(answer.value, Record) else answer.type_name
+    root = answer.type_name
+    if isinstance(answer.value, Record):
+        root = answer.value.type_name
+    elif isinstance(answer.value, Records):
+        root = f"{ARRAY_OF}{answer.value.type_name}"
     if answer.value is None:
         writer.leaf(root, None, *_SCHEMAS, ("xsi:nil", "true"), ("xmlns", namespace))
     elif isinstance(answer.value, DataSet):
         writer.start(root, ("xmlns", namespace))
         write_dataset(writer, answer.value, xsi_declared=False)
         writer.end()
-    elif isinstance(answer.value, Record):
+    elif isinstance(answer.value, Record | Records):
         writer.start(root, *_SCHEMAS, ("xmlns", namespace))
-        _write_fields(writer, answer.value)
+        _write_content(writer, answer.value)
         writer.end()
     else:
         writer.leaf(root, answer.value, ("xmlns", namespace))
     return str(writer).encode()
 
 
-def _write_fields(writer: XmlWriter, record: Record) -> None:
-    """The fields of a record; null strings are left out."""
-    for name, value in record.fields:
-        if value is not None:
-            writer.leaf(name, value)
+def _write_content(writer: XmlWriter, value: Record | Records) -> None:
+    """The fields of a record, null ones left out; or the records of an array."""
+    named: Iterable[tuple[str, str | Record | None]] = (
+        ((value.type_name, each) for each in value.records)
+        if isinstance(value, Records)
+        else value.fields
+    )
+    for name, each in named:
+        if isinstance(each, Record):
+            writer.start(name)
+            _write_content(writer, each)
+            writer.end()
+        elif each is not None:
+            writer.leaf(name, each)
 
 
 def _write_detail(writer: XmlWriter, fault: Fault, empty: str) -> None:

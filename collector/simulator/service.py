@@ -8,6 +8,7 @@ from collector.simulator.accounts import Accounts, LoginRefusal, User
 from collector.simulator.asked import Asked
 from collector.simulator.clock import Clock, net_date_time
 from collector.simulator.faults import FaultKind, service_fault
+from collector.simulator.mailboxes import mailbox_records
 from collector.simulator.operations import STATS, STATS_EX
 from collector.simulator.record import Answered, Arrival, Log
 from collector.simulator.replies import (
@@ -19,7 +20,7 @@ from collector.simulator.replies import (
     fault_reply,
 )
 from collector.simulator.stats import ALTERATIONS, EightCounts, altered, plain_body, stats_dataset
-from collector.simulator.switches import ExScope, QuietMailbox, Switches
+from collector.simulator.switches import ExScope, ListScope, QuietMailbox, Switches
 from collector.simulator.traffic import Traffic
 from collector.simulator.windows import measured
 
@@ -83,6 +84,8 @@ class Service:
             "WhoAmI": self._who_am_i,
             STATS: self._stats,
             STATS_EX: self._stats_ex,
+            "MailboxList": self._mailbox_list,
+            "MailboxListEx": self._mailbox_list,
         }
 
     def label_of(self, asked: Asked) -> str:
@@ -172,7 +175,10 @@ class Service:
             ("EMail", f"{user.label}@example.invalid"),
             ("Phone", None),
             ("TimeZoneOffset", "0"),
-            ("AuthLevel", "MailboxUser"),
+            (
+                "AuthLevel",
+                "MailboxUser" if caller.switches.list_scope is ListScope.NONE else "NetworkUser",
+            ),
             ("LastLogin", net_date_time(now_us if last_login_us is None else last_login_us)),
             ("OpenSessions", str(self._accounts.open_sessions(user.label))),
             ("TimeOut", str(caller.switches.session_timeout_seconds)),
@@ -193,6 +199,23 @@ class Service:
         if user is None:
             raise _Faulted(FaultKind.AUTHENTICATION)
         return user
+
+    def _mailbox_list(self, asked: Asked, caller: Caller) -> WireReply:
+        """The mailboxes of the caller's network or a given one, whose names contain what is asked for."""
+        user, scope = self._admitted(asked, caller), caller.switches.list_scope
+        network_id = asked.numbers.get("NetworkID", user.network_id)
+        if scope is ListScope.NONE or (
+            scope is ListScope.NETWORK and network_id != user.network_id
+        ):
+            raise _Faulted(FaultKind.AUTHORISATION)
+        owners = self._accounts.users_of_network(network_id)
+        if not owners:
+            raise _Faulted(FaultKind.NOT_FOUND, "NetworkID")
+        answer = Answer(
+            asked.operation.name,
+            mailbox_records(owners, asked.strings.get("Name") or "", caller.switches),
+        )
+        return answer_reply(answer, asked.binding, _namespace(caller))
 
     def _stats(self, asked: Asked, caller: Caller) -> WireReply:
         return self._statistics(asked, caller, self._admitted(asked, caller))

@@ -22,6 +22,9 @@ __all__ = [
     "ExScope",
     "FaultShape",
     "HostileKind",
+    "ListScope",
+    "MailboxNames",
+    "MailboxStates",
     "QuietMailbox",
     "RateScope",
     "Switches",
@@ -36,6 +39,28 @@ class FaultShape(StrEnum):
     NUMBER = "number"  # detail/ECGridOSSOAPErrorCode holds a number
     WORD = "word"  # detail/ECGridOSSOAPErrorCode holds a word
     FRAMEWORK = "framework"  # an exception nobody caught: empty detail
+
+
+class ListScope(StrEnum):
+    """Whose mailboxes MailboxList and MailboxListEx name."""
+
+    NONE = "none"
+    NETWORK = "network"
+    ALL = "all"
+
+
+class MailboxNames(StrEnum):
+    """What mailboxes are called."""
+
+    PLAIN = "plain"
+    ODD = "odd"
+
+
+class MailboxStates(StrEnum):
+    """Whether mailboxes are in use."""
+
+    ACTIVE = "active"
+    MIXED = "mixed"
 
 
 class Edges(StrEnum):
@@ -150,6 +175,10 @@ class Switches:
     namespace: str = ECGRID
     http_get: bool = True
     http_post: bool = True
+    # MailboxList and MailboxListEx
+    list_scope: ListScope = ListScope.NONE
+    mailbox_names: MailboxNames = MailboxNames.PLAIN
+    mailbox_states: MailboxStates = MailboxStates.ACTIVE
     # what nobody documents
     second_now_seconds: float = 0.0  # the second window ends this much later than the first
     window_edges: Edges = Edges.AFTER_START

@@ -4,7 +4,15 @@ import html
 from functools import lru_cache
 from typing import Final
 
-from collector.simulator.operations import OPERATIONS, SESSION_INFO, Operation, Parameter
+from collector.simulator.operations import (
+    ARRAY_OF,
+    MAILBOX_ID_INFO,
+    OPERATIONS,
+    OWNER,
+    SESSION_INFO,
+    Operation,
+    Parameter,
+)
 from collector.simulator.xml_text import XmlWriter
 from collector.wire.namespaces import XSD
 
@@ -23,7 +31,11 @@ _AUTH_LEVELS: Final = (
     "MailboxUser",
     "TPUser",
 )
-_NULLABLE: Final = ("string", "DataSet", "SessionInfo")
+_STATUSES: Final = ("Development", "Active", "Preproduction", "Suspended", "Terminated")
+_USE_TYPES: Final = ("Undefined", "Test", "Production", "TestAndProduction")
+_MAILBOX: Final = "MailboxIDInfo"
+_OWN_TYPES: Final = ("SessionInfo", ARRAY_OF + _MAILBOX)
+_NULLABLE: Final = ("string", "DataSet", "tns:UserIDInfo", *_OWN_TYPES)
 
 
 @lru_cache(maxsize=8)
@@ -75,15 +87,16 @@ def _write_types(writer: XmlWriter, namespace: str) -> None:
     for operation in OPERATIONS:
         _write_request_element(writer, operation)
         _write_response_element(writer, operation)
-    _write_session_info(writer)
+    _write_records(writer)
     writer.leaf("s:element", None, ("name", "dateTime"), ("type", "s:dateTime"))
     writer.leaf("s:element", None, ("name", "string"), ("nillable", "true"), ("type", "s:string"))
     writer.leaf("s:element", None, ("name", "int"), ("type", "s:int"))
     writer.start("s:element", ("name", "DataSet"), ("nillable", "true"))
     _write_dataset_type(writer)
     writer.end()
-    session_info = ("name", "SessionInfo"), ("nillable", "true"), ("type", "tns:SessionInfo")
-    writer.leaf("s:element", None, *session_info)
+    for name in _OWN_TYPES:
+        named = ("name", name), ("nillable", "true"), ("type", f"tns:{name}")
+        writer.leaf("s:element", None, *named)
     writer.end()
     writer.end()
 
@@ -112,7 +125,7 @@ def _write_response_element(writer: XmlWriter, operation: Operation) -> None:
         _write_dataset_type(writer)
         writer.end()
     else:
-        kind = f"tns:{operation.result}" if operation.result == "SessionInfo" else operation.result
+        kind = f"tns:{operation.result}" if operation.result in _OWN_TYPES else operation.result
         _element(writer, name, kind, required=operation.result not in _NULLABLE)
     writer.end()
     writer.end()
@@ -129,20 +142,36 @@ def _write_dataset_type(writer: XmlWriter) -> None:
     writer.end()
 
 
-def _write_session_info(writer: XmlWriter) -> None:
-    """What WhoAmI returns, and the enumeration it uses."""
-    writer.start("s:complexType", ("name", "SessionInfo"))
+def _write_records(writer: XmlWriter) -> None:
+    """What WhoAmI and MailboxList return, and the enumerations they use."""
+    for record, fields in (
+        ("SessionInfo", SESSION_INFO),
+        (_MAILBOX, MAILBOX_ID_INFO),
+        ("UserIDInfo", OWNER),
+    ):
+        writer.start("s:complexType", ("name", record))
+        writer.start("s:sequence")
+        for name, type_name in fields:
+            _element(writer, name, type_name, required=type_name not in _NULLABLE)
+        writer.end()
+        writer.end()
+    writer.start("s:complexType", ("name", ARRAY_OF + _MAILBOX))
     writer.start("s:sequence")
-    for name, type_name in SESSION_INFO:
-        _element(writer, name, type_name, required=type_name != "string")
+    many = ("minOccurs", "0"), ("maxOccurs", "unbounded"), ("name", _MAILBOX)
+    writer.leaf("s:element", None, *many, ("nillable", "true"), ("type", f"tns:{_MAILBOX}"))
     writer.end()
     writer.end()
-    writer.start("s:simpleType", ("name", "AuthLevel"))
-    writer.start("s:restriction", ("base", "s:string"))
-    for level in _AUTH_LEVELS:
-        writer.leaf("s:enumeration", None, ("value", level))
-    writer.end()
-    writer.end()
+    for name, words in (
+        ("AuthLevel", _AUTH_LEVELS),
+        ("Status", _STATUSES),
+        ("UseType", _USE_TYPES),
+    ):
+        writer.start("s:simpleType", ("name", name))
+        writer.start("s:restriction", ("base", "s:string"))
+        for word in words:
+            writer.leaf("s:enumeration", None, ("value", word))
+        writer.end()
+        writer.end()
 
 
 def _write_soap_messages(writer: XmlWriter, operation: Operation) -> None:

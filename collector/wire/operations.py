@@ -11,6 +11,8 @@ from typing import Final
 __all__ = [
     "LOGIN",
     "LOGOUT",
+    "MAILBOX_LIST",
+    "MAILBOX_LIST_EX",
     "NOW_UTC",
     "OPERATIONS",
     "SESSION_ID",
@@ -37,6 +39,7 @@ class Answer(StrEnum):
     DATASET = "DataSet"
     TEXT = "text"
     RECORD = "record"
+    RECORDS = "records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One method of the service. Two of one name never meet, so an operation is equal to itself alone."""
+    """One method of the service. Two of one name never meet, so an operation is equal to itself alone.
+
+    Attributes:
+        record: of an answer that is an array of records: the name of their type.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
     answer: Answer
+    record: str = ""
 
 
 SESSION_ID: Final = Parameter("SessionID", is_secret=True)
@@ -68,5 +76,15 @@ LOGOUT: Final = Operation("Logout", (SESSION_ID,), Answer.TEXT)
 WHO_AM_I: Final = Operation("WhoAmI", (SESSION_ID,), Answer.RECORD)
 NOW_UTC: Final = Operation("NowUTC", (), Answer.TEXT)
 VERSION: Final = Operation("Version", (), Answer.TEXT)
+# the mailboxes of the caller's network, or of another one; an empty Name is all of them
+MAILBOX_LIST: Final = Operation(
+    "MailboxList", (SESSION_ID, Parameter("Name")), Answer.RECORDS, "MailboxIDInfo"
+)
+MAILBOX_LIST_EX: Final = Operation(
+    "MailboxListEx",
+    (SESSION_ID, Parameter("NetworkID", XsdType.INT), Parameter("Name")),
+    Answer.RECORDS,
+    "MailboxIDInfo",
+)
 
-OPERATIONS: Final = (LOGIN, LOGOUT, WHO_AM_I, NOW_UTC, VERSION)
+OPERATIONS: Final = (LOGIN, LOGOUT, WHO_AM_I, NOW_UTC, VERSION, MAILBOX_LIST, MAILBOX_LIST_EX)

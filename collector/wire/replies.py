@@ -7,6 +7,7 @@ the binding, tells how to read: a service may answer in another version than it 
 import html
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,11 +23,13 @@ __all__ = ["Fault", "NotServiceError", "Payload", "open_reply"]
 _TEXT_LIMIT: Final = 500
 _LOOKED_AT: Final = 8192  # bytes of a text body; more would not be shown
 _NIL: Final = f"{{{XSI}}}nil"
+_TRUE: Final = ("true", "1")
 _BARE_ROOTS: Final = {
     Answer.DATASET: {"DataSet"},
     Answer.TEXT: {"string", "dateTime", "boolean", "int", "guid", "SessionInfo"},
     Answer.RECORD: {"SessionInfo"},
 }
+_ARRAY_OF: Final = "ArrayOf"  # how the array of a type is called where it is the root
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _MARKUP: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _TRACE: Final = re.compile(r"\n[^\S\n]*at\s.*", re.DOTALL)
@@ -49,7 +52,7 @@ class Payload:
     @property
     def is_null(self) -> bool:
         """The result is absent or nil."""
-        return self.result is None or self.result.get(_NIL) in ("true", "1")
+        return self.result is None or self.result.get(_NIL) in _TRUE
 
     @property
     def text(self) -> str:
@@ -75,6 +78,18 @@ class Payload:
             if local_name(element) == name:
                 return (element.text or "").strip()
         return None
+
+    def records(self, name: str) -> Iterator[dict[str, str]]:
+        """The fields that are plain text, by name, of each record called `name`; a null field is left out."""
+        if self.result is None:
+            return
+        for record in self.result:
+            if local_name(record) == name and record.get(_NIL) not in _TRUE:
+                fields: dict[str, str] = {}
+                for each in record:
+                    if len(each) == 0 and each.get(_NIL) not in _TRUE:
+                        fields.setdefault(local_name(each), (each.text or "").strip())
+                yield fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +137,7 @@ def open_reply(
     if media_type == "text/html" or _MARKUP.match(start):
         raise NotServiceError(f"an HTML page at status {status}: {_preview(body)}")
     if start.startswith((b"<", b"\xff\xfe", b"\xfe\xff", b"\0<", b"<\0")):
-        return _opened(operation, parse(body))
+        return _opened(operation, parse(body, operation.record))
     if status >= 400 and media_type == "application/json":
         return _json_fault(body)
     if status >= 400:  # GET and POST bindings: text/plain, HTML-escaped
@@ -137,9 +152,16 @@ def _opened(operation: Operation, root: etree._Element) -> Payload | Fault:
         return _from_envelope(operation, root)
     if name == "html":
         raise NotServiceError(f"an HTML page: {_preview(etree.tostring(root))}")
-    if name in _BARE_ROOTS[operation.answer]:
+    if name in _bare_roots(operation):
         return Payload(root)
     raise WireError(f"the answer is <{name}>: {operation.name} answers otherwise")
+
+
+def _bare_roots(operation: Operation) -> set[str]:
+    """What the root may be called where there is no envelope."""
+    if operation.answer is Answer.RECORDS:
+        return {f"{_ARRAY_OF}{operation.record}"}
+    return _BARE_ROOTS[operation.answer]
 
 
 def _from_envelope(operation: Operation, root: etree._Element) -> Payload | Fault:

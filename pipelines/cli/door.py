@@ -14,7 +14,7 @@ import click
 import structlog
 
 from collector.config import Settings, load
-from collector.errors import CollectorError, ConfigError, LockHeldError
+from collector.errors import CollectorError, ConfigError, LockHeldError, RefusedError
 from pipelines.cli.logs import set_up
 from pipelines.cli.streams import failed, printed
 from pipelines.errors import PipelineError, QueryError, ReportError
@@ -92,7 +92,7 @@ def opened(door: Door, work: Callable[[], object]) -> object:
         _fail(door, str(error), ExitCode.USAGE)
     except LockHeldError as error:
         _fail(door, str(error), ExitCode.LOCKED)
-    except ReportError as error:
+    except (RefusedError, ReportError) as error:
         _fail(door, str(error), ExitCode.CALLS_FAILED)
     except (CollectorError, PipelineError) as error:
         _fail(door, str(error), ExitCode.FAILED)

@@ -19,6 +19,8 @@ VALID: Final = {
     "Login": {"LoginName": "fake-login-0005", "Password": "fake-password-0005"},
     "WhoAmI": {"SessionID": "fake-key-0001"},
     OPERATION: GOOD,
+    "MailboxList": {"SessionID": "fake-key-0001", "Name": ""},
+    "MailboxListEx": {"SessionID": "fake-key-0001", "NetworkID": "300", "Name": ""},
 }
 FAULTY: Final = {
     "unknown-session": (OPERATION, GOOD | {"SessionID": "ffffffff-ffff-ffff-ffff-ffffffffffff"}),

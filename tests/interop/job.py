@@ -52,12 +52,12 @@ class Job:
         """`ecgrid-stats run --json` in a process of its own: its one JSON object."""
         return self.finished(self.started("run"))
 
-    def started(self, command: str) -> subprocess.Popen[str]:
-        """`ecgrid-stats COMMAND --json`, running."""
+    def started(self, command: str, *options: str) -> subprocess.Popen[str]:
+        """`ecgrid-stats COMMAND --json`, with more options, running."""
         config = self.folder / "ecgrid.toml"
         config.write_text(self.toml(), encoding="utf-8")
         return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", command, "-c", str(config), "--json"],
+            [sys.executable, "-m", "pipelines.cli", command, "-c", str(config), "--json", *options],
             env=os.environ | self.credentials() | {"PYTHONPATH": str(ROOT)},
             cwd=self.folder,
             stdout=subprocess.PIPE,

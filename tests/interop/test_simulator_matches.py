@@ -120,3 +120,18 @@ def test_a_session_lives_from_login_to_logout(
         stories.append([(kind(each), said(each)) for each in story])
     assert stories[1] == stories[0]
     assert [status for (status, _), _ in stories[0]] == [200, 200, 200, 500, 500]
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_lists_are_written_alike(real_stack: RealStack, simulator: RealStack, binding: str) -> None:
+    """25 mailboxes each, by users who may list them: names, order, nested records and what is null."""
+    wanted = json.dumps({"switches": {"list_scope": "network"}}).encode()
+    assert simulator.exchange("POST", "/_simulator/switches", wanted)[0] == 200
+    real, simulated = (
+        ask(server, request(binding, PAGE, "MailboxList", {"SessionID": key, "Name": ""}))
+        for server, key in ((real_stack, "fake-key-0020"), (simulator, "fake-key-0001"))
+    )
+    wanted = json.dumps({"switches": {"list_scope": "none"}}).encode()
+    assert simulator.exchange("POST", "/_simulator/switches", wanted)[0] == 200
+    assert kind(simulated) == kind(real) == (200, real.content_type)
+    assert said(simulated) == said(real)

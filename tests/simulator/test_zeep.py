@@ -9,7 +9,7 @@ import pytest
 import zeep
 from zeep.transports import Transport
 
-from collector.simulator import Population, Simulator
+from collector.simulator import Population, Simulator, Switches
 from collector.simulator.stats import COUNT_COLUMNS
 
 PORTS = ("ECGridOSSoap", "ECGridOSSoap12")
@@ -27,6 +27,8 @@ def calls(url: str, port: str) -> dict[str, Any]:
     found["Ex"] = service.ReportInstantStatsEx(
         SessionID=session_id, NetworkID=300, MailboxID=10_001, ECGridID=0, Minutes1=15, Minutes2=60
     )
+    found["List"] = service.MailboxList(SessionID=session_id, Name="")
+    found["ListEx"] = service.MailboxListEx(SessionID=session_id, NetworkID=300, Name="0002")
     found["Logout"] = service.Logout(SessionID=session_id)
     with pytest.raises(zeep.exceptions.Fault, match="Invalid Session"):
         service.WhoAmI(SessionID=session_id)
@@ -39,13 +41,17 @@ async def test_zeep_calls_every_operation(port: str) -> None:
     """Simple results come back typed, the DataSet as schema and DiffGram."""
     logging.getLogger("zeep").setLevel(logging.ERROR)  # it warns of the HTTP ports it does not use
     now = datetime(2024, 1, 15, 12, tzinfo=UTC)
-    async with Simulator(Population(2, login_every=1), now=now) as simulator:
+    switches = Switches.parse({"list_scope": "network"})
+    async with Simulator(Population(2, login_every=1), switches, now=now) as simulator:
         found = await asyncio.to_thread(calls, simulator.url, port)
     assert found["Version"].startswith("v4.1")
     assert found["NowUTC"] == now
     assert found["Logout"] == 0
     assert (found["WhoAmI"].UserID, found["WhoAmI"].OpenSessions) == (7_001, 1)
     assert found["WhoAmI"].SessionID == found["Login"]
+    assert [each.MailboxID for each in found["List"]] == [10_001, 10_002]
+    assert (found["List"][0].Managed, found["List"][0].OwnerUserID.UserID) == (True, 7_001)
+    assert [each.Name for each in found["ListEx"]] == ["Mailbox of mailbox-0002"]
     for name, answer in zip(("Stats", "Ex"), simulator.log.answers, strict=True):
         row = found[name]._value_1._value_1[0]["Table"]
         assert tuple(row[column] for column in COUNT_COLUMNS) == answer.counts
@@ -59,5 +65,5 @@ async def test_the_description_has_four_ports() -> None:
         ports = client.wsdl.services["ECGridOS"].ports
         assert list(ports) == [*PORTS, "ECGridOSHttpGet", "ECGridOSHttpPost"]
         for port in ports.values():
-            assert len(port.binding._operations) == 7
+            assert len(port.binding._operations) == 9
             assert port.binding_options["address"] == simulator.url

@@ -20,6 +20,7 @@ namespace Interop
     /// <summary>What a mailbox answers besides plain counts.</summary>
     public static class Odd
     {
+        public const int NetworkUser = 20;
         public const int ZeroRows = 21;
         public const int NullDataSet = 22;
         public const int Revoked = 23;

@@ -117,6 +117,28 @@ namespace Interop
             return Stats("ReportInstantStatsEx", named, Minutes1, Minutes2);
         }
 
+        [WebMethod]
+        public MailboxIDInfo[] MailboxList(string SessionID, string Name)
+        {
+            return Listed("MailboxList", SessionID, Mailboxes.Plain, Name);
+        }
+
+        [WebMethod]
+        public MailboxIDInfo[] MailboxListEx(string SessionID, int NetworkID, string Name)
+        {
+            return Listed("MailboxListEx", SessionID, NetworkID, Name);
+        }
+
+        static MailboxIDInfo[] Listed(string operation, string sessionID, int networkID, string name)
+        {
+            Account account = Admit(operation, sessionID);
+            bool may = account.Number == Odd.NetworkUser, exists = Mailboxes.Exists(networkID);
+            Journal.Add(operation, account, "\"fault\": " + Json.Bool(!may || !exists));
+            if (!may) throw Faults.Denied();
+            if (!exists) throw Faults.NotFound("NetworkID");
+            return Mailboxes.Of(networkID, name);
+        }
+
         static Account Admit(string operation, string sessionID)
         {
             Account account = Accounts.Find(sessionID);
