@@ -149,6 +149,10 @@ class Accounts:
         """The user that owns the mailbox."""
         return self._by_mailbox.get(mailbox_id)
 
+    def users_of_network(self, network_id: int) -> tuple[User, ...]:
+        """The users whose mailboxes are in the network."""
+        return tuple(user for user in self._users if user.network_id == network_id)
+
     def owner(self, session_id: str) -> User | None:
         """Whose key or session this is, still valid or not."""
         session = self._open.get(session_id)

@@ -22,6 +22,7 @@ __all__ = [
     "ExScope",
     "FaultShape",
     "HostileKind",
+    "NetworkTotal",
     "QuietMailbox",
     "RateScope",
     "Switches",
@@ -66,6 +67,14 @@ class ExScope(StrEnum):
     OWN = "own"
     NETWORK = "network"
     NONE = "none"
+
+
+class NetworkTotal(StrEnum):
+    """What MailboxID 0 is for ReportInstantStatsEx."""
+
+    SUM = "sum"
+    ROOT = "root"
+    DENIED = "denied"
 
 
 class DownBy(StrEnum):
@@ -157,6 +166,7 @@ class Switches:
     quiet_mailbox: QuietMailbox = QuietMailbox.ZEROS
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
+    network_total: NetworkTotal = NetworkTotal.SUM
     # which operations the selectors below apply to, with commas; * is all
     operations: str = "ReportInstantStats"
     # Login, whatever `operations` says
