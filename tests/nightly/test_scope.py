@@ -113,10 +113,10 @@ async def test_a_network_is_counted_beside_its_mailboxes(ground: MakeGround, tot
     )
 
 
+@pytest.mark.extended
 async def test_nothing_is_said_where_a_mailbox_is_not_known(ground: MakeGround) -> None:
     """One more mailbox of the network is asked for that the service does not know: the sum has a hole."""
-    key = "env:T_KEY_0"
-    night = await network_night(ground, "root", [f"gone,{key},300,99999"])
+    night = await network_night(ground, "root", ["gone,env:T_KEY_0,300,99999"])
     ended = await night.run("run")
     assert ended.code == 1, ended.err
     assert ended.json["networks"] == {}
