@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipelines.contract.scopes import NETWORK, named_ids, scope_of
 
-__all__ = ["ROOT", "compared", "exact_of", "labels_of", "networks_of"]
+__all__ = ["ROOT", "compared", "exact_of", "networks_of"]
 
 ROOT: Final = "root"
 
@@ -28,33 +28,25 @@ _SPAN: Final = ["network_id", "span_start", "span_end", "traffic", "direction"]
 _SERIES: Final = ["session", "traffic", "direction"]
 
 
-def labels_of(calls: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """The sessions of some calls: `session, network_id, mailbox_id, is_total`; an id is null where nobody told it.
+def networks_of(calls: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """By session, `network_id, is_total` of the networks that a run asks for as a whole; one label for each mailbox.
 
     What asks for an ECGridID is left out: it is a part of a mailbox.
 
     Args:
-        calls: rows of the ledger.
+        calls: `session, call_id` of the ledger, at least one of each session.
         known: by label, what WhoAmI said: `network_id, mailbox_id`.
     """
-    one = calls.drop_duplicates("session")
+    one = calls.drop_duplicates("session").set_index("session")
     named = named_ids(one["call_id"])
-    own = known[["network_id", "mailbox_id"]].reindex(one["session"]).set_index(one.index)
-    is_named = named["network_id"].notna()
-    found = named[["network_id", "mailbox_id"]].where(is_named, own)
-    labels = found.assign(session=one["session"], is_total=scope_of(one["call_id"]) == NETWORK)
-    return labels[~(named["ecgrid_id"] > 0).fillna(value=False)]
-
-
-def networks_of(labels: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """By session, `network_id, is_total` of the networks that a run asks for as a whole; one label for each mailbox."""
-    every = pd.concat(labels).drop_duplicates("session").set_index("session")
-    of_total = every["network_id"].isin(every[every["is_total"].astype(bool)]["network_id"])
-    asked = every[of_total & every["network_id"].notna()]
-    is_same = asked.duplicated(["network_id", "mailbox_id", "is_total"])
-    return asked[asked["is_total"] | asked["mailbox_id"].isna() | ~is_same][
-        ["network_id", "is_total"]
-    ]
+    own = known[["network_id", "mailbox_id"]].reindex(one.index)
+    found = named[["network_id", "mailbox_id"]].where(named["network_id"].notna(), own)
+    is_total = (scope_of(one["call_id"]) == NETWORK).astype(bool)
+    of_total = found["network_id"].isin(found[is_total]["network_id"])
+    is_part = of_total & found["network_id"].notna() & ~(named["ecgrid_id"] > 0).fillna(value=False)
+    asked = found.assign(is_total=is_total)[is_part.astype(bool)]
+    is_same = asked.duplicated(["network_id", "mailbox_id"]) & asked["mailbox_id"].notna()
+    return asked[asked["is_total"] | ~is_same][["network_id", "is_total"]]
 
 
 def exact_of(buckets: pd.DataFrame, networks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -33,7 +33,7 @@ from pipelines.normalize.ledger import (
     with_quality,
     with_results,
 )
-from pipelines.normalize.networks import compared, exact_of, labels_of, networks_of
+from pipelines.normalize.networks import compared, exact_of, networks_of
 from pipelines.normalize.pairs import pairs_of
 from pipelines.normalize.spool import Spool
 
@@ -122,7 +122,7 @@ class _Normalization:
     Attributes:
         known: what is known of the sessions, by label.
         empty_share: of the run's answers, how many have no rows.
-        labels: the sessions of each stretch of the plan; see `networks.labels_of`.
+        asked: `session, call_id` of a call of each session, by stretch of the plan.
         held: rows of the ledger that wait for the end of the run: of calls that ask for a whole network.
     """
 
@@ -138,7 +138,7 @@ class _Normalization:
     states: Counter[str] = field(default_factory=lambda: Counter({each.value: 0 for each in State}))
     faults: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
-    labels: list[pd.DataFrame] = field(default_factory=list)
+    asked: list[pd.DataFrame] = field(default_factory=list)
     held: list[pd.DataFrame] = field(default_factory=list)
 
     def publish(self, table: str, rows: pd.DataFrame) -> None:
@@ -154,7 +154,7 @@ class _Normalization:
         is_of_network = scope_of(settled["call_id"]) == NETWORK
         self.publish(CALLS.name, settled[~is_of_network])
         self.held.append(settled[is_of_network])
-        self.labels.append(labels_of(settled, self.known))
+        self.asked.append(settled[["session", "call_id"]].drop_duplicates("session"))
         self.states.update(settled["state"].dropna().tolist())
         self.faults.update(settled["fault_class"].dropna().tolist())
         self.attempts += int(settled["attempts"].sum())
@@ -210,7 +210,9 @@ class _Normalization:
     def finish(self, logins: int) -> Normalized:
         """Commit the publication."""
         # only now is it known whether any answer of the run shows that its halves do not share one now
-        networks = networks_of(self.labels) if any(map(len, self.held)) else None
+        networks = None
+        if any(map(len, self.held)):
+            networks = networks_of(pd.concat(self.asked), self.known)
         exact = []
         for counted in self.spool.sessions():
             buckets = traffic_buckets(counted, one_now=self.one_now)

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.contract.scopes import named_ids, scope_of
 from pipelines.normalize.checks import levels_of
-from pipelines.normalize.networks import compared, exact_of, labels_of, networks_of
+from pipelines.normalize.networks import compared, exact_of, networks_of
 
 SERIES = [(each, way) for each in ("interchange", "parcel") for way in ("in", "out")]
 SPAN = "20260131T0000Z-20260131T0100Z"
@@ -57,7 +57,7 @@ def said(
     calls = frame([{"session": label, "call_id": each} for label, each in asked.items()])
     known = frame([{"session": "own", "network_id": 300 if own else None, "mailbox_id": own}])
     known = known.astype({"network_id": "int64[pyarrow]", "mailbox_id": "int64[pyarrow]"})
-    networks = networks_of([labels_of(calls, known.set_index("session"))])
+    networks = networks_of(calls, known.set_index("session"))
     every = counts | dict.fromkeys(more, next(iter(counts.values())))
     rows = [
         {
