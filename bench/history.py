@@ -152,6 +152,7 @@ def rows_of_a_day(day: date, sessions: int) -> pa.Table:
         "session": label,
         "network_id": pa.array(session % 7),
         "mailbox_id": pa.array(session),
+        "scope": pa.repeat("mailbox", count),
         "span_start": pa.array(start),
         "span_end": pa.array(start + _HOUR_US),
         "traffic": pa.array(["parcel", "interchange"]).take(pa.array(row % 4 // 2)),

@@ -376,6 +376,7 @@ class Quality(_Section):
     answer_for_call: _Severity = "warn"
     usable_date: _Severity = "warn"
     service_clock: _Severity = "warn"
+    network_is_its_mailboxes: Literal["off", "warn"] = "warn"
     one_label_a_mailbox: _Severity = "warn"
     not_mostly_empty: _Severity = "warn"
     clock_seconds: _Seconds = 300.0

@@ -20,8 +20,14 @@ from collector.simulator.replies import (
     fault_reply,
 )
 from collector.simulator.stats import ALTERATIONS, EightCounts, altered, plain_body, stats_dataset
-from collector.simulator.switches import ExScope, ListScope, QuietMailbox, Switches
-from collector.simulator.traffic import Traffic
+from collector.simulator.switches import (
+    ExScope,
+    ListScope,
+    NetworkTotal,
+    QuietMailbox,
+    Switches,
+)
+from collector.simulator.traffic import SummedTraffic, Traffic
 from collector.simulator.windows import measured
 
 if TYPE_CHECKING:
@@ -218,11 +224,14 @@ class Service:
         return answer_reply(answer, asked.binding, _namespace(caller))
 
     def _stats(self, asked: Asked, caller: Caller) -> WireReply:
-        return self._statistics(asked, caller, self._admitted(asked, caller))
+        user = self._admitted(asked, caller)
+        return self._statistics(asked, caller, user.label, self._traffic)
 
     def _stats_ex(self, asked: Asked, caller: Caller) -> WireReply:
         """The counts of a given mailbox, if the caller may see it."""
         user = self._admitted(asked, caller)
+        if asked.numbers["MailboxID"] == 0:
+            return self._network_stats(asked, caller, user)
         target = self._accounts.user_of_mailbox(asked.numbers["MailboxID"])
         if target is None or target.network_id != asked.numbers["NetworkID"]:
             raise _Faulted(FaultKind.NOT_FOUND)
@@ -232,20 +241,34 @@ class Service:
         )
         if not allowed:
             raise _Faulted(FaultKind.AUTHORISATION)
-        return self._statistics(asked, caller, target)
+        return self._statistics(asked, caller, target.label, self._traffic)
 
-    def _statistics(self, asked: Asked, caller: Caller, user: User) -> WireReply:
+    def _network_stats(self, asked: Asked, caller: Caller, user: User) -> WireReply:
+        """The counts of the network's mailboxes together, or of its Root mailbox, which has traffic of its own."""
+        network_id, switches = asked.numbers["NetworkID"], caller.switches
+        users = self._accounts.users_of_network(network_id)
+        if not users:
+            raise _Faulted(FaultKind.NOT_FOUND)
+        allowed = switches.ex_scope is ExScope.NETWORK and user.network_id == network_id
+        if not allowed or switches.network_total is NetworkTotal.DENIED:
+            raise _Faulted(FaultKind.AUTHORISATION)
+        traffic = self._traffic
+        if switches.network_total is NetworkTotal.SUM:
+            traffic = SummedTraffic(traffic, tuple(each.label for each in users))
+        return self._statistics(asked, caller, f"network-{network_id}", traffic)
+
+    def _statistics(self, asked: Asked, caller: Caller, label: str, traffic: Traffic) -> WireReply:
         """The counts of a mailbox; remembers the truth before any switch alters the answer."""
         switches = caller.switches
         windows = asked.numbers["Minutes1"], asked.numbers["Minutes2"]
         now_us = self.now_us(switches)
-        found = measured(self._traffic, user.label, windows, now_us, switches)
+        found = measured(traffic, label, windows, now_us, switches)
         hits = caller.hits & _DATA_SWITCHES
         if switches.quiet_mailbox is QuietMailbox.NO_ROW and not any(found.counts):
             hits |= {"zero_rows"}
         truth = Answered(
             caller.arrival.number,
-            user.label,
+            label,
             *windows,
             found.now1_us,
             found.now2_us,
@@ -255,7 +278,7 @@ class Service:
         self._log.answered(truth)
         if "other_windows" in hits:
             windows = _other(windows[0]), _other(windows[1])
-            found = measured(self._traffic, user.label, windows, now_us, switches)
+            found = measured(traffic, label, windows, now_us, switches)
         return self._told(asked, caller, found.counts, windows, hits)
 
     def _told(

@@ -25,6 +25,7 @@ __all__ = [
     "ListScope",
     "MailboxNames",
     "MailboxStates",
+    "NetworkTotal",
     "QuietMailbox",
     "RateScope",
     "Switches",
@@ -91,6 +92,14 @@ class ExScope(StrEnum):
     OWN = "own"
     NETWORK = "network"
     NONE = "none"
+
+
+class NetworkTotal(StrEnum):
+    """What MailboxID 0 is for ReportInstantStatsEx."""
+
+    SUM = "sum"
+    ROOT = "root"
+    DENIED = "denied"
 
 
 class DownBy(StrEnum):
@@ -186,6 +195,7 @@ class Switches:
     quiet_mailbox: QuietMailbox = QuietMailbox.ZEROS
     statistics_lag_seconds: float = 0.0
     ex_scope: ExScope = ExScope.OWN
+    network_total: NetworkTotal = NetworkTotal.SUM
     # which operations the selectors below apply to, with commas; * is all
     operations: str = "ReportInstantStats,ReportInstantStatsEx"
     # Login, whatever `operations` says

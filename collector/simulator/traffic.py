@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "ListedTraffic",
     "SeededTraffic",
+    "SummedTraffic",
     "Traffic",
     "TrafficKind",
 ]
@@ -227,3 +228,30 @@ class ListedTraffic:
             for event in self._events.get(label, ()):
                 if event.direction is direction and after_us < event.at_us <= until_us:
                     yield event
+
+
+@dataclass(frozen=True, slots=True)
+class SummedTraffic:
+    """The events of several mailboxes together, whatever label is asked for.
+
+    Attributes:
+        labels: those of the mailboxes.
+    """
+
+    traffic: Traffic
+    labels: tuple[str, ...]
+
+    def counts(self, label: str, after_us: int, until_us: int) -> Counts:  # noqa: ARG002  # it has one sum
+        """What happened in (after, until] in all of them."""
+        each = [self.traffic.counts(label, after_us, until_us) for label in self.labels]
+        return Counts(
+            sum(one.parcels_in for one in each),
+            sum(one.parcels_out for one in each),
+            sum(one.interchanges_in for one in each),
+            sum(one.interchanges_out for one in each),
+        )
+
+    def events(self, label: str, after_us: int, until_us: int) -> Iterator[Event]:  # noqa: ARG002
+        """Every event in (after, until], mailbox by mailbox."""
+        for each in self.labels:
+            yield from self.traffic.events(each, after_us, until_us)

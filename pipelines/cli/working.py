@@ -204,6 +204,7 @@ def night_said(night: Night, settings: Settings, counts: Counts | None = None) -
         lines += _failed_said(night)
     for check, count in (night.checks or {}).items():
         lines.append(f"check {check}: {count} answers did not pass; calls.quality names them")
+    lines += [f"{label}: {said}" for label, said in (night.networks or {}).items()]
     lines += loads_said(night.loads or {})
     return "\n".join([*lines, _end_said(night, settings)])
 

@@ -1,7 +1,8 @@
 """The published tables: what they hold, how they may change, and how a frame becomes rows of one.
 
-Its parts: `tables` declares them, `views` sums one up by the hour and the day, `casting` casts a frame to a table
-exactly or says why not, `evolution` is how a table may change, `tables_doc` makes docs/tables.md of them.
+Its parts: `tables` declares them, `scopes` tells whose traffic a row counts, `views` sums one up by the hour and the
+day, `casting` casts a frame to a table exactly or says why not, `evolution` is how a table may change, `tables_doc`
+makes docs/tables.md of them.
 """
 
 from pipelines.contract.tables import (

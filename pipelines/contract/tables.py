@@ -96,6 +96,13 @@ _MAILBOX_ID: Final = Column(
     "The mailbox asked for, or else the session's, from WhoAmI; null if it gave none.",
     True,
 )
+_SCOPE: Final = Column(
+    "scope",
+    _TEXT,
+    "'mailbox', or 'network': asked for network_id with no mailbox_id and ecgrid_id, or 0. Whether that is all of it or"
+    " its Root mailbox is not documented, so sums leave it out. Null in files of version 1.",
+    True,
+)
 
 INSTANT_STATS: Final = Table(
     name="instant_stats",
@@ -364,12 +371,13 @@ RAW: Final = Table(
 
 TRAFFIC_HISTORY: Final = Table(
     name="traffic_history",
-    version=1,
+    version=2,
     description="What went in and out, over all runs: each hour or span of a session, traffic and direction once.",
     columns=(
         _SESSION,
         _NETWORK_ID,
         _MAILBOX_ID,
+        _SCOPE,
         Column("span_start", _TIME, "Where the span starts."),
         Column("span_end", _TIME, "Where the span ends and the next one starts."),
         Column("traffic", _TEXT, "What was counted: 'parcel' or 'interchange'."),

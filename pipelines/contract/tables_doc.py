@@ -58,6 +58,7 @@ EXAMPLES: Final = {
     "request": "POST /v4.1/prod/ECGridOS.asmx HTTP/1.1 ...",
     "requested_at": "2026-01-31 02:00:02.009935+00:00",
     "row": "0",
+    "scope": "mailbox",
     "run_id": "20260131T020000Z-1f2e3d",
     "sent_at": "2026-01-31 02:00:02.009935+00:00",
     "session": "acme",
@@ -69,6 +70,11 @@ EXAMPLES: Final = {
     "traffic_hours.state": "exact",
     "traffic_days.known_seconds": "86400",
     "traffic_days.state": "exact",
+    "network_hours.scope": "network",
+    "network_hours.state": "exact",
+    "network_days.known_seconds": "86400",
+    "network_days.scope": "network",
+    "network_days.state": "exact",
     "table": "Table",
     "timeout_seconds": "1200",
     "to_minutes": "120",
@@ -121,6 +127,8 @@ def _section(table: Table | View, told: dict[Column, str]) -> Iterator[str]:
     for name, columns in same.items():
         yield f"- As in `{name}`: {_listed(columns)}"
     yield ""
+    if all(column in told for column in table.columns):
+        return
     yield "| column | type | null | meaning | example |"
     yield "|---|---|---|---|---|"
     for column in table.columns:

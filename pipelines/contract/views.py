@@ -4,6 +4,8 @@ A span that lies in one hour counts there. One that lies in several, as trailing
 quarter past, is shared out between them: nothing of it is certain to have happened in any of them (`low`), all of it
 may have (`high`), and `estimate` goes by the time. So sums of `estimate` over hours, days and the history are the same.
 A day begins where the one before ends, also where clocks change at midnight.
+
+A view is of mailboxes or of whole networks and never of both, so no sum of it counts a mailbox twice.
 """
 
 from dataclasses import dataclass
@@ -11,9 +13,10 @@ from typing import Final
 
 import pyarrow as pa
 
+from pipelines.contract.scopes import MAILBOX, NETWORK
 from pipelines.contract.tables import TRAFFIC_HISTORY, Column
 
-__all__ = ["TRAFFIC_DAYS", "TRAFFIC_HOURS", "VIEWS", "View", "duckdb_views", "postgres_views"]
+__all__ = ["VIEWS", "View", "duckdb_views", "postgres_views"]
 
 _TIME: Final = pa.timestamp("us", "UTC")
 _COUNT: Final = pa.int64()
@@ -26,11 +29,13 @@ class View:
 
     Attributes:
         period: 'hour' or 'day'.
+        scope: of the rows of the history that it sums up: 'mailbox' or 'network'.
         key: the columns that identify a row.
     """
 
     name: str
     period: str
+    scope: str
     description: str
     columns: tuple[Column, ...]
 
@@ -66,25 +71,48 @@ def _columns(period: str) -> tuple[Column, ...]:
         Column("known_seconds", _COUNT, f"How many seconds of the {period} are exact or bounded."),
         Column("complete", pa.bool_(), f"Whether all of the {period} is exact or bounded."),
         Column("conflict", pa.bool_(), "Whether answers about it contradict each other."),
+        Column("scope", pa.string(), "'mailbox' or 'network', the same in all rows of a view."),
     )
 
 
-TRAFFIC_HOURS: Final = View(
-    "traffic_hours",
-    "hour",
-    "The history by the hour: a row per hour, session, traffic and direction.",
-    _columns("hour"),
+_DAY: Final = Column(
+    "day", pa.date32(), "The date; a day has 23 or 25 hours when the clocks change."
 )
-TRAFFIC_DAYS: Final = View(
-    "traffic_days",
-    "day",
-    "The history by the day: a row per day, session, traffic and direction.",
-    (
-        Column("day", pa.date32(), "The date; a day has 23 or 25 hours when the clocks change."),
-        *_columns("day"),
-    ),
-)
-VIEWS: Final = {view.name: view for view in (TRAFFIC_HOURS, TRAFFIC_DAYS)}
+_OF_NETWORKS: Final = "of sessions that ask for a whole network, which {} leaves out."
+
+VIEWS: Final = {
+    view.name: view
+    for view in (
+        View(
+            "traffic_hours",
+            "hour",
+            MAILBOX,
+            "The history by the hour: a row per hour, session, traffic and direction.",
+            _columns("hour"),
+        ),
+        View(
+            "traffic_days",
+            "day",
+            MAILBOX,
+            "The history by the day: a row per day, session, traffic and direction.",
+            (_DAY, *_columns("day")),
+        ),
+        View(
+            "network_hours",
+            "hour",
+            NETWORK,
+            f"The same by the hour {_OF_NETWORKS.format('traffic_hours')}",
+            _columns("hour"),
+        ),
+        View(
+            "network_days",
+            "day",
+            NETWORK,
+            f"The same by the day {_OF_NETWORKS.format('traffic_days')}",
+            (_DAY, *_columns("day")),
+        ),
+    )
+}
 
 _POSTGRES: Final = {
     pa.string(): "text",
@@ -94,6 +122,11 @@ _POSTGRES: Final = {
     _TIME: "timestamp with time zone",
 }
 
+# rows of version 1 say nothing, and are taken for a mailbox's
+_OF_SCOPE: Final = {
+    MAILBOX: f"scope IS DISTINCT FROM '{NETWORK}'",
+    NETWORK: f"scope = '{NETWORK}'",
+}
 # an edge that nobody asked for is true to about a second: within a minute of a full hour it is taken for that
 _EDGE: Final = """CASE WHEN extract(second FROM {0}) <> 0
       AND abs(extract(epoch FROM {0}) - round(extract(epoch FROM {0}) / 3600) * 3600) <= 60
@@ -112,7 +145,7 @@ _SELECT: Final = """WITH spans AS (
   FROM (
     SELECT *, {start} AS s, {end} AS e FROM {source}
   ) AS edges
-  WHERE e > s OR state <> 'unseen'
+  WHERE (e > s OR state <> 'unseen') AND {of_scope}
 ), touched AS (
   SELECT spans.*, period FROM spans CROSS JOIN LATERAL {series}
 ), pieces AS (
@@ -147,7 +180,8 @@ SELECT {columns}session, network_id, mailbox_id, traffic, direction,
   CASE WHEN complete AND is_exact THEN 'exact' WHEN pieces > 0 THEN 'bounded' ELSE 'unseen' END AS state,
   CAST(known AS bigint) AS known_seconds,
   complete,
-  conflict
+  conflict,
+  CAST('{scope}' AS text) AS scope
 FROM told"""
 
 
@@ -204,4 +238,6 @@ def _select(view: View, source: str, zone: str, *, unnest: bool) -> str:
         p_end=p_end,
         columns=f"CAST(p_start AT TIME ZONE {zone} AS date) AS day, " if is_day else "",
         period=view.period,
+        scope=view.scope,
+        of_scope=_OF_SCOPE[view.scope],
     )

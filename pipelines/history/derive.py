@@ -1,7 +1,8 @@
 """The buckets of all published runs -> `traffic_history` in the lake: what new observations touch is made anew.
 
 Which buckets the history was made of is in its manifest, so a night reads and writes what its runs touch, and a run
-that was published again is noticed. The rows are those that `reconcile` makes of all buckets at once.
+that was published again is noticed. The rows are those that `reconcile` makes of all buckets at once. A history with
+files of an older version is made anew: it says the same, in all columns.
 """
 
 import hashlib
@@ -84,7 +85,8 @@ def derive(lake: Lake, *, thorough: bool = False) -> Manifest | None:
     damaged = [] if before is None else lake.wrong_files().get(DERIVED, [])
     if before is not None and thorough:
         damaged = _damaged(lake, before)
-    if before is not None and not damaged and not _changed(published, sources, told):
+    is_current = before is not None and not _is_older(before)
+    if is_current and not damaged and not _changed(published, sources, told):
         return before
     reader = OpenLake(lake, but=[*damaged, *published.damaged])
     work = _Derivation(lake, reader, published, sources, damaged)
@@ -113,6 +115,14 @@ def _check_version(before: Manifest) -> None:
         raise LakeVersionError(
             f"{_HISTORY} has version {newest} and this program knows version {known}: use the newer program"
         )
+
+
+def _is_older(before: Manifest) -> bool:
+    """Whether an earlier version of this program wrote any of the history."""
+    return any(
+        file.table == _HISTORY and file.schema_version < TRAFFIC_HISTORY.version
+        for file in before.files
+    )
 
 
 def _changed(
@@ -149,8 +159,13 @@ class _Derivation:
 
     @property
     def before(self) -> Manifest | None:
-        """The history as it is; without it all days are made anew."""
+        """The history as it is."""
         return self.published.derived
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """All days are made anew."""
+        return self.before is None or _is_older(self.before)
 
     @property
     def told(self) -> Mapping[str, tuple[str, ...]]:
@@ -196,7 +211,7 @@ class _Derivation:
     def _touched(self) -> Iterator[tuple[list[str], date]]:
         """Some sessions at a time, with the first day that is made anew of them."""
         changed = _changed(self.published, self.sources, self.told)
-        if self.before is None:
+        if self.is_from_scratch:
             yield from ((each, date.min) for each in self._some(self._sessions(None), None))
             return
         if self.damaged or any(run_id in self.told for run_id in changed):
@@ -245,7 +260,7 @@ class _Derivation:
 
     def _known_before(self, sessions: list[str], touched: date) -> set[str]:
         """Those that have known rows in the last days before the one that is touched."""
-        if self.before is None:
+        if self.is_from_scratch:
             return set()
         found = self.reader.table(
             _HISTORY,

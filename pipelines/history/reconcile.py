@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.contract.scopes import scope_of
 from pipelines.history.conflicts import Clusters, clusters_of
 from pipelines.history.observations import (
     Flags,
@@ -190,6 +191,7 @@ def _frame(buckets: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
     whose = buckets.take(rows.row)
     columns = {name: whose[name].array for name in _OF_SERIES}
     columns |= {
+        "scope": scope_of(whose["call_id"]).array,
         "span_start": _times(rows.span_start),
         "span_end": _times(rows.span_end),
         "state": pd.arrays.ArrowExtensionArray(pa.array(_STATES[rows.state], pa.string())),

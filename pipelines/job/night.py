@@ -30,6 +30,7 @@ class Night:
         faults: failed calls by the class of their fault.
         quarantined: calls among the failed that were answered, but whose answer did not pass the checks.
         checks: answers per check that they did not pass.
+        networks: by label that asks for a whole network, what that seems to be beside its mailboxes.
         stopped: why the run ended early.
         resumed: an earlier invocation had begun it.
         loads: what each configured warehouse got.
@@ -52,6 +53,7 @@ class Night:
     faults: Mapping[str, int] | None = None
     quarantined: int = 0
     checks: Mapping[str, int] | None = None
+    networks: Mapping[str, str] | None = None
     stopped: str | None = None
     resumed: bool = False
     loads: "Mapping[str, Load] | None" = None
@@ -103,6 +105,7 @@ def night_of(
         faults=faults,
         quarantined=quarantined,
         checks=dict(normalized.violations) if normalized else None,
+        networks=dict(normalized.networks) if normalized else None,
         stopped=collected.stopped,
         resumed=collected.resumed,
         loads=loads,

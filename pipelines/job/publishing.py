@@ -75,6 +75,8 @@ def publish(settings: Settings, path: Path) -> "Normalized":
         _LOG.warning(
             "answers did not pass a check: calls.quality names them", check=check, answers=count
         )
+    for label, said in normalized.networks.items():
+        _LOG.info("a whole network was asked for", session=label, said=said)
     return normalized
 
 

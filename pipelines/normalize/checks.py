@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipelines.normalize.answers import INTEGER, TEXT, AnswerGroup
 from pipelines.normalize.counts import Counts, described, repeated_of
+from pipelines.normalize.networks import ROOT
 
 __all__ = [
     "CHECKS",
@@ -27,6 +28,7 @@ __all__ = [
     "frames_of",
     "levels_of",
     "longer_window_not_less",
+    "network_is_its_mailboxes",
     "no_negative_counts",
     "no_null_counts",
     "not_mostly_empty",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 READABLE: Final = "readable"  # made where answers are read, not here
+_OF_RUN: Final = "networks"  # the frame that is there when all answers are published
 
 _DAY_SECONDS: Final = 86_400
 _SECOND_US: Final = 1_000_000
@@ -62,7 +65,8 @@ class Check:
 
     Attributes:
         looks_at: the frame that it is given: `answers` has a row for each answer, `counts` one for each answer with
-            rows, `pairs` four for each of those, `repeated` one for each time that an answer says what was asked.
+            rows, `pairs` four for each of those, `repeated` one for each time that an answer says what was asked,
+            `networks` one for each session that asks for a whole network, by its label, at the end of the run.
         find: from that frame, and a keyword for each limit, to the violations.
         limits: the numbers of the configuration that it needs.
     """
@@ -195,6 +199,12 @@ def service_clock(answers: pd.DataFrame, clock_seconds: float) -> pd.DataFrame:
     )
 
 
+@registered(_OF_RUN, Level.WARN)
+def network_is_its_mailboxes(networks: pd.DataFrame) -> pd.DataFrame:
+    """What is asked for a whole network is no less than its mailboxes together: else it is its Root mailbox alone."""
+    return _said(networks, networks["seems"] == ROOT, lambda wrong: wrong["said"])
+
+
 @registered("answers", Level.WARN)
 def one_label_a_mailbox(answers: pd.DataFrame) -> pd.DataFrame:
     """No two sessions are of the same mailbox: what it did would be counted twice."""
@@ -265,7 +275,8 @@ def levels_of(configured: Mapping[str, str]) -> dict[str, Level]:
     """The level of every check: as configured, else its default.
 
     Raises:
-        ValueError: no such check or level, or another level than quarantine for `readable`.
+        ValueError: no such check or level, another level than quarantine for `readable`, or quarantine for a check of
+            the whole run.
     """
     levels = default_levels()
     for check, level in configured.items():
@@ -275,6 +286,8 @@ def levels_of(configured: Mapping[str, str]) -> dict[str, Level]:
             raise ValueError(f"check {check!r} set to {level!r}: must be {', '.join(Level)}")
         if check == READABLE and level != Level.QUARANTINE:
             raise ValueError(f"check {READABLE!r} set to {level!r}: can only be quarantine")
+        if level == Level.QUARANTINE and check in CHECKS and CHECKS[check].looks_at == _OF_RUN:
+            raise ValueError(f"check {check!r} set to {level!r}: can only be off or warn")
         levels[check] = Level(level)
     return levels
 
@@ -313,10 +326,10 @@ def violations_of(
     levels: Mapping[str, Level],
     limits: Mapping[str, float],
 ) -> pd.DataFrame:
-    """All violations of a batch, one for each answer and check.
+    """All violations of a batch, one for each answer and check; or of a run, one for each session and check.
 
     Args:
-        frames: what the checks look at, by name.
+        frames: what the checks look at, by name; those that look at another are not made.
         unreadable: why answers could not be read, by their number.
         limits: the numbers of the configuration, by name.
 
@@ -326,7 +339,7 @@ def violations_of(
     read = pd.Series(unreadable, dtype=TEXT).rename_axis("answer").to_frame("message")
     parts = [read.assign(check=READABLE, level=Level.QUARANTINE)]
     for name, check in CHECKS.items():
-        if levels[name] is Level.OFF:
+        if levels[name] is Level.OFF or check.looks_at not in frames:
             continue
         found = check.find(
             frames[check.looks_at], **{limit: limits[limit] for limit in check.limits}

@@ -16,7 +16,15 @@ from collector.landing import CallColumns, ReplyColumns
 from pipelines.normalize.answers import BOOLEAN, INTEGER, MINUTES, TEXT, TIME, column
 from pipelines.normalize.checks import READABLE, Level
 
-__all__ = ["calls_of", "known_of", "raw_of", "results_of", "sessions_of", "with_results"]
+__all__ = [
+    "calls_of",
+    "known_of",
+    "raw_of",
+    "results_of",
+    "sessions_of",
+    "with_quality",
+    "with_results",
+]
 
 _FAULT_TEXT: Final = 500  # characters, as in the landing store
 _ANSWERED: Final = (State.OK.value, State.EMPTY.value)
@@ -141,6 +149,18 @@ def with_results(calls: pd.DataFrame, results: Sequence[pd.DataFrame]) -> pd.Dat
     found = found.assign(**{name: found[name].mask(is_lost, text) for name, text in lost.items()})
     answered = calls[is_answered].drop(columns=_RESULT).join(found)
     return pd.concat([calls[~is_answered], answered[calls.columns]]).sort_index()
+
+
+def with_quality(calls: pd.DataFrame, violations: pd.DataFrame) -> pd.DataFrame:
+    """The calls, with checks that a session did not pass named in `quality` of its answered ones.
+
+    Args:
+        violations: `check`, by label.
+    """
+    checks = _joined(violations["check"], ",").reindex(calls["session"]).set_axis(calls.index)
+    checks = checks.where(calls["state"] == State.OK.value)
+    both = (calls["quality"] + "," + checks).fillna(calls["quality"]).fillna(checks)
+    return calls.assign(quality=both)
 
 
 def sessions_of(whoami: Iterable[WhoAmI], named: Mapping[str, tuple[int, ...]]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from collector.domain.outcomes import FaultClass, State
 from collector.landing import CallColumns, LandedRun, ReplyColumns
 from pipelines.contract import CALLS, RAW, SESSIONS, TABLES, TRAFFIC_BUCKETS
 from pipelines.contract.casting import to_contract
+from pipelines.contract.scopes import NETWORK, scope_of
 from pipelines.lake import DEFAULT_SIZES, Lake, Manifest, Publication, Sizes
 from pipelines.normalize.answers import answers_of
 from pipelines.normalize.batch import TABLES_OF_ANSWERS, AnswerBatch
@@ -29,8 +30,10 @@ from pipelines.normalize.ledger import (
     raw_of,
     results_of,
     sessions_of,
+    with_quality,
     with_results,
 )
+from pipelines.normalize.networks import compared, exact_of, networks_of
 from pipelines.normalize.pairs import pairs_of
 from pipelines.normalize.spool import Spool
 
@@ -48,6 +51,7 @@ class Normalized:
         attempts: requests of reports sent.
         quarantined: calls among the failed whose answer was there, but did not pass.
         violations: answers per check that they did not pass.
+        networks: by label that asks for a whole network, what it seems to be beside its mailboxes.
     """
 
     manifest: Manifest
@@ -59,6 +63,7 @@ class Normalized:
     attempts: int
     quarantined: int
     violations: Mapping[str, int]
+    networks: Mapping[str, str]
 
     @property
     def rows(self) -> int:
@@ -118,6 +123,8 @@ class _Normalization:
     Attributes:
         known: what is known of the sessions, by label.
         empty_share: of the run's answers, how many have no rows.
+        asked: `session, call_id` of a call of each session, by stretch of the plan.
+        held: rows of the ledger that wait for the end of the run: of calls that ask for a whole network.
     """
 
     run_id: str
@@ -132,6 +139,8 @@ class _Normalization:
     states: Counter[str] = field(default_factory=lambda: Counter({each.value: 0 for each in State}))
     faults: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
+    asked: list[pd.DataFrame] = field(default_factory=list)
+    held: list[pd.DataFrame] = field(default_factory=list)
 
     def publish(self, table: str, rows: pd.DataFrame) -> None:
         """Add rows, which lack the run alone, to a table."""
@@ -143,7 +152,10 @@ class _Normalization:
         calls = calls_of(columns)
         results = [self._take_replies(replies, calls) for replies in batches]
         settled = with_results(calls, results)
-        self.publish(CALLS.name, settled)
+        is_of_network = scope_of(settled["call_id"]) == NETWORK
+        self.publish(CALLS.name, settled[~is_of_network])
+        self.held.append(settled[is_of_network])
+        self.asked.append(settled[["session", "call_id"]].drop_duplicates("session"))
         self.states.update(settled["state"].dropna().tolist())
         self.faults.update(settled["fault_class"].dropna().tolist())
         self.attempts += int(settled["attempts"].sum())
@@ -181,16 +193,43 @@ class _Normalization:
         self.violations.update(found["check"].tolist())
         return found
 
+    def _publish_held(self, networks: pd.DataFrame | None) -> None:
+        """The rest of the ledger.
+
+        Args:
+            networks: what is compared of the run, as `networks.compared` gives it.
+        """
+        frames = {} if networks is None else {"networks": networks}
+        found = violations_of(frames, {}, self.levels, self.limits)
+        for calls in self.held:
+            told = with_quality(calls, found)
+            self.publish(CALLS.name, told)
+            answers = told[told["state"] == State.OK.value]["session"].value_counts()
+            for label, check in found["check"].items():
+                self.violations[check] += int(answers.get(label, 0))
+
     def finish(self, logins: int) -> Normalized:
         """Commit the publication."""
         # only now is it known whether any answer of the run shows that its halves do not share one now
+        networks = None
+        if any(map(len, self.held)):
+            networks = networks_of(pd.concat(self.asked), self.known)
+        exact = []
         for counted in self.spool.sessions():
-            self.publish(TRAFFIC_BUCKETS.name, traffic_buckets(counted, one_now=self.one_now))
+            buckets = traffic_buckets(counted, one_now=self.one_now)
+            self.publish(TRAFFIC_BUCKETS.name, buckets)
+            if networks is not None and len(buckets):
+                exact.append(exact_of(buckets, networks))
+        found = None if networks is None or not exact else compared(exact, networks)
+        self._publish_held(found)
         counts = {"planned": self.states.total(), **self.states, "attempts": self.attempts}
         manifest = self.publication.commit({**counts, "logins": logins})
         return Normalized(
             manifest=manifest,
             quarantined=self.faults[FaultClass.QUARANTINED.value],
             violations=dict(self.violations),
+            networks={}
+            if found is None
+            else dict(zip(map(str, found.index), found["said"], strict=True)),
             **counts,
         )

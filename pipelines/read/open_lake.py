@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from pipelines.contract import TABLES, VIEWS, Table, View, arrow_schema
+from pipelines.contract import TABLES, VIEWS, Table, arrow_schema
 from pipelines.contract.evolution import check_file
+from pipelines.contract.scopes import MAILBOX, SCOPES
 from pipelines.errors import PublicationError
 from pipelines.lake import Days, Entry, Lake, Published, S3Options, coded_columns
 from pipelines.read.periods import LONGEST, bound, periods, zone_of
@@ -25,7 +26,7 @@ from pipelines.read.periods import LONGEST, bound, periods, zone_of
 __all__ = ["TRIES", "Filters", "OpenLake", "Part", "open_lake"]
 
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
-_ASKED: Final = ("session", "run_id")
+_ASKED: Final = ("session", "run_id", "scope")
 _Read = TypeVar("_Read")
 TRIES: Final = 20  # changes that may overtake a reader while it opens the files
 
@@ -38,6 +39,7 @@ class Filters(TypedDict, total=False):
         until: before this date or time.
         sessions: of these labels only.
         runs: of these run ids only.
+        scopes: 'mailbox', 'network' or both, of `traffic_history` and what is made of it.
         columns: these columns, in this order.
         where: a condition of your own.
     """
@@ -46,6 +48,7 @@ class Filters(TypedDict, total=False):
     until: str | date | None
     sessions: Sequence[str] | None
     runs: Sequence[str] | None
+    scopes: Sequence[str] | None
     columns: Sequence[str] | None
     where: pc.Expression | None
 
@@ -92,7 +95,13 @@ class OpenLake:
         return self.frame("traffic_buckets", **filters)
 
     def traffic_history(self, **filters: Unpack[Filters]) -> pd.DataFrame:
-        """The history over all runs; `since` and `until` are of span_start. Raises as `table`."""
+        """The history over all runs, of mailboxes unless `scopes` says otherwise; else as `table`.
+
+        A plain sum counts nothing twice then: what was asked for a whole network is in the sum of its mailboxes, too.
+        `since` and `until` are of span_start.
+        """
+        if filters.get("scopes") is None:
+            filters["scopes"] = (MAILBOX,)
         return self.frame("traffic_history", **filters)
 
     def traffic_hours(self, tz: str = "UTC", **filters: Unpack[Filters]) -> pd.DataFrame:
@@ -100,44 +109,48 @@ class OpenLake:
 
         Args:
             tz: a zone's name, as "Asia/Kolkata".
-            filters: `since` and `until` are of the hour's start, a date in that zone or a time; `sessions`; `columns`.
+            filters: `since` and `until` are of the hour's start, a date in that zone or a time; `sessions`; `columns`;
+                `scopes`, without which it is of mailboxes alone.
 
         Raises:
             ValueError: no such zone; else as `table`.
         """
-        return self._periods(VIEWS["traffic_hours"], tz, **filters)
+        return self._periods("hour", tz, **filters)
 
     def traffic_days(self, tz: str = "UTC", **filters: Unpack[Filters]) -> pd.DataFrame:
         """The history by the day of a time zone: a row per series and day. Arguments and errors as `traffic_hours`."""
-        return self._periods(VIEWS["traffic_days"], tz, **filters)
+        return self._periods("day", tz, **filters)
 
-    def _periods(self, view: View, tz: str, **filters: Unpack[Filters]) -> pd.DataFrame:
+    def _periods(self, period: str, tz: str, **filters: Unpack[Filters]) -> pd.DataFrame:
         zone, table = zone_of(tz), TABLES["traffic_history"]
-        names = [column.name for column in view.columns]
+        scopes = filters.get("scopes")
+        scopes = _scopes((MAILBOX,) if scopes is None else scopes)
+        views = [each for each in VIEWS.values() if each.period == period]
+        name, names = views[0].name, [column.name for column in views[0].columns]
         columns = list(filters.get("columns") or names)
         if wrong := [column for column in columns if column not in names]:
-            raise ValueError(
-                f"column {wrong[0]!r} of {view.name}: must be one of {', '.join(names)}"
-            )
+            raise ValueError(f"column {wrong[0]!r} of {name}: must be one of {', '.join(names)}")
         if wrong := sorted(
             {"runs", "where"} & {key for key, value in filters.items() if value is not None}
         ):
             raise ValueError(
-                f"filter {wrong[0]!r} of {view.name}: must be one of since, until, sessions, columns"
+                f"filter {wrong[0]!r} of {name}: must be one of since, until, sessions, scopes, columns"
             )
         since, until = (
             None if when is None else bound(when, zone)
             for when in (_date(table, key, filters.get(key)) for key in ("since", "until"))
         )
-        touches: Filters = {"sessions": filters.get("sessions")}
+        touches: Filters = {"sessions": filters.get("sessions"), "scopes": scopes}
         if since is not None:
             touches["since"] = since - LONGEST
             touches["where"] = pc.field("span_end") > pa.scalar(since, pa.timestamp("us", "UTC"))
         if until is not None:
             touches["until"] = until + timedelta(days=2)
         history = self.table(table.name, **touches)
-        found = periods(history, view, zone, since, until).select(columns)
-        return found.to_pandas(types_mapper=pd.ArrowDtype)
+        found = pa.concat_tables(
+            periods(history, each, zone, since, until) for each in views if each.scope in scopes
+        )
+        return found.select(columns).to_pandas(types_mapper=pd.ArrowDtype)
 
     def calls(self, **filters: Unpack[Filters]) -> pd.DataFrame:
         """The ledger. Raises as `table`."""
@@ -254,7 +267,7 @@ class OpenLake:
         """The filters as one condition on rows.
 
         Raises:
-            ValueError: an unknown filter, or a date that is none.
+            ValueError: an unknown filter, a date that is none, or no such scope.
             TypeError: one label where there should be a list.
         """
         table = _known(name)
@@ -277,6 +290,14 @@ class OpenLake:
                 found = _both(found, pc.field(column) <= max(values))
             if values is not None:
                 found = _both(found, pc.field(column).isin(pa.array(list(values), pa.string())))
+        if (scopes := filters.get("scopes")) is not None:
+            if not any(column.name == "scope" for column in table.columns):
+                raise ValueError(f"filter 'scopes' of {name}: it has no column scope")
+            of_scopes = pc.field("scope").isin(pa.array(list(_scopes(scopes)), pa.string()))
+            # rows of version 1 say nothing, and are taken for a mailbox's
+            found = _both(
+                found, of_scopes | pc.field("scope").is_null() if MAILBOX in scopes else of_scopes
+            )
         return found
 
     def _wanted(self, table: Table, **filters: Unpack[Filters]) -> Callable[[str, Entry], bool]:
@@ -406,6 +427,19 @@ def _parsed(table: Table, key: str, value: str | date) -> date:
 
 def _from_text(text: str) -> date:
     return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+
+
+def _scopes(scopes: Sequence[str]) -> Sequence[str]:
+    """The scopes that are asked for, if there are such."""
+    if isinstance(scopes, str):
+        raise TypeError(f"scopes = {scopes!r}: must be a list of them")
+    if wrong := [scope for scope in scopes if scope not in SCOPES]:
+        raise ValueError(
+            f"scopes = {list(scopes)!r}: {wrong[0]!r} must be one of {', '.join(SCOPES)}"
+        )
+    if not scopes:
+        raise ValueError(f"scopes = []: must have one of {', '.join(SCOPES)}, or both")
+    return scopes
 
 
 def _known(name: str) -> Table:

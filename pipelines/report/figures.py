@@ -303,14 +303,17 @@ WITH days AS MATERIALIZED (
 
 
 def _hours(period: Period) -> str:
-    """A row for each traffic, direction and hour of the last week; a span counts in the hour in which it starts."""
+    """A row for each traffic, direction and hour of the last week; a span counts in the hour in which it starts.
+
+    What was asked for a whole network is left out: it is in the sum of its mailboxes.
+    """
     since = period.until - WEEK
     return f"""\
 WITH spans AS (
   SELECT traffic, direction, span_start, sum(low) AS low, sum(estimate) AS estimate, sum(high) AS high,
     count(*) FILTER (state = 'unseen') AS unseen
   FROM traffic_history
-  WHERE {_within(since, period.until)}
+  WHERE {_within(since, period.until)} AND {_OF_MAILBOXES}
   GROUP BY ALL
 ), hours AS (
   SELECT traffic, direction, date_trunc('hour', span_start) AS hour, CAST(sum(low) AS BIGINT) AS low,
@@ -320,7 +323,7 @@ WITH spans AS (
 ), spans_before AS (
   SELECT traffic, direction, span_start, sum(estimate) AS estimate
   FROM traffic_history
-  WHERE {_within(since - 4 * WEEK, since)}
+  WHERE {_within(since - 4 * WEEK, since)} AND {_OF_MAILBOXES}
   GROUP BY ALL
 ), hours_before AS (
   SELECT traffic, direction, date_trunc('hour', span_start) AS hour, CAST(sum(estimate) AS BIGINT) AS estimate
@@ -370,6 +373,7 @@ GROUP BY ALL
 ORDER BY answers DESC, "check\""""  # noqa: S608
 
 
+_OF_MAILBOXES: Final = "scope IS DISTINCT FROM 'network'"
 _SECONDS: Final = "epoch(span_end) - epoch(span_start)"
 
 

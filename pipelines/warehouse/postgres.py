@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.domain.secret import Secret, mask
-from pipelines.contract import TRAFFIC_HISTORY
+from pipelines.contract import TRAFFIC_HISTORY, VIEWS
 from pipelines.contract.views import postgres_views
 from pipelines.errors import WarehouseError
 from pipelines.lake import Lake
@@ -143,9 +143,20 @@ class PostgresSession:
         }
 
     def views(self) -> list[str]:
-        """Hours and days, and functions that take a time zone."""
+        """Hours and days, and functions that take a time zone; one that had other columns is dropped before."""
         schema = f"{quoted(self._schema)}."
-        return postgres_views(self.place(TRAFFIC_HISTORY.name), schema)
+        names = {f"{name}_in": 1 + len(view.columns) for name, view in VIEWS.items()}
+        found = self.query(
+            "SELECT p.proname::text, cardinality(p.proargnames) FROM pg_proc p"  # noqa: S608  # quoted
+            f" JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = {literal(self._schema)}"
+            f" AND p.proname IN ({', '.join(map(literal, names))})"
+        )
+        dropped = [
+            f"DROP FUNCTION {schema}{quoted(str(name))}(text)"
+            for name, columns in found
+            if columns != names[str(name)]
+        ]
+        return [*dropped, *postgres_views(self.place(TRAFFIC_HISTORY.name), schema)]
 
     def begin(self) -> None:
         """Wait for other loaders, with an end."""

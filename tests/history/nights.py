@@ -11,7 +11,7 @@ from pipelines.contract.casting import to_contract
 from pipelines.lake import Lake
 from tests.history.worlds import HOUR_US, MINUTE_US, SECOND_US, START_US, Answer, World, buckets_of
 
-__all__ = ["DAY", "hours", "nights", "publish"]
+__all__ = ["DAY", "hours", "nights", "of_network", "publish"]
 
 DAY = date(2026, 1, 31)
 DAY_US = 24 * HOUR_US
@@ -41,3 +41,13 @@ def nights(*runs: list[Answer]) -> dict[str, pd.DataFrame]:
     at = np.arange(START_US - 40 * DAY_US, START_US + 40 * DAY_US, 7 * MINUTE_US)
     buckets = buckets_of(World(list(runs), [at] * 4))
     return {str(run_id): rows for run_id, rows in buckets.groupby("run_id")}
+
+
+def of_network(buckets: pd.DataFrame) -> pd.DataFrame:
+    """The same, as if a label for network 300 had asked for it."""
+    asked = {
+        name: "all:ReportInstantStatsEx:300,0,0,"
+        + buckets[name].astype("string[pyarrow]").str.rsplit(":", n=1).str[-1]
+        for name in ("call_id", "from_call_id")
+    }
+    return buckets.assign(session="all", **asked)

@@ -300,7 +300,7 @@ def test_a_history_of_a_newer_program_is_refused(
     older = replace(TRAFFIC_HISTORY, version=0)
     monkeypatch.setattr(sys.modules["pipelines.history.derive"], "TRAFFIC_HISTORY", older)
     with pytest.raises(
-        LakeVersionError, match="traffic_history has version 1 and this program knows version 0"
+        LakeVersionError, match="traffic_history has version 2 and this program knows version 0"
     ):
         derive(lake)
     assert files(lake) == before

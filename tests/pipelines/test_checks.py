@@ -217,6 +217,7 @@ def test_the_defaults() -> None:
         "answer_for_call": "warn",
         "usable_date": "warn",
         "service_clock": "warn",
+        "network_is_its_mailboxes": "warn",
         "one_label_a_mailbox": "warn",
         "not_mostly_empty": "warn",
     }

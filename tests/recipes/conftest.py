@@ -14,11 +14,15 @@ import pytest
 from filelock import FileLock
 
 from collector.domain.secret import Secret
+from pipelines.contract import TRAFFIC_BUCKETS
+from pipelines.contract.casting import to_contract
+from pipelines.history import derive
 from pipelines.lake import Lake
+from pipelines.read import OpenLake
 from pipelines.warehouse.loading import load_all
 from pipelines.warehouse.target import DuckDbFile, PostgresServer
 from tests.recipes.document import MAILBOXES
-from tests.recipes.fortnight import Fortnight, lay
+from tests.recipes.fortnight import FIRST, Fortnight, lay
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +41,28 @@ def fortnight(tmp_path_factory: pytest.TempPathFactory) -> Fortnight:
             told.write_bytes(pickle.dumps(asyncio.run(lay(shared))))
     found: Fortnight = pickle.loads(told.read_bytes())  # noqa: S301  # written above
     shutil.copytree(shared, folder, dirs_exist_ok=True)
+    add_network(Lake(folder / "data" / "lake"))
     (folder / "data" / "demo").symlink_to(folder / "data", target_is_directory=True)
     (folder / "mailboxes.csv").write_text(MAILBOXES, encoding="utf-8")
     return replace(found, folder=folder, config=folder / found.config.name)
+
+
+def add_network(lake: Lake) -> None:
+    """One more session asks for the whole network: no answer of a recipe has any of it."""
+    reader = OpenLake(lake)
+    found = reader.traffic_buckets(runs=lake.run_ids()[3:4], sessions=["mailbox-0002"])
+    asked = {
+        name: "all:ReportInstantStatsEx:300,0,0,"
+        + found[name].astype("string[pyarrow]").str.rsplit(":", n=1).str[-1]
+        for name in ("call_id", "from_call_id")
+    }
+    run_id = f"{FIRST:%Y%m%dT%H%M%SZ}-0fffff"
+    rows = to_contract(found.assign(session="all", run_id=run_id, **asked), TRAFFIC_BUCKETS)
+    with lake.publication(run_id, FIRST.date()) as publication:
+        publication.append(TRAFFIC_BUCKETS.name, rows)
+        publication.commit({})
+    derive(lake)
+    assert reader.traffic_history(scopes=["network"])["estimate"].sum() > 0
 
 
 @pytest.fixture(scope="session")

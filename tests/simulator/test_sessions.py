@@ -182,6 +182,44 @@ async def test_the_ex_operation_needs_the_scope(
         assert ("<ParcelsIn1>" in reply.text) is (fault == "")
 
 
+@pytest.mark.parametrize(
+    ("total", "scope", "network_id", "fault"),
+    [
+        ("sum", "network", 300, ""),
+        ("root", "network", 300, ""),
+        ("denied", "network", 300, "authorisation"),
+        ("sum", "own", 300, "authorisation"),
+        ("sum", "network", 301, "not_found"),
+    ],
+)
+async def test_mailbox_0_is_the_network_or_its_root(
+    total: str, scope: str, network_id: int, fault: str
+) -> None:
+    """The sum of its mailboxes counts each of their events; Root has traffic of its own."""
+    switches = Switches.parse({"ex_scope": scope, "network_total": total})
+    ids = {"NetworkID": network_id, "MailboxID": 0, "ECGridID": 0}
+    asked = {"SessionID": "fake-key-0001", **ids, "Minutes1": 60, "Minutes2": 1440}
+    async with Simulator(PEOPLE, switches, now=START, seed=1) as running:
+        reply = await call(running, "ReportInstantStatsEx", asked)
+        assert running.log.arrivals[-1].fault == fault
+        assert ("<ParcelsIn1>" in reply.text) is (fault == "")
+        if not fault:
+            (told,) = running.log.answers
+            assert told.session == "network-300"
+            labels = PEOPLE.credentials() if total == "sum" else ["network-300"]
+            end_us = int(START.timestamp()) * 1_000_000
+            of_day = [
+                running.traffic.counts(label, end_us - 86_400_000_000, end_us) for label in labels
+            ]
+            assert told.counts[4:] == (
+                sum(each.parcels_in for each in of_day),
+                sum(each.parcels_out for each in of_day),
+                sum(each.interchanges_in for each in of_day),
+                sum(each.interchanges_out for each in of_day),
+            )
+            assert any(told.counts)
+
+
 def test_credentials_are_plainly_fake(tmp_path: Any) -> None:
     """The file has a row for each label, with a key or a login, never both."""
     path = tmp_path / "credentials.csv"

@@ -10,7 +10,7 @@ from pipelines.history import derive
 from pipelines.lake import Lake
 from pipelines.read import OpenLake
 from pipelines.warehouse.target import DuckDbFile, IcebergCatalog, PostgresServer, Target
-from tests.history.nights import hours, nights, publish
+from tests.history.nights import hours, nights, of_network, publish
 from tests.history.worlds import buckets_of, world
 from tests.warehouse.ground import Look, load
 
@@ -103,24 +103,48 @@ def test_a_month_that_became_one_file(lake: Lake, target: Target, look: Look) ->
 def test_hours_and_days_are_those_of_the_lake(
     lake: Lake, request: pytest.FixtureRequest, kind: str, zone: str
 ) -> None:
-    """Of a random fortnight, in each time zone."""
+    """Of a random fortnight, in each time zone, of a mailbox and of its network, which no view has both of."""
     found: DuckDbFile | PostgresServer = request.getfixturevalue(
         "duckdb_file" if kind == "duckdb" else "postgres"
     )
     for run_id, buckets in buckets_of(world(3, 8)).groupby("run_id"):
-        publish(lake, str(run_id), buckets)
+        publish(lake, str(run_id), pd.concat([buckets, of_network(buckets)]))
     derive(lake)
     assert load(lake, found).caught_up
     look, reader = Look(found), OpenLake(lake)
     for name, view in VIEWS.items():
         columns = ", ".join(column.name for column in view.columns)
         keys = ", ".join(view.key)
-        of_lake = reader.traffic_days(zone) if view.period == "day" else reader.traffic_hours(zone)
+        read = reader.traffic_days if view.period == "day" else reader.traffic_hours
+        of_lake = read(zone, scopes=[view.scope])
+        assert set(of_lake["session"]) == {"acme" if view.scope == "mailbox" else "all"}
         wanted = [tuple(row.values()) for row in pa.Table.from_pandas(of_lake).to_pylist()]
         sources = [f"{name}_in('{zone}')", *([name] if zone == "UTC" else [])]
         for source in sources:
             assert look.rows(f"SELECT {columns} FROM {source} ORDER BY {keys}") == wanted
         assert wanted
+
+
+def test_functions_of_an_older_program_are_replaced(lake: Lake, postgres: PostgresServer) -> None:
+    """They gave fewer columns, which PostgreSQL does not let one change; what reads the view stays."""
+    one, other = nights(hours(range(3), 3), hours(range(3, 6), 6)).items()
+    publish(lake, *one)
+    derive(lake)
+    load(lake, postgres)
+    look, place = Look(postgres), f'"{postgres.schema}"'
+    for sql in (
+        f"DROP FUNCTION {place}.traffic_days_in(text)",
+        f"CREATE FUNCTION {place}.traffic_days_in(z text) RETURNS TABLE (n int) LANGUAGE sql AS 'SELECT 1'",
+        f"CREATE VIEW {place}.mine AS SELECT day, estimate FROM {place}.traffic_days",
+    ):
+        look.query(sql)
+    publish(lake, *other)
+    derive(lake)
+    done = load(lake, postgres)
+    assert done.caught_up, done.error
+    (found,) = look.query("SELECT count(scope), min(scope) FROM traffic_days_in('UTC')")
+    assert found == (4, "mailbox")
+    assert look.query("SELECT count(*) FROM mine") == [(4,)]
 
 
 def test_a_table_of_that_name_is_not_ours(lake: Lake, duckdb_file: DuckDbFile) -> None:
