@@ -216,7 +216,8 @@ def _look_at_it(root: Path, config: Path, night: Night) -> list[str]:
     history = root / "lake" / "traffic_history"
     frame = (
         f"import pandas; h = pandas.read_parquet({str(history)!r});"
-        " print(h[h.traffic == 'parcel'].pivot_table('estimate', h.span_start.dt.date, 'direction', 'sum'))"
+        " p = h[(h.traffic == 'parcel') & (h.scope == 'mailbox')];"
+        " print(p.pivot_table('estimate', p.span_start.dt.date, 'direction', 'sum'))"
     )
     lines = [f"{_program()} status -c {quote(str(config))}"]
     if history.is_dir():  # nothing is published where the demo was stopped
