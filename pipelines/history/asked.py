@@ -33,7 +33,7 @@ class Asked:
 
     Attributes:
         first: the youngest edge that the first run asked for; microseconds since 1970.
-        last: the youngest one that any run asked for.
+        last: the youngest one that a published run planned to ask for, or another one did; 0 if none.
         answered: what the service answered, often enough not to ask again.
     """
 
@@ -70,8 +70,8 @@ def asked_of(
     """
     calls = pd.concat([_frame(published), _landed(landed)], ignore_index=True)
     # run ids begin with the time of their start
-    youngest = calls.groupby(["session", "run"], sort=True)["end"].max().groupby("session")
-    first, last = youngest.first(), youngest.max().to_dict()
+    first = calls.groupby(["session", "run"], sort=True)["end"].max().groupby("session").first()
+    last = calls[calls["is_made"]].groupby("session")["end"].max().to_dict()
     spans = _with_seams(calls[calls["is_answered"]])
     by_span = spans.groupby(["session", "start", "end"], as_index=False).agg(
         answers=("run", "nunique"), is_published=("is_published", "all")
@@ -79,7 +79,9 @@ def asked_of(
     enough = by_span[(by_span["answers"] >= _ANSWERS) | ~by_span["is_published"]]
     answered = stretches_of(enough["session"], enough["start"].to_numpy(), enough["end"].to_numpy())
     return {
-        str(session): Asked(int(edge), int(last[session]), answered.get(str(session), NOTHING))
+        str(session): Asked(
+            int(edge), int(last.get(session, 0)), answered.get(str(session), NOTHING)
+        )
         for session, edge in first.items()
     }
 
@@ -98,6 +100,7 @@ def _frame(published: pd.DataFrame) -> pd.DataFrame:
                 )
             ),
             "is_published": True,
+            "is_made": True,
         }
     )
 
@@ -108,14 +111,12 @@ def _landed(outcomes: Iterable[tuple[str, Outcome]]) -> pd.DataFrame:
     for run_id, outcome in outcomes:
         call = Call.of_id(outcome.call_id)
         span = call.arguments[-1]
-        if isinstance(span, Span) and outcome.attempts:
-            is_answered = outcome.state in _ANSWERED
-            rows.append((call.session, run_id, span.start_us, span.end_us, is_answered, False))
-    columns = ["session", "run", "start", "end", "is_answered", "is_published"]
-    types = dict(
-        zip(columns, [object, object, np.int64, np.int64, np.bool_, np.bool_], strict=True)
-    )
-    return pd.DataFrame(rows, columns=columns).astype(types)
+        if isinstance(span, Span):
+            ended = outcome.state in _ANSWERED, False, outcome.attempts > 0
+            rows.append((call.session, run_id, span.start_us, span.end_us, *ended))
+    types = {"session": object, "run": object, "start": np.int64, "end": np.int64}
+    types |= dict.fromkeys(("is_answered", "is_published", "is_made"), np.bool_)
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def _with_seams(answered: pd.DataFrame) -> pd.DataFrame:

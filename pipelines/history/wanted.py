@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.domain.calls import MAX_WINDOW_MINUTES, Span
 from pipelines.contract import TRAFFIC_HISTORY
@@ -89,10 +90,12 @@ class Known:
     Attributes:
         first: its first known edge, as far as it matters; microseconds since 1970.
         stretches: that are known, of every traffic and direction.
+        last: its last known edge, where all that is known is out of the service's reach; else 0.
     """
 
     first: int
     stretches: Stretches = NOTHING
+    last: int = 0
 
     def covers(self, start: int, end: int) -> bool:
         """Whether all of a span is known."""
@@ -175,13 +178,15 @@ def _known_of_some(reader: OpenLake, grid: Grid, sessions: Sequence[str]) -> dic
     rows = reader.table(_HISTORY, since=since, sessions=sessions, columns=columns)
     first = _edges(rows, "span_start", "min")
     absent = [session for session in sessions if session not in first]
-    if absent:  # what was known of them is out of reach
-        older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
-        first |= dict.fromkeys(_edges(older, "span_end", "max"), 0)
     stretches = _known_of_all(rows)
-    return {
+    known = {
         session: Known(edge, stretches.get(session, NOTHING)) for session, edge in first.items()
     }
+    if absent:  # what was known of them is out of reach
+        older = reader.table(_HISTORY, sessions=absent, columns=["session", "span_end"])
+        last = _edges(older, "span_end", "max")
+        known |= {session: Known(0, last=edge) for session, edge in last.items()}
+    return known
 
 
 def _known_of_all(rows: pa.Table) -> dict[str, Stretches]:
@@ -256,7 +261,11 @@ def coverage_of(
         for each in still_wanted
         for span in (*each.new, *each.missed, *each.answered)
     )
-    unseen = sums["unseen"] + behind
+    never = sum(  # no row says so, since none follows them
+        max(0, grid.first - each.last) // grid.every for each in known.values() if each.last
+    )
+    lost += never + _lost_on(lake, grid, edge.date(), counts)
+    unseen = sums["unseen"] + behind + never
     expiries = [
         grid.expires(span.start_us) for each in still_wanted for span in (*each.new, *each.missed)
     ]
@@ -270,3 +279,18 @@ def coverage_of(
         expiring=sum(at < grid.now_us + _SOON_US for at in expiries),
         next_expiry_us=min(expiries, default=None),
     )
+
+
+def _lost_on(lake: Lake, grid: Grid, day: date, counts: Mapping[str, int]) -> int:
+    """Spans of the day of the oldest edge that are unseen and begin before it."""
+    if not counts.get(f"{day} unseen"):
+        return 0
+    edge = datetime.fromtimestamp(grid.first // _SECOND_US, UTC)
+    rows = OpenLake(lake).table(
+        _HISTORY,
+        since=day,
+        until=day,
+        columns=["session", "span_start"],
+        where=(pc.field("state") == "unseen") & (pc.field("span_start") < pa.scalar(edge)),
+    )
+    return int(rows.group_by(["session", "span_start"]).aggregate([]).num_rows)
