@@ -136,8 +136,11 @@ def test_missing_argument() -> None:
 @pytest.mark.parametrize("value", ["fake-key-0001", "f&<>'\"ä+ 1", "x"])
 def test_masked_text_holds_no_secret(operation: Operation, binding: Binding, value: str) -> None:
     """What is landed of a request is the same for any credential, and shows everything else."""
-    shown = masked_text(operation, arguments_of(operation, value), binding, URL, ECGRID)
-    assert shown == masked_text(operation, arguments_of(operation, "other"), binding, URL, ECGRID)
+    one, other = arguments_of(operation, value), arguments_of(operation, "other")
+    texts = {name: "shown" for name, each in one.items() if isinstance(each, str)}
+    shown = masked_text(operation, one | texts, binding, URL, ECGRID)
+    assert shown == masked_text(operation, other | texts, binding, URL, ECGRID)
+    assert shown.count("shown") == len(texts)
     secrets = sum(parameter.is_secret for parameter in operation.parameters)
     assert shown.count(MASK) + shown.count("%2A" * 8) == secrets
     assert operation.name in shown

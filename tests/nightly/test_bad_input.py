@@ -108,7 +108,7 @@ async def test_secret_file(night: Ground, mode: int | None, word: str) -> None:
     assert_refused(await night.run("run"), 2, "'acme'", "api_key", word)
 
 
-@pytest.mark.parametrize("command", ["run", "collect", "plan"])
+@pytest.mark.parametrize("command", ["run", "collect"])
 async def test_no_credential_can_be_read(night: Ground, command: str) -> None:
     """Every session is named with its reason, and nothing is begun."""
     rows = ["label,api_key,login_name,password", "a,env:NO_1,,", "b,,env:NO_2,file:absent"]
@@ -116,6 +116,14 @@ async def test_no_credential_can_be_read(night: Ground, command: str) -> None:
     ended = await night.run(command)
     assert_refused(ended, 2, "session 'a': api_key", "NO_1", "session 'b': login_name", "absent")
     assert not (night.folder / "data").exists()
+
+
+async def test_a_plan_needs_no_credential(night: Ground) -> None:
+    """It sends nothing, so it may be made where the secrets are not."""
+    rows = ["label,api_key,login_name,password", "a,env:NO_1,,", "b,,env:NO_2,file:absent"]
+    (night.folder / "sessions.csv").write_text("\n".join(rows))
+    ended = await night.run("plan")
+    assert (ended.code, ended.json["sessions"]) == (0, 2), ended.err
 
 
 async def test_a_lock_that_is_none(night: Ground) -> None:

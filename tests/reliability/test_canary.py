@@ -26,6 +26,7 @@ WITHOUT_CONFIGURATION: Final = {"demo", "init", "simulate"}
 ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "sql": ("SELECT * FROM calls",),
     "prune": ("--older-than", "90d"),
+    "mailboxes": ("--key", "mailbox-0001"),
 }
 DSN_SECRET, S3_SECRET = canary(100_001), canary(100_002)
 EVERYWHERE: Final = {"operations": "*", "echo_credential": "always"}
@@ -39,7 +40,8 @@ OTHERS: Final[dict[str, object]] = {
     "fault_shape": "flat", "http_get": True,
     "http_post": True, "second_now_seconds": 60, "window_edges": "closed", "truncate_minutes": True,
     "quiet_mailbox": "no-row",
-    "statistics_lag_seconds": 60, "ex_scope": "none", "operations": "*",
+    "statistics_lag_seconds": 60, "ex_scope": "none", "network_total": "denied", "list_scope": "network",
+    "mailbox_names": "odd", "mailbox_states": "mixed", "operations": "*",
     "never_answer_seconds": 0.2, "hostile_kind": "any",
     "hostile_bytes": 20_000, "slow_body_seconds": 0.2,
 }  # fmt: skip
