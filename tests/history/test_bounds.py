@@ -7,8 +7,20 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
+from collector.domain.calls import Pairing
+from collector.runs.plan import spans_of
 from pipelines.history import reconcile
-from tests.history.worlds import MINUTE_US, SECOND_US, SERIES, buckets_of, world
+from tests.history.worlds import (
+    HOUR_US,
+    MINUTE_US,
+    SECOND_US,
+    SERIES,
+    START_US,
+    Answer,
+    World,
+    buckets_of,
+    world,
+)
 
 STAMP_US = 10_000
 SOME, MANY = (*range(10), 146, 912, 1_764), range(10, 2_000)
@@ -123,3 +135,29 @@ def test_bounds_are_the_tightest(seed: int) -> None:
 def test_bounds_are_the_tightest_in_thousands_of_rows() -> None:
     """The same with more seeds, and enough of them had something to compare."""
     assert sum(map(check, MANY)) > 1000
+
+
+def test_three_weeks_that_were_asked_for_twice() -> None:
+    """Two chains of answers that nothing cuts: each row is bounded by what is near it, in a moment and not in hours."""
+    edges = [START_US - number * HOUR_US for number in range(22 * 24)]
+    runs = []
+    for begun in (START_US + 10 * MINUTE_US, START_US + 20 * MINUTE_US + SECOND_US // 3):
+        answers = []
+        for number, span in enumerate(spans_of(edges, Pairing.PAIRS)):
+            now = begun + number * SECOND_US // 2
+            since = [
+                (now - edge + MINUTE_US // 2) // MINUTE_US for edge in (span.end_us, span.start_us)
+            ]
+            answers.append(Answer(now, (since[0], since[1]), (span.start_us, span.end_us)))
+        runs.append(answers)
+    at = np.linspace(edges[-1], START_US, 3_000, dtype=np.int64)
+    made = World(runs, [at] * 4)
+    history = reconcile(buckets_of(made))
+    own = history[(history["traffic"] == "parcel") & (history["direction"] == "in")]
+    assert not own["cut"].iloc[48:-48].any()
+    assert set(own["state"]) == {"exact", "bounded"}
+    row: Any
+    for row in own[own["state"] == "bounded"].itertuples():
+        start, end = row.edge_start.value // 1000, row.edge_end.value // 1000
+        assert row.low <= made.count(0, start, end) + 1
+        assert row.high >= made.count(0, start, end) - 1
