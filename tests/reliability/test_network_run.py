@@ -117,7 +117,7 @@ async def test_refused_is_no_attempt(ground: MakeGround) -> None:
     config = night.config.read_text()
     night.config.write_text(config.replace("[retry]", "[retry]\nmax_outage_seconds = 1"))
     ended = await night.run("run")
-    assert (ended.code, ended.json["stopped"]) == (4, "outage")
+    assert (ended.code, ended.json["stopped"]) == (5, "outage")
     assert set(accounted(night, ended)) == {"transport"}
     assert ended.json["not_attempted"] > 20
     assert asked(night.simulator) == 0

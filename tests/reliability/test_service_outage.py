@@ -45,7 +45,7 @@ async def test_a_service_that_stays_down(ground: MakeGround) -> None:
     night = await ground(population(40, 4), config, switches=switches(html_503="always"))
     ended = await night.run("run")
     said = ended.json
-    assert ended.code == 4
+    assert ended.code == 5
     assert said["stopped"] == "outage"
     assert said["ok"] == 0
     assert said["not_attempted"] > 50
@@ -93,7 +93,7 @@ async def test_a_whole_night(ground: MakeGround) -> None:
     )
     night.program = (sys.executable, "-m", "tests.reliability.scaled", str(factor))
     ended = await night.run("run")
-    assert (ended.code, ended.json["stopped"]) == (4, "outage"), ended.err
+    assert (ended.code, ended.json["stopped"]) == (5, "outage"), ended.err
     accounted(night, ended)
     everything = night.simulator.log.total
     print("requests in the night:", everything)  # noqa: T201  # a figure for the docs
@@ -105,7 +105,7 @@ async def test_a_deadline_ends_the_waiting(ground: MakeGround) -> None:
     """The bound of an outage is the deadline, where there is one."""
     night = await ground(population(20, 0), CONFIG, switches=switches(html_503="always"))
     ended = await night.run("run", "--deadline", "2")
-    assert (ended.code, ended.json["stopped"]) == (4, "deadline")
+    assert (ended.code, ended.json["stopped"]) == (5, "deadline")
     assert asked(night.simulator) <= 2 * (FAILURES + CONCURRENCY)
     accounted(night, ended)
 
@@ -221,7 +221,7 @@ async def test_probes_are_free_across_resumed_runs(ground: MakeGround, by: str) 
         redirected(night, front.url(), *lines)
         for _ in range(6):
             ended = await night.run("run")
-            assert (ended.code, ended.json["stopped"]) == (4, "outage"), ended.err
+            assert (ended.code, ended.json["stopped"]) == (5, "outage"), ended.err
             assert "answers again" not in ended.err
         is_down = False
         night.config.write_text(night.config.read_text().replace("timeout_seconds = 0.2", ""))

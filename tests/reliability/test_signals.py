@@ -105,7 +105,7 @@ async def test_a_deadline_holds_in_silence(ground: MakeGround) -> None:
     began = time.monotonic()
     ended = await night.run("run", "--deadline", "2")
     took = time.monotonic() - began
-    assert (ended.code, ended.json["stopped"]) == (4, "deadline")
+    assert (ended.code, ended.json["stopped"]) == (5, "deadline")
     assert 2.0 <= took < 2.0 + DRAINED + 4.0  # to start and to publish
     assert ended.json["ok"] == 0
     accounted(night, ended)
