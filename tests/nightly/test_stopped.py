@@ -320,8 +320,9 @@ async def test_a_login_on_its_way_when_another_worker_fails(ground: MakeGround) 
 
 @pytest.mark.extended
 async def test_sessions_that_expire_after_every_call(ground: MakeGround) -> None:
-    """Each call costs a Login, and none is lost to another one that used the session up."""
-    night = await ground(population(6, 1), CONFIG, switches=switches(expire_after_calls=1))
+    """Each call costs a Login; one that loses the session to another one in flight has attempts left for that."""
+    config = CONFIG.replace("[limits]", "[retry]\nattempts = 10\n[limits]")
+    night = await ground(population(6, 1), config, switches=switches(expire_after_calls=1))
     ended = await night.run("run")
     assert ended.code == 0, ended.err
     assert ended.json["ok"] == 72
